@@ -1,0 +1,195 @@
+"""The run as it was known at one moment: what every screen draws from.
+
+A `View` is a value. Screens never keep run state of their own: they are given a view and draw it, live and in replay alike. Every
+text in a view has passed `bedside_protocol.sanitise`; numbers are raw (NaN and infinities included) and pass `draw.number` on the way out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+from bedside_protocol.records import (
+    AlertState,
+    CommandState,
+    Lifecycle,
+    RunStarted,
+    Scalar,
+    Severity,
+    Snapshot,
+    Verb,
+)
+from bedside_protocol.series import Columns
+
+Badge = Literal["red", "amber", "ok", "pending", "none"]
+"""How a row is marked. `none`: no rule speaks of it, or none could judge it yet."""
+
+MarkKind = Literal["lifecycle", "alert", "cleared", "command", "checkpoint", "event", "note", "problem", "lost", "gap"]
+
+
+class History(Protocol):
+    """One series up to the view's moment, readable at any width without touching every point."""
+
+    def __len__(self) -> int:
+        """Number of points."""
+
+    def columns(self, width: int, *, axis: Literal["step", "time"] = "step", smoothing: float = 0.0) -> Columns:
+        """At most `width` min/max columns over the whole history; see `bedside_protocol.series`."""
+
+    def value_at(self, step: float) -> tuple[int, float] | None:
+        """The (step, value) of the last point at or before `step`, None before the first."""
+
+    @property
+    def last(self) -> tuple[int, float, float]:
+        """(step, time, value) of the newest point; (0, 0.0, nan) when empty."""
+
+    @property
+    def lowest(self) -> tuple[int, float] | None:
+        """(step, value) of the smallest finite value so far."""
+
+    @property
+    def highest(self) -> tuple[int, float] | None:
+        """(step, value) of the largest finite value so far."""
+
+
+@dataclass(frozen=True, slots=True)
+class MetricView:
+    """One logged metric. `remark` is the short text after the sparkline: "rising since 11,400", "best 0.0209 @ 12,102"."""
+
+    name: str
+    kind: str
+    value: float
+    step: int
+    badge: Badge
+    remark: str
+    history: History
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeView:
+    """One probe with its newest snapshot (None: declared, nothing measured yet) and the history of its scalars."""
+
+    name: str
+    kind: str
+    every: int
+    settings: Mapping[str, Scalar]
+    badge: Badge
+    snapshot: Snapshot | None
+    snapshots: Sequence[Snapshot]
+    """All snapshots up to the moment, oldest first."""
+    scalars: Mapping[str, History]
+    not_checked: str
+    """Why no rule judges it yet ("warming up: step 400 of 1,000"), empty when judged."""
+
+
+@dataclass(frozen=True, slots=True)
+class AlertView:
+    """One episode of one rule on one target, newest state."""
+
+    rule: str
+    target: str
+    state: AlertState
+    severity: Severity | Literal[""]
+    message: str
+    runbook: str
+    value: float
+    first_step: int
+    fired_step: int
+    fired_time: float
+    cleared_step: int | None
+    acknowledged: str
+    """Who acknowledged it, empty where nobody has."""
+    first_out: bool
+    """The first to fire of those firing together."""
+    episode: int
+
+    @property
+    def shown(self) -> bool:
+        """Whether it belongs on the alarm line: firing, or red and not yet acknowledged."""
+        return self.state == "firing" or (self.severity == "red" and self.state == "cleared" and not self.acknowledged)
+
+
+@dataclass(frozen=True, slots=True)
+class CommandView:
+    """A command and the moments of its life, oldest first: (time, state, step, detail)."""
+
+    id: str
+    verb: Verb
+    who: str
+    state: CommandState
+    detail: str
+    step: int
+    life: Sequence[tuple[float, CommandState, int, str]]
+    arguments: Mapping[str, Scalar]
+
+
+@dataclass(frozen=True, slots=True)
+class CheckpointView:
+    """`suspect`: taken after a red alarm began."""
+
+    path: str
+    size: int
+    step: int
+    time: float
+    verified: bool
+    suspect: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """One entry of the timeline: a line of the log screen, a mark on charts and on the scrubber."""
+
+    time: float
+    step: int
+    kind: MarkKind
+    glyph: str
+    text: str
+    badge: Badge = "none"
+    jump: bool = True
+    """Whether `[` and `]` stop here."""
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """Everything known at `time` seconds into the run."""
+
+    time: float
+    run: RunStarted | None
+    step: int
+    lifecycle: Lifecycle
+    reason: str
+    steps_per_second: float
+    """Over the last seconds of running time, pauses left out; nan before it is known."""
+    paused_seconds: float
+    metrics: Sequence[MetricView]
+    """Alarmed first, then loss, learning rate, gradient, then the rest by name. `system/…` metrics are not among them."""
+    system: Mapping[str, float]
+    """Last values of the `system/…` metrics, without the prefix."""
+    probes: Sequence[ProbeView]
+    """Alarmed first."""
+    probe_cost: float
+    """Share of step time spent in probes, nan before it is known."""
+    alerts: Sequence[AlertView]
+    """Firing first (red, amber), then latched, then cleared, each newest first."""
+    not_checked: Sequence[tuple[str, str, str]]
+    """(rule, target, why) of rules that cannot judge."""
+    commands: Sequence[CommandView]
+    """Newest first."""
+    checkpoint: CheckpointView | None
+    marks: Sequence[Mark]
+    """The timeline up to the moment, oldest first."""
+    lost: int
+    """Records that never reached the log, as far as known."""
+    problems: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def alarms(self) -> list[AlertView]:
+        """What the alarm line counts, worst and newest first."""
+        return [alert for alert in self.alerts if alert.shown]
+
+    def metric(self, name: str) -> MetricView | None:
+        return next((metric for metric in self.metrics if metric.name == name), None)
+
+    def probe(self, name: str) -> ProbeView | None:
+        return next((probe for probe in self.probes if probe.name == name), None)
