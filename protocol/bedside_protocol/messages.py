@@ -1,0 +1,130 @@
+"""What agent, hub and viewer say to each other over their sockets. One message a frame; `codec` knows the bytes.
+
+The hub answers; it never queues for a viewer. A viewer asks for what follows a byte offset and gets the very bytes of the log.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from .records import Scalar, Verb
+
+VERSION = 1
+"""Of the conversation. Another major is refused in one line."""
+
+# --- agent → hub
+
+
+@dataclass(frozen=True, slots=True)
+class Hello:
+    """An agent is there (again). `pid` and `pid_start` name the process whose life the hub shall watch."""
+
+    run: str
+    rank: int
+    version: int
+    pid: int
+    pid_start: int
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Encoded records of one rank, in the order of their counters."""
+
+    rank: int
+    frames: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Beat:
+    """The agent's thread lives. `step` is the newest boundary passed; `waiting` the records not yet acknowledged."""
+
+    rank: int
+    step: int
+    waiting: int
+
+
+# --- hub → agent
+
+
+@dataclass(frozen=True, slots=True)
+class Welcome:
+    """The hub knows this rank up to `counter`: what follows must be sent (again)."""
+
+    counter: int
+
+
+@dataclass(frozen=True, slots=True)
+class Ack:
+    """Everything up to `counter` is written."""
+
+    counter: int
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """A command for the training. `paused` tells a restarted agent nothing new; orders are idempotent by id."""
+
+    id: str
+    verb: Verb
+    who: str
+    arguments: Mapping[str, Scalar] = field(default_factory=dict)
+
+
+# --- viewer → hub
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """Give me at most `limit` bytes of the log from `offset`; answer when there are some, or after a second."""
+
+    offset: int
+    limit: int
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """An operator's command. It names its run and expires: a stale one never reaches another run."""
+
+    run: str
+    id: str
+    verb: Verb
+    who: str
+    arguments: Mapping[str, Scalar] = field(default_factory=dict)
+    expires_in: float = 30.0
+    """Seconds from its arrival until the training must have accepted it."""
+
+
+# --- hub → viewer
+
+
+@dataclass(frozen=True, slots=True)
+class Bytes:
+    """Bytes of the log. `end`: what was written when answering; `over`: the hub leaves, nothing will follow `end`."""
+
+    offset: int
+    data: bytes
+    end: int
+    now: float
+    """The run's clock at the hub, seconds: the age of the newest record is `now` minus its time."""
+    over: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Whether the hub took a command, and if not, why. What becomes of it is in the log."""
+
+    id: str
+    taken: bool
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """This conversation cannot go on, in one sentence."""
+
+    why: str
+
+
+Message: TypeAlias = Hello | Batch | Beat | Welcome | Ack | Order | Read | Ask | Bytes | Answer | Refusal

@@ -1,0 +1,288 @@
+"""The file format of a run: chunks of records, each whole or not there.
+
+A file is a sequence of chunks and nothing else. A chunk is a head of fixed size and a zlib-compressed payload; both carry a CRC-32, and
+each head begins with the same eight bytes, so that reading can start again after damage. The head tells times and steps, so an index is
+rebuilt by hopping from head to head. The payload holds the encoded records and, for each rank, the counter of its newest record in the
+log: a hub that starts again drops what agents send twice.
+
+Works on bytes and on binary file objects; it opens nothing and knows no clock. Cut a file at any byte and every whole chunk before the
+cut is read; change any byte and at most its chunk is lost, reported as `Damage`, never as a wrong value.
+"""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import BinaryIO, Final
+
+import numpy as np
+
+from .codec import CodecError, decode_record, encode_record, pack_list, unpack_list
+from .records import Metrics, Record
+
+MARK: Final = b"\x89BEDSIDE"
+FORMAT: Final = 1
+"""Major version of the format, in every head. Files of a newer major are refused in one sentence."""
+TARGET_CHUNK: Final = 64 << 10
+"""Bytes of encoded records after which a writer closes a chunk: what one flipped bit may cost."""
+
+# mark, format, flags, reserved, payload bytes, first seq, records, first time, last time, last step (-1: none), payload CRC
+_HEAD: Final = struct.Struct("<8sBBHIQIddqI")
+_CRC: Final = struct.Struct("<I")
+HEAD_SIZE: Final = _HEAD.size + _CRC.size
+_MAX_PAYLOAD: Final = 32 << 20
+_MAX_UNPACKED: Final = 64 << 20
+_READ: Final = 1 << 20
+
+
+class NewerFormat(ValueError):
+    """The file was written by a newer bedside than this one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """What a chunk says of itself before its payload is opened. `offset` and `end` are bytes in the file."""
+
+    offset: int
+    end: int
+    first_seq: int
+    count: int
+    first_time: float
+    last_time: float
+    last_step: int
+    payload_crc: int
+
+    @property
+    def next_seq(self) -> int:
+        return self.first_seq + self.count
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """A whole chunk: its records in order, and each rank's newest counter in the log so far."""
+
+    head: Head
+    records: tuple[Record, ...]
+    counters: Mapping[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Damage:
+    """Bytes that are no chunk. `lost` is how many records are missing, where the following chunk tells; else 0."""
+
+    offset: int
+    size: int
+    why: str
+    lost: int = 0
+
+
+def encode_chunk(records: Sequence[Record], first_seq: int, counters: Mapping[int, int]) -> bytes:
+    """The bytes to append for `records` (at least one), which get the places `first_seq`, `first_seq + 1`, …"""
+    payload = zlib.compress(
+        pack_list([[[rank, counter] for rank, counter in counters.items()], [encode_record(record) for record in records]]), 6
+    )
+    times = [record.time for record in records]
+    head = _HEAD.pack(
+        MARK, FORMAT, 0, 0, len(payload), first_seq, len(records), min(times), max(times), _last_step(records), zlib.crc32(payload)
+    )
+    return head + _CRC.pack(zlib.crc32(head)) + payload
+
+
+class Decoder:
+    """Turns the bytes of a log, in pieces of any size, into chunks and damage.
+
+    `offset` is where the first byte not yet understood stands: a follower that asks for what comes after `offset`, having told the
+    decoder to `forget` its rest, never depends on bytes that a restarted writer may cut away.
+    """
+
+    def __init__(self, offset: int = 0) -> None:
+        self.offset = offset
+        self._buffer = bytearray()
+        self._expected = 0
+        self._damage: Damage | None = None
+
+    def __repr__(self) -> str:
+        return f"<Decoder at byte {self.offset}, {len(self._buffer)} waiting, next record {self._expected or '?'}>"
+
+    def forget(self) -> None:
+        """Drop bytes that are not yet a chunk; the next `feed` begins at `offset`."""
+        self._buffer.clear()
+
+    def feed(self, data: bytes) -> Iterator[Chunk | Damage]:
+        """What these bytes complete. Raises `NewerFormat` at a chunk of a newer major."""
+        self._buffer += data
+        while (head := self._next_head()) is not None:
+            if len(self._buffer) < head.end - head.offset:
+                return
+            payload = bytes(self._buffer[HEAD_SIZE : head.end - head.offset])
+            if zlib.crc32(payload) != head.payload_crc:
+                self._skip(1, "a chunk's payload does not match its checksum")
+                continue
+            try:
+                records, counters = _decode_payload(payload, head)
+            except CodecError as error:
+                self._skip(1, f"a chunk could not be read: {error}")
+                continue
+            yield from self._reported(head)
+            self._consume(head.end - head.offset)
+            self._expected = head.next_seq
+            yield Chunk(head, records, counters)
+
+    def finish(self) -> Damage | None:
+        """What remains when nothing more will come: a torn tail, or damage up to the end."""
+        rest = len(self._buffer)
+        damage, self._damage = self._damage, None
+        if damage is None and rest == 0:
+            return None
+        start = damage.offset if damage else self.offset
+        return Damage(start, self.offset + rest - start, damage.why if damage else "the last chunk is not whole")
+
+    def _next_head(self) -> Head | None:
+        """The head at the front of the buffer, after skipping what is none; None when more bytes are needed."""
+        while True:
+            at = self._buffer.find(MARK)
+            if at < 0:
+                keep = _mark_prefix(self._buffer)
+                if len(self._buffer) > keep:
+                    self._skip(len(self._buffer) - keep, "bytes that belong to no chunk")
+                return None
+            if at > 0:
+                self._skip(at, "bytes that belong to no chunk")
+            if len(self._buffer) < HEAD_SIZE:
+                return None
+            head = parse_head(self._buffer[:HEAD_SIZE], self.offset)
+            if head is not None:
+                return head
+            self._skip(1, "a chunk's head does not match its checksum")
+
+    def _skip(self, count: int, why: str) -> None:
+        if self._damage is None:
+            self._damage = Damage(self.offset, count, why)
+        else:
+            self._damage = Damage(self._damage.offset, self._damage.size + count, self._damage.why)
+        self._consume(count)
+
+    def _consume(self, count: int) -> None:
+        del self._buffer[:count]
+        self.offset += count
+
+    def _reported(self, head: Head) -> Iterator[Damage]:
+        missing = head.first_seq - self._expected if self._expected else 0
+        if self._damage is not None:
+            yield Damage(self._damage.offset, self._damage.size, self._damage.why, max(missing, 0))
+        elif missing > 0:
+            yield Damage(self.offset, 0, "chunks are missing", missing)
+        self._damage = None
+
+
+def parse_head(data: bytes | bytearray, offset: int) -> Head | None:
+    """The head in these `HEAD_SIZE` bytes, None where it is damaged. Raises `NewerFormat`."""
+    mark, version, _, _, length, first_seq, count, first_time, last_time, last_step, payload_crc = _HEAD.unpack_from(data)
+    if mark != MARK or zlib.crc32(data[: _HEAD.size]) != _CRC.unpack_from(data, _HEAD.size)[0] or length > _MAX_PAYLOAD:
+        return None
+    if version > FORMAT:
+        raise NewerFormat(f"this recording has format {version}; this bedside reads up to {FORMAT}: upgrade bedside")
+    return Head(offset, offset + HEAD_SIZE + length, first_seq, count, first_time, last_time, last_step, payload_crc)
+
+
+def read_log(file: BinaryIO) -> Iterator[Chunk | Damage]:
+    """Every chunk and every damage of a file, from its current position to its end."""
+    decoder = Decoder(file.tell())
+    while data := file.read(_READ):
+        yield from decoder.feed(data)
+    if (rest := decoder.finish()) is not None:
+        yield rest
+
+
+def read_records(file: BinaryIO) -> Iterator[Record]:
+    """Every record of a file, damage passed over."""
+    for piece in read_log(file):
+        if isinstance(piece, Chunk):
+            yield from piece.records
+
+
+def scan_index(file: BinaryIO) -> Iterator[Head]:
+    """The heads of a file by hopping over payloads: an index, rebuilt. Stops at the first byte that is no chunk."""
+    offset = file.tell()
+    while len(data := file.read(HEAD_SIZE)) == HEAD_SIZE:
+        head = parse_head(data, offset)
+        if head is None:
+            return
+        yield head
+        offset = file.seek(head.end)
+
+
+def merge_metrics(records: Sequence[Record]) -> list[Record]:
+    """The same records with neighbouring metric blocks of one rank and the same names made one: longer columns compress better."""
+    merged: list[Record] = []
+    run: list[Record] = []
+
+    def close() -> None:
+        if len(run) > 1:
+            blocks = [record.body for record in run if isinstance(record.body, Metrics)]
+            body = Metrics(
+                blocks[0].names,
+                np.concatenate([block.steps for block in blocks]),
+                np.concatenate([block.times for block in blocks]),
+                np.concatenate([block.values for block in blocks], axis=1),
+            )
+            merged.append(Record(run[-1].time, body, run[-1].rank, run[-1].counter))
+        else:
+            merged.extend(run)
+        run.clear()
+
+    for record in records:
+        if run and not _joins(run[-1], record):
+            close()
+        run.append(record)
+    close()
+    return merged
+
+
+def _joins(left: Record, right: Record) -> bool:
+    return (
+        isinstance(left.body, Metrics)
+        and isinstance(right.body, Metrics)
+        and left.rank == right.rank
+        and left.body.names == right.body.names
+    )
+
+
+def _decode_payload(payload: bytes, head: Head) -> tuple[tuple[Record, ...], dict[int, int]]:
+    inflater = zlib.decompressobj()
+    try:
+        data = inflater.decompress(payload, _MAX_UNPACKED)
+    except zlib.error as error:
+        raise CodecError(str(error)) from error
+    if not inflater.eof:
+        raise CodecError("the payload is larger than a chunk may be")
+    try:
+        pairs, frames = unpack_list(data)
+        counters = {int(rank): int(counter) for rank, counter in pairs}
+    except (TypeError, ValueError) as error:
+        raise CodecError(f"not a chunk: {error}") from error
+    if len(frames) != head.count:
+        raise CodecError("the head counts other records than the payload holds")
+    return tuple(decode_record(frame, head.first_seq + place) for place, frame in enumerate(frames)), counters
+
+
+def _last_step(records: Sequence[Record]) -> int:
+    for record in reversed(records):
+        if isinstance(record.body, Metrics):
+            if record.body.steps.size:
+                return int(record.body.steps[-1])
+        else:
+            step = getattr(record.body, "step", None)
+            if isinstance(step, int):
+                return step
+    return -1
+
+
+def _mark_prefix(buffer: bytearray) -> int:
+    """How many of the last bytes may be the beginning of a mark."""
+    for length in range(min(len(MARK) - 1, len(buffer)), 0, -1):
+        if buffer.endswith(MARK[:length]):
+            return length
+    return 0
