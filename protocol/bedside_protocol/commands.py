@@ -1,0 +1,47 @@
+"""The life of a command, as one table, and the sentences for when it ends badly.
+
+*requested → accepted → scheduled for step N → applied | failed | expired | refused | cancelled.* The hub writes *requested*, *refused* and
+*expired*; everything else is what the training itself said.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from .records import CommandState, Verb
+
+EXPIRES_IN: Final = 30.0
+"""Seconds within which the training must accept a command. After that it waits for its boundary: ten-minute steps exist."""
+
+NEXT: Final[dict[CommandState, frozenset[CommandState]]] = {
+    "requested": frozenset({"accepted", "refused", "expired", "applied", "failed"}),
+    "accepted": frozenset({"scheduled", "applied", "failed", "refused", "cancelled"}),
+    "scheduled": frozenset({"applied", "failed", "cancelled"}),
+    "applied": frozenset(),
+    "failed": frozenset(),
+    "expired": frozenset(),
+    "refused": frozenset(),
+    "cancelled": frozenset(),
+}
+
+FOR_TRAINING: Final[frozenset[Verb]] = frozenset({"pause", "resume", "step", "checkpoint", "stop", "snapshot", "cancel"})
+"""Verbs the training carries out; the others (`acknowledge`, `note`) are the hub's own."""
+
+AT_BOUNDARY: Final[frozenset[Verb]] = frozenset({"pause", "checkpoint", "stop", "step"})
+
+NO_BOUNDARY: Final = "this script has no step boundary: iterate over run.steps(loader), or call run.step() at the end of each step"
+NO_CHECKPOINT: Final = "the script registered no checkpoint: run.on_checkpoint(save), where save(path) writes one file"
+NOT_PAUSED: Final = "the run is not paused"
+ALREADY_PAUSED: Final = "the run is already paused"
+OVER: Final = "the run is over"
+EXPIRED: Final = "the training did not answer within {seconds:.0f} s"
+
+
+def may_follow(before: CommandState, after: CommandState) -> bool:
+    """Whether a command in state `before` can be in state `after` next."""
+    return after in NEXT[before]
+
+
+def is_over(state: CommandState) -> bool:
+    """Whether nothing more will become of a command in this state."""
+    return not NEXT[state]
