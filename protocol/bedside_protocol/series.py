@@ -1,0 +1,293 @@
+"""One quantity over a run: what was logged, in the order in which it was logged, readable at any width.
+
+A `Series` only ever grows. Its reader is a `SeriesHistory`: the first `n` points, for ever the same, so that a screen looking back
+sees what was known then. `columns` reduces a history to at most `width` columns of low, high, mean and last, at a cost of about
+the width. Columns keep their meaning while a run grows: each covers 2**k steps (or 2**k milliseconds-and-a-bit) beginning at a
+multiple of that, the newest fills up, the older ones stand still, and when the width is full two become one.
+
+NaN and infinities are data: they mark their column and never bend the scale. A decreasing step (a resumed run) starts a new
+segment. This file refuses to know names, units and drawing.
+"""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_left
+from dataclasses import dataclass, replace
+from typing import Literal, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bedside_protocol.pyramid import FANOUT, Blocks, Bools, Floats, Growing, Ints, Pyramid
+
+Axis: TypeAlias = Literal["step", "time"]
+
+TICKS = 1024
+"""Positions a second on the time axis: the narrowest column of time, about a millisecond, as a power of two."""
+
+_LONGEST = float(1 << 52)
+"""Seconds beyond which a time is taken for damage; its ticks still fit 63 bits."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Columns:
+    """A history reduced to columns side by side, without holes: a column nothing was logged in has `count` 0.
+
+    `low`, `high`, `mean` and `last` speak of finite values only and are NaN where there is none.
+    """
+
+    axis: Axis
+    span: float
+    """Width of one column, in steps or seconds."""
+    start: Floats
+    """The step or second at which each column begins."""
+    low: Floats
+    high: Floats
+    mean: Floats
+    last: Floats
+    count: Ints
+    """Finite values in each column."""
+    bad: Bools
+    """Whether a column holds a NaN or an infinity."""
+    breaks: Bools
+    """Whether a segment begins in a column, because a step was smaller than the one before it."""
+
+    def __len__(self) -> int:
+        return len(self.start)
+
+    def __repr__(self) -> str:
+        return f"<Columns {len(self)} of {self.span:g} {self.axis}, {int(self.count.sum())} values, {int(self.bad.sum())} bad>"
+
+
+def no_columns(axis: Axis = "step") -> Columns:
+    """What a history without points reads as."""
+    none = np.empty(0)
+    flags = np.empty(0, bool)
+    return Columns(axis, 1.0, none, none, none, none, none, np.empty(0, np.int64), flags, flags)
+
+
+def column_shift(low: int, high: int, room: int) -> int:
+    """The smallest k for which stretches of 2**k, beginning at multiples of 2**k, cover `low`…`high` with at most `room` ≥ 1."""
+    k = max(0, ((high - low) // room).bit_length() - 1)
+    while (high >> k) - (low >> k) >= room:
+        k += 1
+    return k
+
+
+class Series:
+    """Append-only (step, time, value) points. Times never decrease: each is at least its predecessor's, whatever a clock said."""
+
+    __slots__ = ("_breaks", "_highs", "_lows", "_pyramid", "_settled", "_steps", "_times", "_values")
+
+    def __init__(self) -> None:
+        self._steps = Growing(np.int64)
+        self._times = Growing(np.float64)
+        self._values = Growing(np.float64)
+        self._pyramid = Pyramid()
+        self._breaks = Growing(np.int64)
+        self._lows = Growing(np.int64)
+        self._highs = Growing(np.int64)
+        self._settled = 0
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def __repr__(self) -> str:
+        return f"<Series {len(self)} points>"
+
+    def extend(self, steps: NDArray[np.int64], times: NDArray[np.float64], values: NDArray[np.float64]) -> None:
+        """Append n points, given as three arrays of length n. Summaries are made when somebody reads."""
+        if not len(steps) == len(times) == len(values):
+            raise ValueError(f"steps, times and values differ in length: {len(steps)}, {len(times)}, {len(values)}")
+        floor = float(self._times.all[-1]) if len(self) else -_LONGEST
+        clean = np.where(np.abs(times) < _LONGEST, times, -_LONGEST)  # NaN compares false
+        self._steps.extend(steps)
+        self._times.extend(np.maximum.accumulate(np.maximum(clean, floor)))
+        self._values.extend(values)
+
+    def append(self, step: int, time: float, value: float) -> None:
+        """Append one point."""
+        self.extend(np.array([step], np.int64), np.array([time]), np.array([value]))
+
+    def upto(self, size: int) -> SeriesHistory:
+        """The first `size` points (all of them where there are fewer)."""
+        return SeriesHistory(self, max(0, min(size, len(self))))
+
+    def history(self) -> SeriesHistory:
+        """Everything so far."""
+        return SeriesHistory(self, len(self))
+
+    def settle(self) -> None:
+        """Bring the summaries up to the newest point."""
+        old, size = self._settled, len(self)
+        if old == size:
+            return
+        steps, values = self._steps.all, self._values.all
+        self._pyramid.grow(steps, values)
+        seen = max(old - 1, 0)
+        self._breaks.extend(np.flatnonzero(np.diff(steps[seen:]) < 0) + seen + 1)
+        fresh = values[old:]
+        finite = np.isfinite(fresh)
+        self._lows.extend(_records(np.where(finite, fresh, np.inf), self._best(self._lows, np.inf)) + old)
+        self._highs.extend(_records(-np.where(finite, fresh, -np.inf), -self._best(self._highs, -np.inf)) + old)
+        self._settled = size
+
+    def _best(self, records: Growing, otherwise: float) -> float:
+        return float(self._values.all[records.all[-1]]) if len(records) else otherwise
+
+
+def _records(values: Floats, best: float) -> Ints:
+    """Indices at which `values` fall below everything before them and below `best`."""
+    before = np.minimum.accumulate(np.concatenate([[best], values]))[:-1]
+    return np.flatnonzero(values < before)
+
+
+@dataclass(frozen=True, slots=True)
+class SeriesHistory:
+    """The first `size` points of a series. Shares the series; copies nothing."""
+
+    series: Series
+    size: int
+
+    def __len__(self) -> int:
+        return self.size
+
+    def __repr__(self) -> str:
+        return f"<SeriesHistory {self.size} of {len(self.series)} points>"
+
+    @property
+    def steps(self) -> Ints:
+        """Steps of all points, in the order logged."""
+        return self.series._steps.all[: self.size]
+
+    @property
+    def times(self) -> Floats:
+        """Seconds of all points, never decreasing."""
+        return self.series._times.all[: self.size]
+
+    @property
+    def values(self) -> Floats:
+        """Values of all points, NaN and infinities included."""
+        return self.series._values.all[: self.size]
+
+    @property
+    def last(self) -> tuple[int, float, float]:
+        """(step, time, value) of the newest point; (0, 0.0, nan) when empty."""
+        if not self.size:
+            return 0, 0.0, math.nan
+        at, series = self.size - 1, self.series
+        return int(series._steps.all[at]), float(series._times.all[at]), float(series._values.all[at])
+
+    @property
+    def lowest(self) -> tuple[int, float] | None:
+        """(step, value) of the smallest finite value, the earliest of equals; None where no value is finite."""
+        self.series.settle()
+        return self._record(self.series._lows)
+
+    @property
+    def highest(self) -> tuple[int, float] | None:
+        """(step, value) of the largest finite value, the earliest of equals; None where no value is finite."""
+        self.series.settle()
+        return self._record(self.series._highs)
+
+    def _record(self, records: Growing) -> tuple[int, float] | None:
+        place = int(np.searchsorted(records.all, self.size)) - 1
+        if place < 0:
+            return None
+        at = records.all[place]
+        return int(self.series._steps.all[at]), float(self.series._values.all[at])
+
+    def value_at(self, step: float) -> tuple[int, float] | None:
+        """(step, value) of the last point at or before `step` in the newest segment that begins at or before it; else None."""
+        if not self.size or math.isnan(step):
+            return None
+        self.series.settle()
+        wanted = np.int64(max(-(2**63), min(2**63 - 1, math.floor(step)))) if math.isfinite(step) else np.int64(
+            2**63 - 1 if step > 0 else -(2**63)
+        )
+        steps = self.steps
+        breaks = self._breaks()
+        begins = np.concatenate([[0], breaks])
+        open_ = np.flatnonzero(steps[begins] <= wanted)
+        if not len(open_):
+            return None
+        segment = int(open_[-1])
+        begin = int(begins[segment])
+        end = int(begins[segment + 1]) if segment + 1 < len(begins) else self.size
+        at = begin + int(np.searchsorted(steps[begin:end], wanted, side="right")) - 1
+        return int(steps[at]), float(self.values[at])
+
+    def columns(self, width: int, *, axis: Axis = "step", smoothing: float = 0.0) -> Columns:
+        """At most `width` columns, and no more than there are points; see the module's docstring.
+
+        `smoothing` in [0, 1) gives a line instead: low, high, mean and last are then the bias-corrected exponential average of
+        the points, taking each column's points as equal to its mean.
+        """
+        if not self.size or width < 1:
+            return no_columns(axis)
+        self.series.settle()
+        columns = self._columns(min(width, self.size), axis)
+        return smoothed(columns, smoothing) if smoothing > 0 else columns
+
+    def _columns(self, room: int, axis: Axis) -> Columns:
+        series, steps, values = self.series, self.steps, self.values
+        if axis == "step":
+            low, high = series._pyramid.step_range(self.size, steps, values)
+        else:
+            low, high = (int(tick) for tick in _ticks(self.times[[0, -1]]))
+        shift = column_shift(low, high, room)
+        origin = low >> shift
+        count = (high >> shift) - origin + 1
+        positions = _by_step if axis == "step" else self._by_time
+        blocks = series._pyramid.fold(self.size, steps, values, positions, shift, origin, count)
+        broken = self._breaks()
+        places = steps[broken] if axis == "step" else _ticks(self.times[broken])
+        breaks = np.zeros(count, bool)
+        breaks[(places >> shift) - origin] = True
+        none = blocks.count == 0
+        unit = 1.0 if axis == "step" else 1.0 / TICKS
+        return Columns(
+            axis=axis,
+            span=float(1 << shift) * unit,
+            start=(np.arange(count) + float(origin)) * float(1 << shift) * unit,
+            low=np.where(none, np.nan, blocks.low),
+            high=np.where(none, np.nan, blocks.high),
+            mean=np.where(none, np.nan, np.clip(blocks.mean, blocks.low, blocks.high)),
+            last=np.where(none, np.nan, values[blocks.newest]),
+            count=blocks.count,
+            bad=blocks.bad,
+            breaks=breaks,
+        )
+
+    def _breaks(self) -> Ints:
+        """Indices at which segments after the first begin."""
+        all_breaks = self.series._breaks.all
+        return all_breaks[: bisect_left(all_breaks, self.size)]
+
+    def _by_time(self, level: int, index: Ints, blocks: Blocks) -> tuple[Ints, Ints]:
+        size = FANOUT**level
+        times = self.times
+        return _ticks(times[index * size]), _ticks(times[index * size + (size - 1)])
+
+
+def _by_step(level: int, index: Ints, blocks: Blocks) -> tuple[Ints, Ints]:
+    return blocks.first_step, blocks.last_step
+
+
+def _ticks(times: Floats) -> Ints:
+    return np.floor(times * TICKS).astype(np.int64)
+
+
+def smoothed(columns: Columns, weight: float) -> Columns:
+    """The columns as a line: exponential average with `weight` a point, corrected for its start as in Adam (Kingma and Ba, 2014)."""
+    weight = min(max(weight, 0.0), 0.9999)
+    level, trust = 0.0, 0.0
+    line = np.full(len(columns), np.nan)
+    keeps = weight ** np.minimum(columns.count, 1 << 20)
+    for at in np.flatnonzero(columns.count):
+        keep = float(keeps[at])
+        level = keep * level + (1 - keep) * float(columns.mean[at])
+        trust = keep * trust + (1 - keep)
+        line[at] = level / trust
+    return replace(columns, low=line, high=line, mean=line, last=line)
