@@ -110,7 +110,7 @@ def _merged(blocks: Blocks) -> Blocks:
         (rows(blocks.mean) * weights).sum(axis=1),
         count,
         rows(blocks.newest).max(axis=1),
-        rows(blocks.bad).any(axis=1),
+        rows(blocks.bad).max(axis=1),
     )
 
 
@@ -172,6 +172,11 @@ class Pyramid:
         """The lowest and highest step of the first `size` ≥ 1 points."""
         blocks = [self._blocks(level, np.arange(a, b), steps, values) for level, a, b in self.cover(size)]
         return min(int(b.first_step.min()) for b in blocks), max(int(b.last_step.max()) for b in blocks)
+
+    def newest(self, size: int, steps: Ints, values: Floats) -> int:
+        """Index of the last finite value among the first `size` points, -1 for none."""
+        parts = self.cover(size)
+        return max((int(self._blocks(level, np.arange(a, b), steps, values).newest.max()) for level, a, b in parts), default=-1)
 
     def fold(self, size: int, steps: Ints, values: Floats, positions: Positions, shift: int, origin: int, room: int) -> Blocks:
         """The first `size` points as `room` blocks: block c holds the points whose position >> `shift` is `origin` + c.

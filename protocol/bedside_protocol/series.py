@@ -191,6 +191,15 @@ class SeriesHistory:
         self.series.settle()
         return self._record(self.series._highs)
 
+    @property
+    def bad_since(self) -> int | None:
+        """The step of the first of the newest points without a finite value; None where the newest point is finite."""
+        if not self.size or math.isfinite(self.last[2]):
+            return None
+        self.series.settle()
+        newest = self.series._pyramid.newest(self.size, self.steps, self.values)
+        return int(self.steps[newest + 1])
+
     def _record(self, records: Growing) -> tuple[int, float] | None:
         place = int(np.searchsorted(records.all, self.size)) - 1
         if place < 0:
@@ -203,9 +212,7 @@ class SeriesHistory:
         if not self.size or math.isnan(step):
             return None
         self.series.settle()
-        wanted = np.int64(max(-(2**63), min(2**63 - 1, math.floor(step)))) if math.isfinite(step) else np.int64(
-            2**63 - 1 if step > 0 else -(2**63)
-        )
+        wanted = np.int64(math.floor(max(-(2.0**63), step)) if step < 2.0**63 else 2**63 - 1)
         steps = self.steps
         breaks = self._breaks()
         begins = np.concatenate([[0], breaks])
@@ -250,7 +257,7 @@ class SeriesHistory:
         return Columns(
             axis=axis,
             span=float(1 << shift) * unit,
-            start=(np.arange(count) + float(origin)) * float(1 << shift) * unit,
+            start=(np.arange(count, dtype=np.float64) + float(origin)) * (float(1 << shift) * unit),
             low=np.where(none, np.nan, blocks.low),
             high=np.where(none, np.nan, blocks.high),
             mean=np.where(none, np.nan, np.clip(blocks.mean, blocks.low, blocks.high)),

@@ -1,0 +1,156 @@
+"""The alerts of a run as episodes: fired, escalated, acknowledged, cleared; red latches until a person has seen it.
+
+What is an alarm is decided by the rules in the hub; here their changes are only kept and put in order.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+
+from bedside_protocol.records import AlertAcknowledged, AlertChanged
+
+from bedside_tui.store.ledger import Ledger, Moment
+from bedside_tui.store.view import AlertView, Badge, Mark
+
+_GLYPH: Mapping[str, str] = {"red": "✖", "amber": "▲", "": "▲"}
+_WORST: Mapping[str, int] = {"": 0, "amber": 1, "red": 2}
+_BADGES: tuple[Badge, ...] = ("none", "ok", "pending", "amber", "red")
+_RANK: Mapping[Badge, int] = {badge: rank for rank, badge in enumerate(_BADGES)}
+
+
+@dataclass(frozen=True, slots=True)
+class Episode:
+    """An alert, and the positions at which it began and ended as the log told it."""
+
+    alert: AlertView
+    fired: int
+    """Position of the record that first fired it; 0 while pending."""
+    cleared: int | None = None
+
+
+class AlertsFold:
+    """Everything the rules said."""
+
+    __slots__ = ("_checks", "_episodes", "_titles")
+
+    def __init__(self, titles: Mapping[str, str]) -> None:
+        self._titles = titles
+        self._episodes: dict[tuple[str, str, int], Ledger[Episode | None]] = {}
+        self._checks: dict[tuple[str, str], Ledger[tuple[str, str]]] = {}
+
+    def changed(self, moment: Moment, body: AlertChanged) -> Mark | None:
+        """Keep a change; the mark it leaves on the timeline, if any."""
+        checks = self._checks.setdefault((body.rule, body.target), Ledger())
+        checks.add(moment.position, (body.state, body.message))
+        if body.state in ("not_checked", "ok"):
+            self._forget_pending(moment, body)
+            return None
+        ledger = self._episodes.setdefault((body.rule, body.target, body.episode), Ledger())
+        before = ledger.last_at(moment.position)
+        after = _episode(moment, body, before, first_out=not any(self._firing(moment.position)))
+        ledger.add(moment.position, after)
+        return self._mark(moment, body, before, after)
+
+    def acknowledged(self, moment: Moment, body: AlertAcknowledged) -> Mark | None:
+        """A person has seen one alert, or all that stand."""
+        wanted = (body.rule, body.target) if body.rule or body.target else None
+        seen = 0
+        for (rule, target, _), ledger in self._episodes.items():
+            episode = ledger.last_at(moment.position)
+            if episode is None or not episode.alert.shown or (wanted and wanted != (rule, target)):
+                continue
+            ledger.add(moment.position, replace(episode, alert=replace(episode.alert, acknowledged=body.who or "someone")))
+            seen += 1
+        if not seen:
+            return None
+        what = f"{self._title(body.rule)} ({body.target})" if wanted else "all alarms"
+        by = f" by {body.who}" if body.who else ""
+        return Mark(moment.time, moment.step, "command", "·", f"{what} acknowledged{by}", jump=False)
+
+    def views(self, position: int) -> list[AlertView]:
+        """Firing (red, amber), then latched, then pending, then cleared; each newest first."""
+        episodes = sorted(self._known(position), key=lambda it: (_place(it.alert), -it.fired))
+        return [episode.alert for episode in episodes]
+
+    def red(self, position: int) -> list[Episode]:
+        """The episodes known at `position` that have been red."""
+        return [it for it in self._known(position) if it.alert.severity == "red" and it.fired]
+
+    def not_checked(self, position: int) -> list[tuple[str, str, str]]:
+        """(rule, target, why) of what no rule can judge yet."""
+        latest = ((key, ledger.last_at(position)) for key, ledger in self._checks.items())
+        return [(rule, target, said[1]) for (rule, target), said in latest if said and said[0] == "not_checked"]
+
+    def badges(self, position: int) -> dict[str, Badge]:
+        """The worst that is said of each target now."""
+        badges: dict[str, Badge] = {}
+        for (_, target), ledger in self._checks.items():
+            said = ledger.last_at(position)
+            if said and said[0] in ("ok", "cleared"):
+                badges[target] = "ok"
+        for episode in self._known(position):
+            alert = episode.alert
+            badge: Badge = alert.severity or "amber" if alert.shown else "pending" if alert.state == "pending" else "none"
+            badges[alert.target] = max(badges.get(alert.target, "none"), badge, key=_RANK.__getitem__)
+        return badges
+
+    def _known(self, position: int) -> Iterator[Episode]:
+        latest = (ledger.last_at(position) for ledger in self._episodes.values())
+        return (episode for episode in latest if episode is not None)
+
+    def _firing(self, position: int) -> Iterator[Episode]:
+        return (episode for episode in self._known(position) if episode.alert.state == "firing")
+
+    def _forget_pending(self, moment: Moment, body: AlertChanged) -> None:
+        """An episode that never fired is nobody's business once it is over."""
+        ledger = self._episodes.get((body.rule, body.target, body.episode))
+        episode = ledger.last_at(moment.position) if ledger else None
+        if ledger is not None and episode is not None and episode.alert.state == "pending":
+            ledger.add(moment.position, None)
+
+    def _mark(self, moment: Moment, body: AlertChanged, before: Episode | None, after: Episode) -> Mark | None:
+        title, alert = self._title(body.rule), after.alert
+        if body.state == "firing":
+            if before is not None and before.alert.state == "firing" and before.alert.severity == alert.severity:
+                return None
+            text = f"{title} fired ({body.target})" + (f"  {alert.message}" if alert.message else "")
+            return Mark(moment.time, body.step, "alert", _GLYPH[alert.severity], text, alert.severity or "amber")
+        if body.state == "cleared" and after.fired:
+            return Mark(moment.time, body.step, "cleared", "●", f"{title} cleared ({body.target})", "ok", jump=False)
+        return None
+
+    def _title(self, rule: str) -> str:
+        return self._titles.get(rule, rule)
+
+
+def _episode(moment: Moment, body: AlertChanged, before: Episode | None, *, first_out: bool) -> Episode:
+    old = before.alert if before else None
+    worst = max(body.severity, old.severity if old else "", key=_WORST.__getitem__)
+    fires = body.state == "firing" and not (before and before.fired)
+    rises = old is not None and _WORST[worst] > _WORST[old.severity]
+    alert = AlertView(
+        rule=body.rule,
+        target=body.target,
+        state=body.state,
+        severity=worst,
+        message=body.message if body.message and (body.state != "cleared" or not old) else old.message if old else "",
+        runbook=body.runbook or (old.runbook if old else ""),
+        value=body.value if not math.isnan(body.value) or not old or body.state != "cleared" else old.value,
+        first_step=body.first_step or (old.first_step if old else 0),
+        fired_step=body.step if fires else old.fired_step if old else 0,
+        fired_time=moment.time if fires else old.fired_time if old else 0.0,
+        cleared_step=body.step if body.state == "cleared" else None,
+        acknowledged="" if rises or not old else old.acknowledged,
+        first_out=first_out if fires else bool(old and old.first_out),
+        episode=body.episode,
+    )
+    fired = moment.position if fires else before.fired if before else 0
+    return Episode(alert, fired, moment.position if body.state == "cleared" else None)
+
+
+def _place(alert: AlertView) -> int:
+    if alert.state == "firing":
+        return 0 if alert.severity == "red" else 1
+    return 2 if alert.shown else 3 if alert.state == "pending" else 4

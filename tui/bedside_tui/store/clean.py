@@ -1,0 +1,123 @@
+"""The edge at which a record's texts become safe to show: every string of every body, exactly once.
+
+Metric names are cleaned where they are first seen (`store.metrics`): they come with every row. Numbers are left alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any, TypeVar
+
+from bedside_protocol.records import (
+    AlertAcknowledged,
+    AlertChanged,
+    Array,
+    Body,
+    CheckpointSaved,
+    CommandChanged,
+    Ended,
+    Event,
+    LifecycleChanged,
+    Lost,
+    Note,
+    ProbeDeclared,
+    Problem,
+    RunStarted,
+    Scalar,
+    Snapshot,
+)
+from bedside_protocol.sanitise import text
+
+V = TypeVar("V")
+
+LONG = 2000
+"""Characters kept of what a person may want to read in full: notes, reasons, messages, paths. Names are kept to 200."""
+
+_LONG_FIELDS: dict[type[Any], tuple[str, ...]] = {
+    AlertChanged: ("message",),
+    CheckpointSaved: ("path",),
+    CommandChanged: ("detail",),
+    Ended: ("message",),
+    LifecycleChanged: ("reason",),
+    Lost: ("why",),
+    Note: ("text",),
+    Problem: ("text",),
+}
+
+_NAME_FIELDS: dict[type[Any], tuple[str, ...]] = {
+    AlertAcknowledged: ("rule", "target", "who"),
+    AlertChanged: ("rule", "target", "runbook"),
+    CheckpointSaved: ("command",),
+    CommandChanged: ("id", "who"),
+    Ended: ("exception",),
+    Event: ("name",),
+    Note: ("author",),
+    Problem: ("where",),
+    ProbeDeclared: ("probe", "kind"),
+    RunStarted: ("id", "name", "project", "host", "boot_id", "python", "torch", "bedside", "git_commit", "continues"),
+    Snapshot: ("probe", "kind"),
+}
+
+
+def clean(body: Body) -> Body:
+    """The body with every text in it made safe; the very same object where nothing had to change."""
+    kind = type(body)
+    changes: dict[str, Any] = {}
+    for names, limit in ((_NAME_FIELDS.get(kind, ()), 200), (_LONG_FIELDS.get(kind, ()), LONG)):
+        for name in names:
+            before = getattr(body, name)
+            after = text(before, limit)
+            if after is not before:
+                changes[name] = after
+    if special := _SPECIAL.get(kind):
+        changes |= special(body)
+    return replace(body, **changes) if changes else body
+
+
+def _mapping(mapping: Mapping[str, V], value: Callable[[V], V] = lambda it: it) -> dict[str, V]:
+    """With safe keys; of keys that become equal the first keeps its name and the others are numbered."""
+    cleaned: dict[str, V] = {}
+    for key, item in mapping.items():
+        cleaned[distinct(text(key), cleaned)] = value(item)
+    return cleaned
+
+
+def distinct(name: str, taken: Mapping[str, object]) -> str:
+    """`name`, or `name~2`, `name~3`, … where it is taken: two names that differ only in what cannot be shown stay two."""
+    if name not in taken:
+        return name
+    number = 2
+    while f"{name}~{number}" in taken:
+        number += 1
+    return f"{name}~{number}"
+
+
+def _scalar(value: Scalar) -> Scalar:
+    return text(value) if isinstance(value, str) else value
+
+
+def _array(array: Array) -> Array:
+    return replace(array, labels=tuple(text(label) for label in array.labels)) if array.labels else array
+
+
+def _texts(names: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(text(name) for name in names)
+
+
+def _snapshot(body: Snapshot) -> dict[str, Any]:
+    return {
+        "scalars": _mapping(body.scalars),
+        "arrays": _mapping(body.arrays, _array),
+        "texts": _mapping(body.texts, _texts),
+    }
+
+
+_SPECIAL: dict[type[Any], Callable[[Any], dict[str, Any]]] = {
+    CommandChanged: lambda body: {"arguments": _mapping(body.arguments, _scalar)},
+    Ended: lambda body: {"traceback": tuple(text(line, LONG) for line in body.traceback)},
+    Event: lambda body: {"fields": _mapping(body.fields, _scalar)},
+    ProbeDeclared: lambda body: {"settings": _mapping(body.settings, _scalar)},
+    RunStarted: lambda body: {"config": _mapping(body.config, _scalar), "argv": _texts(body.argv)},
+    Snapshot: _snapshot,
+}

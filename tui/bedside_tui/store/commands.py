@@ -1,0 +1,102 @@
+"""What people asked of the run, what the run said, and what it saved."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from bedside_protocol.records import CheckpointSaved, CommandChanged, CommandState
+
+from bedside_tui.draw import number
+from bedside_tui.store.alerts import Episode
+from bedside_tui.store.ledger import Ledger, Moment, Prefix
+from bedside_tui.store.view import CheckpointView, CommandView, Mark
+
+_OUTCOMES: Mapping[CommandState, tuple[str, str]] = {
+    "requested": ("›", "asked for"),
+    "applied": ("✓", "done"),
+    "failed": ("✗", "failed"),
+    "expired": ("✗", "expired"),
+    "refused": ("✗", "refused"),
+    "cancelled": ("✗", "cancelled"),
+}  # accepted and scheduled pass within a step: the command's own life tells them
+
+_SPEAKS_FOR_ITSELF = frozenset({("checkpoint", "applied"), ("snapshot", "applied"), ("snapshot", "requested")})
+_OTHERS_SPEAK = frozenset({"note", "acknowledge"})
+
+
+@dataclass(frozen=True, slots=True)
+class _Saved:
+    body: CheckpointSaved
+    time: float
+    position: int
+
+
+class CommandsFold:
+    """The visible lives of all commands, and the checkpoints."""
+
+    __slots__ = ("_commands", "_lives", "_saved")
+
+    def __init__(self) -> None:
+        self._commands: dict[str, Ledger[CommandView]] = {}
+        self._lives: dict[str, list[tuple[float, CommandState, int, str]]] = {}
+        self._saved: Ledger[_Saved] = Ledger()
+
+    def changed(self, moment: Moment, body: CommandChanged) -> Mark | None:
+        ledger = self._commands.setdefault(body.id, Ledger())
+        life = self._lives.setdefault(body.id, [])
+        before = ledger.last_at(moment.position)
+        life.append((moment.time, body.state, body.step, body.detail))
+        view = CommandView(
+            id=body.id,
+            verb=body.verb,
+            who=body.who or (before.who if before else ""),
+            state=body.state,
+            detail=body.detail,
+            step=body.step if body.step >= 0 or not before else before.step,
+            life=Prefix(life, len(life)),
+            arguments=body.arguments or (before.arguments if before else {}),
+        )
+        ledger.add(moment.position, view)
+        return _mark(moment, view)
+
+    def saved(self, moment: Moment, body: CheckpointSaved) -> Mark:
+        self._saved.add(moment.position, _Saved(body, moment.time, moment.position))
+        asked = self._commands.get(body.command)
+        command = asked.last_at(moment.position) if asked else None
+        parts = [f"checkpoint {'saved' if body.verified else 'saved by the script, not verified'}", body.path]
+        parts += [number.size(body.size)] if body.size else []
+        parts += [f"asked by {command.who}"] if command and command.who else []
+        return Mark(moment.time, body.step, "checkpoint", "✓", "  ".join(part for part in parts if part))
+
+    def views(self, position: int) -> list[CommandView]:
+        """The commands known at `position`, newest first."""
+        latest = (ledger.last_at(position) for ledger in self._commands.values())
+        return [view for view in latest if view is not None][::-1]
+
+    def checkpoint(self, position: int, red: Sequence[Episode]) -> CheckpointView | None:
+        """The newest checkpoint known at `position`; `red` are the red episodes known then."""
+        saved = self._saved.last_at(position)
+        if saved is None:
+            return None
+        body = saved.body
+        suspect = any(_spoils(episode, saved) for episode in red)
+        return CheckpointView(body.path, body.size, body.step, saved.time, body.verified, suspect)
+
+
+def _spoils(episode: Episode, saved: _Saved) -> bool:
+    """Whether the checkpoint was taken between the beginning of the alarm, by its evidence, and its end."""
+    if episode.cleared is not None and episode.cleared < saved.position:
+        return False
+    fired_before = episode.fired <= saved.position
+    return fired_before or 0 < episode.alert.first_step <= saved.body.step <= episode.alert.fired_step
+
+
+def _mark(moment: Moment, view: CommandView) -> Mark | None:
+    if view.verb in _OTHERS_SPEAK or (view.verb, view.state) in _SPEAKS_FOR_ITSELF or view.state not in _OUTCOMES:
+        return None
+    glyph, word = _OUTCOMES[view.state]
+    text = f"{view.verb} {word}" + (f" by {view.who}" if view.state == "requested" and view.who else "")
+    text += f": {view.detail}" if view.detail else ""
+    step = view.step if view.step >= 0 and view.state == "applied" else moment.step
+    return Mark(moment.time, step, "command", glyph, text, jump=view.state != "requested")

@@ -1,0 +1,156 @@
+"""What was logged: one track a metric, filled in batches.
+
+Blocks of rows are put aside as they come and written into their tracks when somebody looks, many at once: opening a long run costs
+one copy a metric instead of one a record. `system/…` metrics are kept apart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Literal
+
+import numpy as np
+from bedside_protocol.metrics import SYSTEM_PREFIX, kind_of
+from bedside_protocol.records import Metrics
+from bedside_protocol.sanitise import text
+
+from bedside_tui.store.clean import distinct
+from bedside_tui.store.ledger import Track
+from bedside_tui.store.remark import remark
+from bedside_tui.store.view import Badge, MetricView
+
+MOST_METRICS = 2000
+"""Names kept a run. A script that makes a name a step would otherwise fill the viewer's memory and every screen."""
+
+_MOST_WAITING = 16
+"""Groups of names with rows put aside at a time; a bound on what each further block is compared with."""
+
+_BADGE_ORDER: dict[Badge, int] = {"red": 0, "amber": 1}
+_KIND_ORDER = {"loss": 0, "adversarial": 0, "rate": 1}
+
+
+class Metric:
+    """One metric: its name as shown, its kind, its track."""
+
+    __slots__ = ("_remark", "kind", "name", "order", "track")
+
+    def __init__(self, name: str, kind: str) -> None:
+        self.name = name
+        self.kind = kind
+        self.track = Track()
+        gradient = kind == "norm" and "grad" in name.lower()
+        self.order = (_KIND_ORDER.get(kind, 2 if gradient else 3), name)
+        self._remark = (-1, "")
+
+    def view(self, position: int, badge: Badge) -> MetricView | None:
+        """The metric as known at `position`, None before its first point."""
+        history = self.track.upto(position)
+        if not len(history):
+            return None
+        step, _, value = history.last
+        if self._remark[0] != len(history):
+            self._remark = (len(history), remark(self.kind, history))
+        return MetricView(self.name, self.kind, value, step, badge, self._remark[1], history)
+
+
+class _Group:
+    """The metrics that come in rows together, and the blocks that wait to be written."""
+
+    __slots__ = ("blocks", "metrics", "names", "positions")
+
+    def __init__(self, names: frozenset[object], metrics: Sequence[Metric | None]) -> None:
+        self.names = names
+        self.metrics = metrics
+        self.blocks: list[Metrics] = []
+        self.positions: list[int] = []
+
+    def write(self) -> None:
+        sizes = np.cumsum([len(block.steps) for block in self.blocks]).tolist()
+        steps = np.concatenate([block.steps for block in self.blocks])
+        times = np.concatenate([block.times for block in self.blocks])
+        values = np.concatenate([block.values for block in self.blocks], axis=1)
+        for row, metric in enumerate(self.metrics):
+            if metric is not None:
+                metric.track.extend(self.positions, sizes, steps, times, values[row])
+        self.blocks, self.positions = [], []
+
+
+class MetricsFold:
+    """All metrics of a run."""
+
+    __slots__ = ("_by_name", "_groups", "_shown", "_waiting", "left_out")
+
+    def __init__(self) -> None:
+        self._groups: dict[tuple[int, tuple[str, ...]], _Group] = {}
+        self._by_name: dict[object, Metric] = {}
+        self._shown: dict[str, Metric] = {}
+        self._waiting: list[_Group] = []
+        self.left_out = 0
+        """Values of metrics beyond MOST_METRICS, not kept."""
+
+    def __len__(self) -> int:
+        return len(self._shown)
+
+    def add(self, position: int, rank: int, block: Metrics) -> None:
+        """A block of rows that came with the record at `position`."""
+        if not len(block.steps):
+            return
+        group = self._groups.get((rank, block.names)) or self._new_group(rank, block.names)
+        if group is None:
+            self.left_out += block.values.size
+            return
+        if not group.blocks:
+            self._make_room(group)
+            self._waiting.append(group)
+        elif len(self._waiting) > 1:
+            self._make_room(group)
+        group.blocks.append(block)
+        group.positions.append(position)
+
+    def settle(self) -> None:
+        """Write what waits, so that tracks are complete."""
+        for group in self._waiting:
+            group.write()
+        self._waiting = []
+
+    def views(self, position: int, badges: Mapping[str, Badge]) -> list[MetricView]:
+        """The metrics known at `position`, alarmed first, then losses, learning rates, gradients, then the others by name."""
+        found = [
+            (_BADGE_ORDER.get(badge, 2), metric.order, view)
+            for metric in self._logged("metric")
+            if (view := metric.view(position, badge := badges.get(metric.name, "none"))) is not None
+        ]
+        return [view for _, _, view in sorted(found, key=lambda item: item[:2])]
+
+    def system(self, position: int) -> dict[str, float]:
+        """Last values of the `system/…` metrics by their name without the prefix."""
+        histories = {metric.name[len(SYSTEM_PREFIX) :]: metric.track.upto(position) for metric in self._logged("system")}
+        return {name: history.last[2] for name, history in histories.items() if len(history)}
+
+    def _logged(self, kind: Literal["metric", "system"]) -> Iterator[Metric]:
+        return (metric for name, metric in self._shown.items() if name.startswith(SYSTEM_PREFIX) == (kind == "system"))
+
+    def _make_room(self, group: _Group) -> None:
+        """Write first what would otherwise be written after rows of the same metric that came later."""
+        if len(self._waiting) >= _MOST_WAITING:
+            self.settle()
+        for other in [it for it in self._waiting if it is not group and not it.names.isdisjoint(group.names)]:
+            other.write()
+            self._waiting.remove(other)
+
+    def _new_group(self, rank: int, names: tuple[str, ...]) -> _Group | None:
+        metrics = [self._metric(rank, name) for name in names]
+        if not any(metrics):
+            return None
+        group = _Group(frozenset((rank, name) for name in names), metrics)
+        self._groups[rank, names] = group
+        return group
+
+    def _metric(self, rank: int, name: str) -> Metric | None:
+        known = self._by_name.get((rank, name))
+        if known is not None or len(self._shown) >= MOST_METRICS:
+            return known
+        shown = distinct(text(name) + (f" @{rank}" if rank > 0 else ""), self._shown)
+        metric = Metric(shown, kind_of(shown))
+        self._by_name[rank, name] = self._shown[shown] = metric
+        return metric

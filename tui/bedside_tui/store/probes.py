@@ -1,0 +1,112 @@
+"""What the probes measured: their declarations, snapshots, the histories of their scalars, and what measuring cost."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+from bedside_protocol.records import ProbeDeclared, Snapshot
+
+from bedside_tui.store.ledger import Ledger, Moment, Track
+from bedside_tui.store.view import Badge, History, ProbeView
+
+MOST_PROBES = 500
+MOST_SCALARS = 200
+"""A probe measures a handful of quantities; these only bound what a damaged or hostile log can make of it."""
+
+COST_WINDOW = 60.0
+"""Seconds of running time over which the cost of probes is taken: several rounds of a slow schedule."""
+
+_RANK: Mapping[Badge, int] = {"red": 0, "amber": 1, "pending": 2, "ok": 3, "none": 3}
+
+
+class _Probe:
+    __slots__ = ("declared", "kind", "scalars", "snapshots")
+
+    def __init__(self, kind: str) -> None:
+        self.kind = kind
+        self.declared: Ledger[ProbeDeclared] = Ledger()
+        self.snapshots: Ledger[Snapshot] = Ledger()
+        self.scalars: dict[str, Track] = {}
+
+    def take(self, moment: Moment, snapshot: Snapshot) -> None:
+        self.snapshots.add(moment.position, snapshot)
+        for name, value in snapshot.scalars.items():
+            track = self.scalars.get(name)
+            if track is None:
+                if len(self.scalars) >= MOST_SCALARS:
+                    continue
+                track = self.scalars[name] = Track()
+            track.append(moment.position, snapshot.step, moment.time, value)
+
+    def view(self, name: str, position: int, badge: Badge, not_checked: str) -> ProbeView | None:
+        declared, snapshots = self.declared.last_at(position), self.snapshots.upto(position)
+        if declared is None and not len(snapshots):
+            return None
+        histories = {scalar: track.upto(position) for scalar, track in self.scalars.items()}
+        scalars: dict[str, History] = {scalar: history for scalar, history in histories.items() if len(history)}
+        return ProbeView(
+            name=name,
+            kind=declared.kind if declared else snapshots[-1].kind,
+            every=declared.every if declared else 0,
+            settings=declared.settings if declared else {},
+            badge=badge,
+            snapshot=snapshots[-1] if len(snapshots) else None,
+            snapshots=snapshots,
+            scalars=scalars,
+            not_checked=not_checked,
+        )
+
+
+class ProbesFold:
+    """All probes of a run, in the order in which they were first heard of."""
+
+    __slots__ = ("_costs", "_probes")
+
+    def __init__(self) -> None:
+        self._probes: dict[str, _Probe] = {}
+        self._costs: Ledger[tuple[float, float]] = Ledger()
+        """(running time, cost of all snapshots so far)."""
+
+    def declared(self, moment: Moment, body: ProbeDeclared) -> None:
+        probe = self._probe(body.probe, body.kind)
+        if probe is not None:
+            probe.declared.add(moment.position, body)
+
+    def measured(self, moment: Moment, body: Snapshot) -> None:
+        probe = self._probe(body.probe, body.kind)
+        if probe is None:
+            return
+        probe.take(moment, body)
+        before = self._costs.entries[-1][1] if len(self._costs) else 0.0
+        cost = body.cost if math.isfinite(body.cost) and body.cost > 0 else 0.0
+        self._costs.add(moment.position, (moment.running, before + cost))
+
+    def views(self, position: int, badges: Mapping[str, Badge], not_checked: Sequence[tuple[str, str, str]]) -> list[ProbeView]:
+        """The probes known at `position`, alarmed first."""
+        why = {target: reason for _, target, reason in reversed(not_checked)}
+        found = []
+        for name, probe in self._probes.items():
+            badge = badges.get(name, "none")
+            view = probe.view(name, position, badge, why.get(name, "") if badge in ("none", "pending") else "")
+            if view is not None:
+                found.append((_RANK[badge], view))
+        return [view for _, view in sorted(found, key=lambda item: item[0])]
+
+    def cost(self, position: int, running: float) -> float:
+        """Share of the last COST_WINDOW seconds of running time that went into probes, nan before the second snapshot."""
+        size = self._costs.size_at(position)
+        if size < 2:
+            return math.nan
+        entries = self._costs.entries
+        begin = size - 1
+        while begin > 0 and entries[begin][0] > running - COST_WINDOW:
+            begin -= 1
+        seconds = running - entries[begin][0]
+        return (entries[size - 1][1] - entries[begin][1]) / seconds if seconds > 0 else math.nan
+
+    def _probe(self, name: str, kind: str) -> _Probe | None:
+        probe = self._probes.get(name)
+        if probe is None and len(self._probes) < MOST_PROBES:
+            probe = self._probes[name] = _Probe(kind)
+        return probe

@@ -1,0 +1,59 @@
+"""The few words after a metric's sparkline: what its curve says that its last value does not.
+
+A remark is quiet and true: it is said of losses, rewards and accuracies, and of any metric whose last values are not numbers. It is
+computed from a history alone, so it reads the same live and in replay. Alarms are not decided here.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from bedside_protocol.series import SeriesHistory
+
+from bedside_tui.draw import number
+
+_COLUMNS = 32
+_FEWEST = 8
+"""Columns with values below which nothing is said about a direction."""
+
+
+def remark(kind: str, history: SeriesHistory) -> str:
+    """At most about 24 characters, empty where there is nothing to say."""
+    value = history.last[2]
+    if not math.isfinite(value):
+        since = history.bad_since
+        return f"{number.value(value)} since {number.count(since)}" if since is not None else ""
+    if kind == "loss":
+        since = rising_since(history)
+        return f"rising since {number.count(since)}" if since is not None else _best(history.lowest)
+    return _best(history.highest) if kind in ("reward", "accuracy") else ""
+
+
+def _best(found: tuple[int, float] | None) -> str:
+    return f"best {number.value(found[1])} @ {number.count(found[0])}" if found else ""
+
+
+def rising_since(history: SeriesHistory) -> int | None:
+    """The step after which the level has risen from its lowest until now; None where that cannot be said.
+
+    Judged on the means of 32 columns, of the history cut to a multiple of 1/64 of its length so that most points need no new
+    look: the rise must exceed 5 % of the level and three times the usual change between columns, and most changes must be upwards.
+    """
+    grain = max(0, len(history).bit_length() - 6)
+    columns = history.series.upto(len(history) >> grain << grain).columns(_COLUMNS)
+    full = np.flatnonzero(columns.count)
+    if len(full) < _FEWEST:
+        return None
+    level = columns.mean[full]
+    lowest = int(np.argmin(level))
+    after = level[lowest:]
+    if len(after) < 5:
+        return None
+    changes = np.diff(level / max(float(np.abs(level).max()), 5e-324))  # scaled: differences of ±1e308 overflow
+    rise = float(changes[lowest:].sum())
+    usual = float(np.median(np.abs(changes)))
+    floor = 0.05 * abs(float(level[lowest])) / max(float(np.abs(level).max()), 5e-324)
+    if rise <= max(floor, 3 * usual) or float((changes[lowest:] > 0).mean()) < 0.7:
+        return None
+    return int(columns.start[full[lowest + 1]])

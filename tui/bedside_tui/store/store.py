@@ -1,0 +1,236 @@
+"""Records in, views out: the run at any moment, exactly as it was known then.
+
+`feed` takes records in log order, once. `at` shows the newest moment or any past one; views share what they show with the store and
+copy none of it. The store knows no terminal, socket or clock: a past moment is an argument, and time advances by records only.
+"""
+
+from __future__ import annotations
+
+from array import array
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from bedside_protocol.alerts.defaults import DEFAULT_RULES
+from bedside_protocol.records import (
+    HUB_RANK,
+    AlertAcknowledged,
+    AlertChanged,
+    CheckpointSaved,
+    CommandChanged,
+    Ended,
+    Event,
+    LifecycleChanged,
+    Lost,
+    Metrics,
+    Note,
+    ProbeDeclared,
+    Problem,
+    Record,
+    RunStarted,
+    Snapshot,
+    Tick,
+)
+from bedside_protocol.sanitise import text
+
+from bedside_tui.draw import number
+from bedside_tui.store.alerts import AlertsFold
+from bedside_tui.store.clean import clean
+from bedside_tui.store.commands import CommandsFold
+from bedside_tui.store.ledger import Ledger, Moment, Prefix
+from bedside_tui.store.lifecycle import LifecycleFold
+from bedside_tui.store.metrics import MOST_METRICS, MetricsFold
+from bedside_tui.store.probes import ProbesFold
+from bedside_tui.store.trail import Trail
+from bedside_tui.store.view import Mark, View
+
+_LATEST = float(1 << 52)
+_TITLES = {rule.name: rule.title for rule in DEFAULT_RULES}
+_SPEAKERS = (0, HUB_RANK)
+"""Ranks whose steps are the run's."""
+
+
+class Store:
+    """Everything read of one run."""
+
+    def __init__(self, titles: Mapping[str, str] = _TITLES) -> None:
+        self._times = array("d")
+        self._seq = 0
+        self._ticked = 0
+        self._trail = Trail()
+        self._metrics = MetricsFold()
+        self._probes = ProbesFold()
+        self._alerts = AlertsFold(titles)
+        self._commands = CommandsFold()
+        self._lifecycle = LifecycleFold()
+        self._marks: Ledger[Mark] = Ledger()
+        self._stops: list[Mark] = []
+        self._lost: Ledger[int] = Ledger()
+        self._problems: Ledger[tuple[str, int]] = Ledger()
+        self._shown: tuple[tuple[int, float], View] | None = None
+        self._fold: Mapping[type[Any], Callable[[Moment, Any], Mark | None]] = {
+            RunStarted: self._lifecycle.started,
+            LifecycleChanged: self._lifecycle.changed,
+            Ended: self._lifecycle.ended,
+            ProbeDeclared: self._probes.declared,
+            Snapshot: self._probes.measured,
+            AlertChanged: self._alerts.changed,
+            AlertAcknowledged: self._alerts.acknowledged,
+            CommandChanged: self._commands.changed,
+            CheckpointSaved: self._commands.saved,
+            Event: _event,
+            Note: _note,
+            Problem: self._problem,
+            Lost: self._loss,
+        }
+
+    def __repr__(self) -> str:
+        return f"<Store {self.records} records, {len(self._metrics)} metrics, {len(self._marks)} marks>"
+
+    @property
+    def records(self) -> int:
+        """Records read."""
+        return len(self._times)
+
+    @property
+    def span(self) -> tuple[float, float]:
+        """Times of the first and the newest record; (0, 0) before the first."""
+        return (self._times[0], self._times[-1]) if self._times else (0.0, 0.0)
+
+    @property
+    def marks(self) -> Sequence[Mark]:
+        """The whole timeline, also after the moment that is shown."""
+        return Prefix(self._marks.entries, len(self._marks))
+
+    def feed(self, records: Iterable[Record]) -> None:
+        """Take records in log order. Times are made never to decrease, texts are made safe."""
+        for record in records:
+            self._feed(record)
+
+    def _feed(self, record: Record) -> None:
+        before = self._times[-1] if self._times else -_LATEST
+        time = max(before, record.time) if abs(record.time) < _LATEST else max(before, 0.0)
+        self._times.append(time)
+        position = len(self._times)
+        if record.seq > self._seq + 1 and self._seq:
+            self._gap(record, position, time)
+        self._seq = record.seq or self._seq
+        body = record.body
+        if type(body) is Metrics:
+            self._metrics.add(position, record.rank, body)
+            if record.rank in _SPEAKERS and len(body.steps):
+                self._advance(position, time, max(self._ticked, int(body.steps[-1])))
+            return
+        if type(body) is Tick:
+            self._tick(position, time, body.step)
+            return
+        fold = self._fold.get(type(body))
+        mark = fold(self._moment(position, time), clean(body)) if fold else None
+        if mark is not None:
+            self._mark(position, mark)
+
+    def _tick(self, position: int, time: float, step: int) -> None:
+        """The hub's clock. Its step is the run's own counter, except that metrics may be ahead of it by what is on the way."""
+        known = self._trail.step_at(position)
+        went_back = step < self._ticked
+        self._ticked = step
+        self._advance(position, time, step if went_back else max(step, known))
+
+    def _advance(self, position: int, time: float, step: int) -> None:
+        running = time - self._lifecycle.at(position).held_until(time)
+        self._trail.add(Moment(position, time, running, step))
+
+    def _moment(self, position: int, time: float) -> Moment:
+        running = time - self._lifecycle.at(position).held_until(time)
+        return Moment(position, time, running, self._trail.step_at(position))
+
+    def _mark(self, position: int, mark: Mark) -> None:
+        self._marks.add(position, mark)
+        if mark.jump:
+            self._stops.append(mark)
+
+    def _gap(self, record: Record, position: int, time: float) -> None:
+        missing = record.seq - self._seq - 1
+        step = self._trail.step_at(position)
+        self._mark(position, Mark(time, step, "gap", "╳", f"{number.count(missing)} records are missing here", jump=False))
+
+    def _loss(self, moment: Moment, body: Lost) -> Mark:
+        before = self._lost.entries[-1] if len(self._lost) else 0
+        self._lost.add(moment.position, before + max(0, body.count))
+        return Mark(moment.time, moment.step, "lost", "╳", f"{number.count(body.count)} records lost: {body.why}", jump=False)
+
+    def _problem(self, moment: Moment, body: Problem) -> Mark | None:
+        known = any(said == body.text for said, _ in self._problems.entries)
+        self._problems.add(moment.position, (body.text, body.count))
+        return None if known else Mark(moment.time, moment.step, "problem", "!", f"{body.where}: {body.text}", jump=False)
+
+    def at(self, time: float | None = None) -> View:
+        """The run as known at `time` seconds, None for the newest. A time outside `span` is moved to its nearer end."""
+        first, last = self.span
+        when = last if time is None else min(max(time, first), last)
+        position = self.records if time is None or time >= last else bisect_right(self._times, time)
+        if self._shown is None or self._shown[0] != (position, when):
+            self._shown = (position, when), self._view(position, when)
+        return self._shown[1]
+
+    def _view(self, position: int, time: float) -> View:
+        self._metrics.settle()
+        state = self._lifecycle.at(position)
+        badges = self._alerts.badges(position)
+        not_checked = self._alerts.not_checked(position)
+        step = self._trail.step_at(position)
+        metrics = self._metrics.views(position, badges)
+        running = state.lifecycle == "starting" and not state.said and bool(metrics)
+        recorded = self._times[position - 1] if position else 0.0
+        return View(
+            time=time,
+            run=self._lifecycle.run_at(position),
+            step=step,
+            lifecycle="running" if running else state.lifecycle,
+            reason=state.reason,
+            steps_per_second=self._trail.steps_per_second(position),
+            paused_seconds=state.held_until(time),
+            metrics=metrics,
+            system=self._metrics.system(position),
+            probes=self._probes.views(position, badges, not_checked),
+            probe_cost=self._probes.cost(position, recorded - state.held_until(recorded)),
+            alerts=self._alerts.views(position),
+            not_checked=not_checked,
+            commands=self._commands.views(position),
+            checkpoint=self._commands.checkpoint(position, self._alerts.red(position)),
+            marks=self._marks.upto(position),
+            lost=self._lost.last_at(position) or 0,
+            problems=self._problems_at(position),
+        )
+
+    def _problems_at(self, position: int) -> dict[str, int]:
+        problems = dict(self._problems.upto(position))
+        if self._metrics.left_out and position == self.records:
+            problems[f"a run shows its first {MOST_METRICS:,} metrics: values of others"] = self._metrics.left_out
+        return problems
+
+    def time_of_step(self, step: float) -> float | None:
+        """When `step` was reached, in the newest stretch of the run that has it; None where none has."""
+        return self._trail.time_of(step)
+
+    def next_mark(self, time: float, direction: int) -> Mark | None:
+        """The nearest mark to stop at after `time` (`direction` > 0) or before it; None beyond the last."""
+        if direction > 0:
+            place = bisect_right(self._stops, time, key=lambda mark: mark.time)
+            return self._stops[place] if place < len(self._stops) else None
+        place = bisect_left(self._stops, time, key=lambda mark: mark.time)
+        return self._stops[place - 1] if place else None
+
+
+def _event(moment: Moment, body: Event) -> Mark:
+    fields = "  ".join(f"{name} {_plain(value)}" for name, value in body.fields.items())
+    return Mark(moment.time, body.step, "event", "◆", text(f"{body.name}  {fields}".rstrip()), jump=False)
+
+
+def _note(moment: Moment, body: Note) -> Mark:
+    by = f"{body.author}: " if body.author else ""
+    return Mark(moment.time, body.step, "note", "✎", f"{by}{body.text}")
+
+
+def _plain(value: object) -> str:
+    return number.value(value) if isinstance(value, float) else str(value)
