@@ -1,0 +1,144 @@
+"""Logged metrics under the rules that watch metrics: which rule looks at which metric, and each column fed to its tests."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from fnmatch import fnmatchcase
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bedside_protocol.alerts.alarm import Alarm
+from bedside_protocol.alerts.ledger import Ledger
+from bedside_protocol.alerts.levels import OK, RED, UNCHECKED, Facts
+from bedside_protocol.alerts.roles import role_of, trained_on
+from bedside_protocol.alerts.rules import NonFinite, OnMetric, Rule
+from bedside_protocol.alerts.track import Point, Track
+from bedside_protocol.metrics import is_system, kind_of
+from bedside_protocol.records import Metrics
+
+_NO_BEGINNING = "resumed, or first logged later: there is no beginning to compare with"
+
+
+class Curves:
+    """All metrics of one rank."""
+
+    def __init__(self, rules: Sequence[Rule], ledger: Ledger, suffix: str) -> None:
+        watching = [(rule, rule.watch) for rule in rules if isinstance(rule.watch, OnMetric)]
+        self._finite = [(rule, watch) for rule, watch in watching if isinstance(rule.conditions[0], NonFinite)]
+        self._level = [(rule, watch) for rule, watch in watching if not isinstance(rule.conditions[0], NonFinite)]
+        self._ledger = ledger
+        self._suffix = suffix
+        """What tells this rank's metrics from another's."""
+        self._fresh = True
+        self._names: set[str] = set()
+        self._trained: frozenset[str] = frozenset()
+        self._tracks: dict[str, Track] = {}
+        self._finite_alarms: dict[str, tuple[Alarm, ...]] = {}
+
+    def __repr__(self) -> str:
+        return f"<Curves {len(self._names)} metrics, {len(self._tracks)} followed>"
+
+    def resumed(self) -> None:
+        """A first value from now on is not the training's own."""
+        self._fresh = False
+
+    def take(self, block: Metrics) -> None:
+        """Judges a block of values, split where its steps go back."""
+        back = np.flatnonzero(np.diff(block.steps) < 0) + 1
+        if not back.size:
+            self._take(block)
+            return
+        for rows in np.split(np.arange(len(block.steps)), back):
+            self._take(replace(block, steps=block.steps[rows], times=block.times[rows], values=block.values[:, rows]))
+
+    def _take(self, block: Metrics) -> None:
+        if not len(block.steps):
+            return
+        if not self._names.issuperset(block.names):
+            self._meet(block.names, int(block.steps[0]))
+        finite = np.isfinite(block.values)
+        steps, times = block.steps.tolist(), block.times.tolist()
+        self._judge_finite(block, finite, steps, times)
+        for column, name in enumerate(block.names):
+            track = self._tracks.get(name)
+            if track is None:
+                continue
+            if track.resumes_at(steps[0]):
+                self._restart(track, steps[0])
+            points = list(zip(steps, times, block.values[column].tolist(), strict=True))
+            if not finite[column].all():
+                points = [point for point, good in zip(points, finite[column], strict=True) if good]
+            self._judge_level(track, points)
+
+    def _meet(self, names: Sequence[str], step: int) -> None:
+        new = [name for name in names if name not in self._names]
+        self._names.update(new)
+        for name in new:
+            if not is_system(name):
+                alarms = tuple(self._ledger.alarm(rule, name + self._suffix) for rule, watch in self._finite if _matches(watch, name))
+                self._finite_alarms[name] = alarms
+        trained = trained_on(self._names)
+        for name in self._trained - trained:  # a total has appeared: its parts are judged with it
+            for alarm in self._tracks.pop(name).alarms:
+                self._ledger.suspend(alarm, "a part, judged with the total", step)
+        for name in sorted(self._names - self._tracks.keys()):
+            alarms = tuple(
+                self._ledger.alarm(rule, name + self._suffix)
+                for rule, watch in self._level
+                if _matches(watch, name) and (not watch.trained_on or name in trained)
+            )
+            if alarms and not is_system(name):
+                self._tracks[name] = Track(name, alarms, self._fresh)
+                for alarm in alarms:
+                    self._ledger.suspend(alarm, "too few values yet", step)
+        self._trained = trained
+
+    def _restart(self, track: Track, step: int) -> None:
+        self.resumed()
+        track.restart()
+        for alarm in track.alarms:
+            self._ledger.suspend(alarm, "resumed: too few values yet", step)
+
+    def _judge_level(self, track: Track, points: Sequence[Point]) -> None:
+        judge = self._ledger.judge
+        ready = track.take(points)
+        if not ready:
+            return
+        for alarm, test in track.pairs():
+            if test is None:
+                judge(alarm, UNCHECKED, ready[0][0], ready[0][1], waiting=_NO_BEGINNING)
+                continue
+            see = test.see
+            for step, time, value in ready:
+                level = see(step, value)
+                if level == OK and alarm.rests:
+                    continue
+                judge(alarm, level, step, time, test.facts, test.waiting if level == UNCHECKED else "")
+
+    def _judge_finite(self, block: Metrics, finite: NDArray[np.bool_], steps: list[int], times: list[float]) -> None:
+        """The first value that is not finite comes first, a loss before another metric: it is the one to tell the others by."""
+        whole = [bool(row.all()) for row in finite]
+        for column in sorted(range(len(block.names)), key=lambda column: _urgency(block.names[column], finite[column], whole[column])):
+            alarms = self._finite_alarms.get(block.names[column], ())
+            if whole[column] and all(alarm.rests for alarm in alarms):
+                continue
+            for alarm in alarms:
+                for row, value in enumerate(block.values[column].tolist()):
+                    good = bool(finite[column, row])
+                    if not (good and alarm.rests):
+                        self._ledger.judge(alarm, OK if good else RED, steps[row], times[row], _fact(value))
+
+
+def _matches(watch: OnMetric, name: str) -> bool:
+    return (not watch.kinds or kind_of(name) in watch.kinds) and fnmatchcase(name, watch.glob)
+
+
+def _urgency(name: str, finite: NDArray[np.bool_], whole: bool) -> tuple[int, int]:
+    order = {"total": 0, "part": 1, "balance": 1, "evaluation": 2, "none": 3}
+    return (len(finite) if whole else int(finite.argmin()), order[role_of(name)])
+
+
+def _fact(value: float) -> Callable[[], Facts]:
+    return lambda: {"value": value}

@@ -1,0 +1,192 @@
+"""Rules over a run's log: records go in one by one, changes of alarms come out.
+
+The engine has no clock: its time advances by records alone, silence included (the hub ticks), so a recording judges itself again
+exactly as it was judged live. Alerts already in the log are not looked at, for the same reason.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any
+
+from bedside_protocol.alerts.curves import Curves
+from bedside_protocol.alerts.defaults import DEFAULT_RULES
+from bedside_protocol.alerts.ledger import Ledger
+from bedside_protocol.alerts.rules import NoStep, OnProbe, OnRun, Rule
+from bedside_protocol.alerts.sight import Sight
+from bedside_protocol.alerts.stall import Stall
+from bedside_protocol.records import (
+    AlertAcknowledged,
+    AlertChanged,
+    Ended,
+    Event,
+    LifecycleChanged,
+    Metrics,
+    ProbeDeclared,
+    Record,
+    RunStarted,
+    Scalar,
+    Snapshot,
+    Tick,
+)
+
+_HELD = frozenset({"paused", "suspended"})
+_OVER = frozenset({"finished", "stopped", "failed", "killed", "died", "lost"})
+_RUN = "run"
+"""The target of rules about the run itself."""
+
+
+class Engine:
+    """Feed it every record of a log in order, with `observe`."""
+
+    def __init__(self, rules: Sequence[Rule] = DEFAULT_RULES) -> None:
+        self.rules = tuple(rules)
+        self._ledger = Ledger()
+        self._curves: dict[int, Curves] = {}
+        self._sights: dict[str, tuple[Sight, ...]] = {}
+        self._stalls = [
+            (self._ledger.alarm(rule, _RUN), Stall(condition))
+            for rule in self.rules
+            if rule.watch == OnRun()
+            for condition in rule.conditions
+            if isinstance(condition, NoStep)
+        ]
+        self._acknowledged: dict[tuple[str, str], str] = {}
+        self._phases: list[str] = []
+        self._held = ""
+        self._handlers: Mapping[type, Callable[[Record, Any], None]] = {
+            RunStarted: self._run_started,
+            Metrics: self._metrics,
+            ProbeDeclared: self._probe_declared,
+            Snapshot: self._snapshot,
+            AlertAcknowledged: self._alert_acknowledged,
+            Event: self._event,
+            LifecycleChanged: self._lifecycle_changed,
+            Tick: self._tick,
+            Ended: self._ended,
+        }
+
+    def __repr__(self) -> str:
+        return f"<Engine {len(self.rules)} rules, {self._ledger!r}>"
+
+    @property
+    def standing(self) -> tuple[AlertChanged, ...]:
+        """The newest state of every rule on every target it looks at."""
+        return self._ledger.standing
+
+    @property
+    def firing(self) -> tuple[AlertChanged, ...]:
+        """What fires now."""
+        return tuple(change for change in self.standing if change.state == "firing")
+
+    def acknowledged_by(self, rule: str, target: str) -> str:
+        """Who has acknowledged what fires there, empty where nobody has."""
+        return self._acknowledged.get((rule, target), "")
+
+    def observe(self, record: Record) -> list[AlertChanged]:
+        """Takes the next record of the log and returns the changes it caused, by step: transitions only."""
+        handler = self._handlers.get(type(record.body))
+        if handler is None:
+            return []
+        handler(record, record.body)
+        changes = self._ledger.collect()
+        for change in changes:
+            if change.state == "firing":
+                self._acknowledged.pop((change.rule, change.target), None)
+        return changes
+
+    def _run_started(self, record: Record, body: RunStarted) -> None:
+        if body.continues or self._curves:
+            for curves in self._curves.values():
+                curves.resumed()
+            self._curves_of(record.rank).resumed()
+        self._phases.clear()
+        self._held = ""
+        for alarm, stall in self._stalls:
+            stall.restart(record.time)
+            self._ledger.suspend(alarm, stall.exempt, 0)
+
+    def _metrics(self, record: Record, body: Metrics) -> None:
+        self._curves_of(record.rank).take(body)
+        if len(body.steps):
+            self._progress(int(body.steps[-1]), float(body.times[-1]))
+
+    def _curves_of(self, rank: int) -> Curves:
+        if rank not in self._curves:
+            self._curves[rank] = Curves(self.rules, self._ledger, f" rank {rank}" if rank > 0 else "")
+        return self._curves[rank]
+
+    def _probe_declared(self, record: Record, body: ProbeDeclared) -> None:
+        self._sights_of(body.probe, body.kind)
+
+    def _sights_of(self, probe: str, kind: str) -> tuple[Sight, ...]:
+        if probe not in self._sights:
+            watching = [rule for rule in self.rules if rule.watch == OnProbe(kind)]
+            sights = self._sights[probe] = tuple(Sight(self._ledger.alarm(rule, probe)) for rule in watching)
+            for sight in sights:
+                self._ledger.suspend(sight.alarm, sight.why, 0)
+        return self._sights[probe]
+
+    def _snapshot(self, record: Record, body: Snapshot) -> None:
+        for sight in self._sights_of(body.probe, body.kind):
+            sight.see(body)
+            self._ledger.judge(sight.alarm, sight.level, body.step, record.time, partial(sight.facts, body), sight.why)
+
+    def _alert_acknowledged(self, record: Record, body: AlertAcknowledged) -> None:
+        for change in self.firing:
+            if (body.rule or change.rule, body.target or change.target) == (change.rule, change.target):
+                self._acknowledged[(change.rule, change.target)] = body.who
+
+    def _event(self, record: Record, body: Event) -> None:
+        if body.name != "phase":
+            return
+        name = str(body.fields.get("name", ""))
+        if _ends(body.fields):
+            if name in self._phases:
+                self._phases.remove(name)
+        else:
+            self._phases.append(name)
+        self._excuse(self._reason(), record.time, body.step)
+
+    def _lifecycle_changed(self, record: Record, body: LifecycleChanged) -> None:
+        if body.state in _OVER:
+            self._over(record.time, body.step)
+            return
+        self._held = body.state if body.state in _HELD else ""
+        self._excuse(self._reason(), record.time, body.step)
+
+    def _ended(self, record: Record, body: Ended) -> None:
+        self._over(record.time, body.step)
+
+    def _tick(self, record: Record, body: Tick) -> None:
+        self._progress(body.step, record.time)
+        for alarm, stall in self._stalls:
+            if not stall.exempt:
+                self._ledger.judge(alarm, stall.see(record.time), body.step, record.time, stall.facts)
+
+    def _progress(self, step: int, time: float) -> None:
+        for alarm, stall in self._stalls:
+            stall.progress(step, time)
+            if not (alarm.rests or stall.exempt):
+                self._ledger.judge(alarm, stall.see(time), step, time, stall.facts)
+
+    def _reason(self) -> str:
+        return self._held or (f"phase {self._phases[-1]}" if self._phases else "")
+
+    def _excuse(self, why: str, time: float, step: int) -> None:
+        for alarm, stall in self._stalls:
+            stall.excuse(why, time)
+            if stall.exempt:
+                self._ledger.suspend(alarm, stall.exempt, step)
+
+    def _over(self, time: float, step: int) -> None:
+        """Nothing is expected of a run that is over: its silence is no stall."""
+        for alarm, stall in self._stalls:
+            self._ledger.clear(alarm, step)
+            stall.excuse("over", time)
+
+
+def _ends(fields: Mapping[str, Scalar]) -> bool:
+    """Whether an event marks the end of its phase."""
+    return fields.get("state") in ("end", "ended") or bool(fields.get("ended"))

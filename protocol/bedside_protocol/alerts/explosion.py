@@ -1,0 +1,49 @@
+"""Whether a loss explodes at the very beginning of its training, before any level is known.
+
+From scratch only: the first value is the reference. A lone spike is amber; two of three values are red.
+"""
+
+from __future__ import annotations
+
+from math import inf, nan
+
+from bedside_protocol.alerts.levels import AMBER, OK, RED, UNCHECKED, Facts
+from bedside_protocol.alerts.median import RollingMedian
+
+
+class Explosion:
+    """Bad: a value above `factor` times the median of the previous `window` values and above the first one."""
+
+    __slots__ = ("_bad_before", "_first", "_median", "_reference", "_value", "factor")
+
+    def __init__(self, factor: float = 1.5, window: int = 51) -> None:
+        self.factor = factor
+        self._value = self._reference = self._first = nan
+        self._median = RollingMedian(window)
+        self._bad_before = (False, False)
+
+    def __repr__(self) -> str:
+        return f"<Explosion {self._value:.4g} against {self._reference:.4g}>"
+
+    @property
+    def waiting(self) -> str:
+        return f"fewer than {self._median.size} values"
+
+    def facts(self) -> Facts:
+        times = self._value / self._reference if self._reference else inf
+        return {"value": self._value, "reference": self._reference, "first": self._first, "times": times}
+
+    def see(self, step: int, value: float) -> int:
+        if self._first != self._first:
+            self._first = value
+        median, judged = self._median.value, self._median.full
+        self._median.push(value)
+        if not judged:  # healthy trainings wobble by such factors in their first ten steps
+            return UNCHECKED
+        bad = value > self._first and value - median > (self.factor - 1.0) * abs(median)
+        one, two = self._bad_before
+        self._bad_before = (two, bad)
+        if not bad:
+            return AMBER if one and two else OK
+        self._value, self._reference = value, median
+        return RED if one or two else AMBER

@@ -1,0 +1,128 @@
+"""A verdict over a whole log: the worst that ever fired, or what it takes to say ok."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final, Literal, TypeAlias
+
+from bedside_protocol.alerts.defaults import DEFAULT_RULES
+from bedside_protocol.alerts.engine import Engine
+from bedside_protocol.alerts.rules import Rule
+from bedside_protocol.records import AlertChanged, Ended, Lifecycle, LifecycleChanged, Metrics, Record, Severity, Snapshot, Tick
+
+Verdict: TypeAlias = Literal["ok", "amber", "red", "unknown"]
+
+EXIT_CODES: Final[Mapping[Verdict, int]] = MappingProxyType({"ok": 0, "amber": 1, "red": 2, "unknown": 3})
+"""What `check` exits with; 3 also when there is nothing to read."""
+
+_ENDINGS: Final[Mapping[str, Lifecycle]] = MappingProxyType(
+    {"finished": "finished", "stopped": "stopped", "failed": "failed", "exited": "finished"}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One episode of one rule that fired, at its worst."""
+
+    rule: str
+    severity: Severity
+    target: str
+    first_step: int
+    """The first step of the evidence."""
+    step: int
+    """The step at which it fired with this severity."""
+    value: float
+    message: str
+    runbook: str
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What the rules say of a run. `not_checked`: (rule, target, why), in the order of the rules' first sight of them."""
+
+    verdict: Verdict
+    steps: int
+    """The highest step seen."""
+    ended: Lifecycle
+    """How it ended, or the last that is known of a run without an end."""
+    alerts: tuple[Finding, ...]
+    """By the step at which each episode began to fire."""
+    not_checked: tuple[tuple[str, str, str], ...]
+
+    @property
+    def exit_code(self) -> int:
+        return EXIT_CODES[self.verdict]
+
+
+def judge(records: Iterable[Record], rules: Sequence[Rule] = DEFAULT_RULES, unended: Lifecycle = "running") -> Judgement:
+    """Judges a log from its first record to its last.
+
+    `unended` is said of a log that tells of no end: only who reads it can know whether its writer still lives (`running`) or is gone
+    (`lost`).
+    """
+    engine = Engine(rules)
+    findings: dict[tuple[str, str, int], Finding] = {}
+    judged: set[tuple[str, str]] = set()
+    steps = 0
+    ended: Lifecycle | None = None
+    for record in records:
+        steps = max(steps, _step_of(record))
+        ended = _lifecycle_of(record) or ended
+        for change in engine.observe(record):
+            if change.state != "not_checked":
+                judged.add((change.rule, change.target))
+            if change.state == "firing" and change.severity:
+                findings[(change.rule, change.target, change.episode)] = _finding(change, change.severity)
+    alerts = tuple(findings.values())
+    not_checked = tuple((change.rule, change.target, change.message) for change in engine.standing if change.state == "not_checked")
+    return Judgement(
+        verdict=_verdict(alerts, engine.standing, judged, rules),
+        steps=steps,
+        ended=ended or unended,
+        alerts=alerts,
+        not_checked=not_checked,
+    )
+
+
+def _verdict(alerts: Sequence[Finding], standing: Sequence[AlertChanged], judged: set[tuple[str, str]], rules: Sequence[Rule]) -> Verdict:
+    severities = {finding.severity for finding in alerts}
+    if severities:
+        return "red" if "red" in severities else "amber"
+    needed = {rule.name for rule in rules if rule.assures == "needed"}
+    if any(change.rule in needed and (change.rule, change.target) not in judged for change in standing):
+        return "unknown"
+    assuring = {rule.name for rule in rules if rule.assures != "nothing"}
+    return "ok" if any(name in assuring for name, _ in judged) else "unknown"
+
+
+def _finding(change: AlertChanged, severity: Severity) -> Finding:
+    return Finding(
+        rule=change.rule,
+        severity=severity,
+        target=change.target,
+        first_step=change.first_step,
+        step=change.step,
+        value=change.value,
+        message=change.message,
+        runbook=change.runbook,
+    )
+
+
+def _step_of(record: Record) -> int:
+    match record.body:
+        case Metrics(steps=steps):
+            return int(steps.max()) if len(steps) else 0
+        case Snapshot(step=step) | Tick(step=step) | Ended(step=step):
+            return step
+    return 0
+
+
+def _lifecycle_of(record: Record) -> Lifecycle | None:
+    match record.body:
+        case LifecycleChanged(state=state):
+            return state
+        case Ended(outcome=outcome):
+            return _ENDINGS[outcome]
+    return None

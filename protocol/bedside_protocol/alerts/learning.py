@@ -1,0 +1,59 @@
+"""Whether a loss has fallen at all by the time it should have.
+
+From scratch only. Once the loss has fallen the question is answered for good; a level lost later is another rule's business.
+"""
+
+from __future__ import annotations
+
+from math import nan
+
+from bedside_protocol.alerts.levels import AMBER, OK, UNCHECKED, Facts
+from bedside_protocol.alerts.median import RollingMedian
+
+
+class NeverLearns:
+    """Amber from step `by` while the median of the last `span` steps is not `share` below min(first, median of the first 50)."""
+
+    __slots__ = ("_answered", "_beginning", "_first", "_recent", "by", "share", "since")
+
+    def __init__(self, by: int = 1000, share: float = 0.02, since: int = 900, window: int = 101) -> None:
+        self.by = by
+        self.share = share
+        self.since = since
+        self._first = nan
+        self._beginning = RollingMedian(50)
+        self._recent = RollingMedian(window)
+        self._answered = False
+
+    def __repr__(self) -> str:
+        return f"<NeverLearns {'learnt' if self._answered else 'waiting'} {self._recent.value:.4g} of {self.reference:.4g}>"
+
+    @property
+    def waiting(self) -> str:
+        return f"before step {self.by:,}"
+
+    @property
+    def reference(self) -> float:
+        """The lower of the first value and the median of the first 50."""
+        return min(self._first, self._beginning.value)
+
+    def facts(self) -> Facts:
+        return {"level": self._recent.value, "reference": self.reference, "first": self._first}
+
+    def see(self, step: int, value: float) -> int:
+        if self._answered:
+            return OK
+        if self._first != self._first:
+            self._first = value
+        if not self._beginning.full and step < self.since:
+            self._beginning.push(value)
+        if step < self.since:
+            return UNCHECKED
+        level = self._recent.push(value)
+        if step < self.by:
+            return UNCHECKED
+        reference = self.reference
+        if level < reference - self.share * abs(reference):
+            self._answered = True
+            return OK
+        return AMBER

@@ -1,0 +1,97 @@
+"""Every alarm of a run and what became of it: findings go in, the changes worth a record come out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import inf, isnan, nan
+
+from bedside_protocol.alerts.alarm import Alarm
+from bedside_protocol.alerts.incident import Incidents
+from bedside_protocol.alerts.levels import OK, UNCHECKED, Facts
+from bedside_protocol.alerts.rules import Rule
+from bedside_protocol.records import AlertChanged
+
+
+def _no_facts() -> Facts:
+    return {}
+
+
+class Ledger:
+    """All alarms in the order they came to be, the incidents among them, and the changes not yet handed out."""
+
+    def __init__(self) -> None:
+        self._alarms: dict[tuple[int, str], Alarm] = {}
+        self._standing: dict[tuple[int, str], AlertChanged] = {}
+        self._incidents = Incidents()
+        self._changes: list[AlertChanged] = []
+
+    def __repr__(self) -> str:
+        return f"<Ledger {len(self._alarms)} alarms, {self._incidents!r}>"
+
+    @property
+    def standing(self) -> tuple[AlertChanged, ...]:
+        """The last change of every alarm, in the order the alarms came to be."""
+        return tuple(self._standing.values())
+
+    def alarm(self, rule: Rule, target: str) -> Alarm:
+        """The alarm of a rule on a target, new where there is none."""
+        return self._alarms.setdefault((id(rule), target), Alarm(rule, target))
+
+    def collect(self) -> list[AlertChanged]:
+        """The changes since the last call, by step."""
+        changes, self._changes = self._changes, []
+        return sorted(changes, key=lambda change: change.step)
+
+    def judge(self, alarm: Alarm, level: int, step: int, time: float, facts: Callable[[], Facts] = _no_facts, waiting: str = "") -> None:
+        """One observation of an alarm's target; `waiting` is why, where the level is UNCHECKED."""
+        if level == UNCHECKED:
+            if not alarm.fires:
+                self.suspend(alarm, waiting, step)
+            return
+        explained = "" if level == OK or alarm.fires else self._incidents.explanation(alarm, level, step)
+        if alarm.see(level, step, time, explained):
+            self._write(alarm, step, facts())
+
+    def suspend(self, alarm: Alarm, why: str, step: int) -> None:
+        """It cannot be judged any more, for this reason; what fired is cleared first."""
+        self.clear(alarm, step)
+        if alarm.suspend(why):
+            self._write(alarm, step, {})
+
+    def clear(self, alarm: Alarm, step: int) -> None:
+        """What fired is over."""
+        if alarm.clear():
+            self._write(alarm, step, {})
+
+    def _write(self, alarm: Alarm, step: int, facts: Facts) -> None:
+        value = facts.get("value", nan)
+        speaks = alarm.state in ("pending", "firing")
+        before = self._standing.get((id(alarm.rule), alarm.target))
+        message = _message(alarm, step, facts) if speaks else alarm.why
+        if alarm.state == "cleared" and before is not None:
+            message = before.message
+        change = AlertChanged(
+            rule=alarm.rule.name,
+            target=alarm.target,
+            state=alarm.state,
+            severity=(alarm.severity or "") if alarm.state in ("pending", "firing", "cleared") else "",
+            step=step,
+            first_step=alarm.first_step if alarm.state in ("pending", "firing", "cleared") else 0,
+            value=float(value) if speaks else nan,
+            message=message,
+            runbook=alarm.rule.runbook,
+            episode=alarm.episode,
+        )
+        self._standing[(id(alarm.rule), alarm.target)] = change
+        self._changes.append(change)
+        self._incidents.note(alarm, step)
+
+
+def _message(alarm: Alarm, step: int, facts: Facts) -> str:
+    return alarm.rule.message.format_map({**facts, "step": step, "first_step": alarm.first_step, "value": _spoken(facts.get("value"))})
+
+
+def _spoken(value: float | str | None) -> float | str:
+    if not isinstance(value, float):
+        return nan if value is None else value
+    return "NaN" if isnan(value) else "infinite" if value == inf else "minus infinite" if value == -inf else value

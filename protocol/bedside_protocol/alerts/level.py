@@ -1,0 +1,134 @@
+"""Whether a loss has lost the level it had reached, and stays there.
+
+The level is a rolling median, the scale a rolling median of successive differences, both in log space: a loss is judged by factors,
+not by amounts. A spike moves neither, so only a lasting loss of level is seen. Where a value is below zero the test starts over in
+linear space. It knows no metric names and no other rule.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from math import exp, log
+from typing import Final
+
+from bedside_protocol.alerts.levels import AMBER, OK, RED, UNCHECKED, Facts
+from bedside_protocol.alerts.median import RollingMedian
+from bedside_protocol.alerts.rules import LostLevel
+
+FLOOR: Final = 1e-4
+"""Losses below this share of the first are one: noise among ten-thousandths of the beginning is no event."""
+
+SPARSE_STRIDE: Final = 10
+"""Steps between points from which the short windows hold: with the long ones a loss logged every 50 steps is judged after 5,000."""
+
+
+@dataclass(frozen=True, slots=True)
+class Windows:
+    """Points looked at: for the level, for the scale, and how many bad ones running are red."""
+
+    level: int
+    scale: int
+    hold: int
+
+
+DENSE: Final = Windows(level=51, scale=201, hold=50)
+SPARSE: Final = Windows(level=11, scale=41, hold=5)
+
+
+class LossLevel:
+    """Amber while the level is lost, red once it has been for `hold` points running."""
+
+    __slots__ = ("_bad", "_best", "_earlier", "_last", "_level", "_linear", "_low", "_scale", "_start", "_starts", "limits", "windows")
+
+    def __init__(self, limits: LostLevel, windows: Windows = DENSE) -> None:
+        self.limits = limits
+        self.windows = windows
+        self._linear = False
+        self._begin()
+
+    def _begin(self) -> None:
+        self._level = RollingMedian(self.windows.level)
+        self._scale = RollingMedian(self.windows.scale)
+        self._earlier: deque[float] = deque(maxlen=self.windows.scale)
+        self._starts: list[float] = []
+        self._start = 0.0
+        self._low = 0.0
+        self._last: float | None = None
+        self._best = float("inf")
+        self._bad = 0
+
+    def __repr__(self) -> str:
+        return f"<LossLevel {'linear' if self._linear else 'log'} best {self.best:.4g}, bad for {self._bad}>"
+
+    @property
+    def waiting(self) -> str:
+        return "" if self._level.full else f"fewer than {self.windows.level} values"
+
+    @property
+    def best(self) -> float:
+        """The lowest level reached, in the loss's own unit."""
+        return self._best if self._linear else exp(self._best)
+
+    @property
+    def level(self) -> float:
+        """The level now, in the loss's own unit."""
+        return self._level.value if self._linear else exp(self._level.value)
+
+    def facts(self) -> Facts:
+        return {"level": self.level, "best": self.best, "start": self._start if self._linear else exp(self._start)}
+
+    def see(self, step: int, value: float) -> int:
+        if not self._linear:
+            if value < 0.0:
+                self._linear = True
+                self._begin()
+                x = value
+            else:
+                x = self._logarithm(value)
+        else:
+            x = value
+        if self._last is not None:
+            self._earlier.append(self._scale.push(abs(x - self._last)))
+        self._last = x
+        level = self._level.push(x)
+        if len(self._starts) < 10:
+            self._note_start(x)
+        if not self._level.full:
+            return UNCHECKED
+        if level < self._best:
+            self._best = level
+            self._bad = 0
+            return OK
+        if not self._is_lost(level):
+            self._bad = 0
+            return OK
+        self._bad += 1
+        return RED if self._bad >= self.windows.hold else AMBER
+
+    def _logarithm(self, value: float) -> float:
+        if not self._starts:
+            return log(value) if value > 0.0 else log(FLOOR)
+        return log(value) if value > self._low else log(self._low)
+
+    def _note_start(self, x: float) -> None:
+        self._starts.append(x)
+        self._start = min(self._starts[0], sorted(self._starts)[len(self._starts) // 2])
+        self._low = 0.0 if self._linear else FLOOR * exp(self._start)
+
+    def _is_lost(self, level: float) -> bool:
+        limits, start, best = self.limits, self._start, self._best
+        rise = level - best
+        if rise <= 0.0:
+            return False
+        if self._above(level, start, limits.far_above_start):
+            return True
+        if rise <= limits.noise * self._earlier[0] or not self._above(level, best, limits.rise):
+            return False
+        return rise > limits.share * (start - best) or self._above(level, start, limits.above_start)
+
+    def _above(self, level: float, reference: float, factor: float) -> bool:
+        """Whether the level exceeds the reference by a factor; in linear space by that share of its size."""
+        if self._linear:
+            return level - reference > (factor - 1.0) * abs(reference)
+        return level - reference > log(factor)

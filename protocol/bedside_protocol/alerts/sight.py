@@ -1,0 +1,68 @@
+"""One probe under one rule: its grace, its tests, its alarm."""
+
+from __future__ import annotations
+
+from bedside_protocol.alerts.alarm import Alarm
+from bedside_protocol.alerts.bounds import Bounds, Peak
+from bedside_protocol.alerts.levels import UNCHECKED, Facts, SnapshotTest
+from bedside_protocol.alerts.persistence import Persistence
+from bedside_protocol.alerts.rules import Beyond, Condition, FellFromPeak, Grace, NamesPersist
+from bedside_protocol.records import Snapshot
+
+
+class Sight:
+    """A probe and one alarm on it."""
+
+    __slots__ = ("_facts", "_tests", "alarm", "level", "why")
+
+    def __init__(self, alarm: Alarm) -> None:
+        self.alarm = alarm
+        self._tests = tuple(_test(condition) for condition in alarm.rule.conditions)
+        self._facts: Facts = {}
+        self.level = UNCHECKED
+        self.why = waiting(alarm.rule.grace) or "nothing measured yet"
+
+    def __repr__(self) -> str:
+        return f"<Sight {self.alarm!r}>"
+
+    def see(self, snapshot: Snapshot) -> None:
+        """Judges one snapshot: the worst of the tests, or UNCHECKED and why."""
+        self.level, self._facts = UNCHECKED, {}
+        self.why = warming_up(self.alarm.rule.grace, snapshot)
+        if self.why:
+            return
+        seen = [(test.see(snapshot), test) for test in self._tests]
+        self.level, worst = max(seen, key=lambda pair: pair[0])
+        self._facts = worst.facts()
+        if self.level == UNCHECKED:
+            self.why = "the snapshot lacks what it looks at"
+
+    def facts(self, snapshot: Snapshot) -> Facts:
+        return {**snapshot.scalars, **self._facts}
+
+
+def waiting(grace: Grace) -> str:
+    """What is said before the first snapshot; empty without a grace."""
+    return f"warming up until step {grace.step:,}" if grace.step else ""
+
+
+def warming_up(grace: Grace, snapshot: Snapshot) -> str:
+    """Why a snapshot is too early to be judged, empty when it is not. The same words until the reason changes."""
+    if snapshot.step < grace.step:
+        return waiting(grace)
+    if not grace.field:
+        return ""
+    needed = grace.least * (snapshot.scalars.get(grace.per, float("nan")) if grace.per else 1.0)
+    there = snapshot.scalars.get(grace.field, float("nan"))
+    return "" if there >= needed else f"warming up: {grace.field} below {needed:,.0f}"
+
+
+def _test(condition: Condition) -> SnapshotTest:
+    match condition:
+        case Beyond():
+            return Bounds(condition)
+        case FellFromPeak():
+            return Peak(condition)
+        case NamesPersist():
+            return Persistence(condition)
+    raise TypeError(f"{type(condition).__name__} is no condition for the snapshots of a probe")
