@@ -1,0 +1,110 @@
+"""A bedside monitor for training runs: the part that lives inside the training process.
+
+    import bedside
+
+    run = bedside.init(project="tokenizer", name="digits-1", config=cfg)
+    run.watch(model, optimizer)
+    codes = run.probe(bedside.Codebook("vq", size=512))
+    run.on_checkpoint(save)
+
+    for batch in run.steps(loader):
+        loss, indices = train_step(batch)
+        codes.observe(indices)
+        run.log({"loss": loss})
+    run.finish()
+
+Importing this opens nothing, starts nothing and imports neither torch nor a terminal library. Nothing here raises into the training.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from .probes.codebook import Codebook
+from .probes.probe import Probe
+
+if TYPE_CHECKING:
+    from .run import Run
+    from .steps import Steps
+
+__all__ = ["Codebook", "Probe", "event", "finish", "init", "log", "on_checkpoint", "probe", "step", "steps", "watch"]
+
+_AnyProbe = TypeVar("_AnyProbe", bound=Probe)
+_run: Run | None = None
+
+
+def init(
+    project: str = "",
+    name: str = "",
+    config: Any = None,
+    *,
+    dir: str | os.PathLike[str] | None = None,  # the argument is called as in every tracker
+    quiet: bool = False,
+) -> Run:
+    """Begin a monitored run: starts its hub, opens its recording, says on one line how to attach.
+
+    `config` is any nesting of mappings, dataclasses and namespaces; what looks like a secret is not recorded. `dir` is the directory that
+    holds runs (default: `BEDSIDE_DIR`, else the user's state directory). A second `init` finishes the first run. Never raises: where
+    monitoring is impossible, the returned run takes everything and records nothing, and one line on stderr says why.
+    """
+    global _run
+    from .start import start_run  # sockets and psutil are loaded only by those who begin a run
+
+    if _run is not None:
+        _run.finish()
+    _run = start_run(project=project, name=name, config=config, directory=dir, quiet=quiet)
+    return _run
+
+
+def _current() -> Run:
+    """The run of the last `init`; without one, a run that records nothing, with one line that says so."""
+    global _run
+    if _run is None:
+        from .notice import say
+        from .run import no_run
+
+        say("nothing is recorded: call bedside.init() first")
+        _run = no_run()
+    return _run
+
+
+def log(values: Mapping[str, Any], step: int | None = None) -> None:
+    """`Run.log` of the current run."""
+    _current().log(values, step)
+
+
+def event(name: str, /, **fields: Any) -> None:
+    """`Run.event` of the current run."""
+    _current().event(name, **fields)
+
+
+def watch(model: Any, *optimizers: Any, every: int = 50) -> None:
+    """`Run.watch` of the current run."""
+    _current().watch(model, *optimizers, every=every)
+
+
+def probe(probe: _AnyProbe) -> _AnyProbe:
+    """`Run.probe` of the current run."""
+    return _current().probe(probe)
+
+
+def steps(loader: Any, accumulate: int = 1, start: int | None = None) -> Steps[Any]:
+    """`Run.steps` of the current run."""
+    return _current().steps(loader, accumulate, start)
+
+
+def step() -> bool:
+    """`Run.step` of the current run."""
+    return _current().step()
+
+
+def on_checkpoint(save: Any) -> Any:
+    """`Run.on_checkpoint` of the current run."""
+    return _current().on_checkpoint(save)
+
+
+def finish() -> None:
+    """`Run.finish` of the current run."""
+    _current().finish()

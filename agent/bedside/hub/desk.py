@@ -1,0 +1,98 @@
+"""Where commands arrive: who may ask what, what is handed to the training, and what becomes too old.
+
+Decides and returns; the hub sends and records. A command is known by its id for ever: asked twice, it is done once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bedside_protocol.commands import EXPIRED, EXPIRES_IN, FOR_TRAINING, OVER
+from bedside_protocol.messages import Answer, Ask, Order
+from bedside_protocol.records import AlertAcknowledged, Body, CommandChanged, Note
+
+from .gate import Role
+
+_HAND_OVER_AGAIN = 1.0
+"""Seconds until an order that was not accepted is sent again; the agent carries out each id once."""
+_MAX_NOTE = 2000
+
+
+@dataclass(slots=True)
+class _Waiting:
+    order: Order
+    expires: float
+    handed: float
+
+
+class Desk:
+    """The commands of one run that the training has not accepted yet."""
+
+    def __init__(self, run: str) -> None:
+        self._run = run
+        self._known: set[str] = set()
+        self._waiting: dict[str, _Waiting] = {}
+
+    def __repr__(self) -> str:
+        return f"<Desk {len(self._known)} commands known, {len(self._waiting)} not accepted>"
+
+    def ask(self, ask: Ask, role: Role, now: float, step: int, is_over: bool) -> tuple[Answer, list[Body]]:
+        """The answer to the asker, and what goes into the log."""
+        if role != "operator":
+            return Answer(ask.id, False, "this key may look, not command"), []
+        if ask.run != self._run:
+            return Answer(ask.id, False, f"this is run {self._run}, not {ask.run}"), []
+        if ask.id in self._known:
+            return Answer(ask.id, True, "already asked"), []
+        self._known.add(ask.id)
+        who = ask.who[:100]
+        requested = CommandChanged(ask.id, ask.verb, "requested", who, arguments=dict(ask.arguments))
+        if ask.verb not in FOR_TRAINING:
+            return Answer(ask.id, True), [requested, *self._own_work(ask, who, step)]
+        if is_over:
+            return Answer(ask.id, False, OVER), [requested, CommandChanged(ask.id, ask.verb, "refused", who, OVER)]
+        lifetime = min(max(ask.expires_in, 1.0), 10 * EXPIRES_IN)
+        self._waiting[ask.id] = _Waiting(Order(ask.id, ask.verb, who, dict(ask.arguments)), now + lifetime, 0.0)
+        return Answer(ask.id, True), [requested]
+
+    def restore(self, command: CommandChanged, now: float) -> None:
+        """A command found open in the log of an earlier hub."""
+        self._known.add(command.id)
+        if command.state == "requested" and command.verb in FOR_TRAINING:
+            order = Order(command.id, command.verb, command.who, dict(command.arguments))
+            self._waiting[command.id] = _Waiting(order, now + EXPIRES_IN, 0.0)
+
+    def heard(self, command: CommandChanged) -> None:
+        """The training said something about a command: it has it."""
+        self._waiting.pop(command.id, None)
+
+    def due(self, now: float) -> list[Order]:
+        """Orders to hand to the training now."""
+        orders = []
+        for waiting in self._waiting.values():
+            if now - waiting.handed >= _HAND_OVER_AGAIN:
+                waiting.handed = now
+                orders.append(waiting.order)
+        return orders
+
+    def expired(self, now: float) -> list[Body]:
+        """What is said of commands that waited too long."""
+        gone = [waiting.order for waiting in self._waiting.values() if now >= waiting.expires]
+        for order in gone:
+            del self._waiting[order.id]
+        text = EXPIRED.format(seconds=EXPIRES_IN)
+        return [CommandChanged(order.id, order.verb, "expired", order.who, text, arguments=order.arguments) for order in gone]
+
+    def close(self) -> list[Body]:
+        """The run is over: what was not accepted will not happen."""
+        orders, self._waiting = [waiting.order for waiting in self._waiting.values()], {}
+        return [CommandChanged(order.id, order.verb, "refused", order.who, OVER, arguments=order.arguments) for order in orders]
+
+    def _own_work(self, ask: Ask, who: str, step: int) -> list[Body]:
+        applied = CommandChanged(ask.id, ask.verb, "applied", who, step=step)
+        if ask.verb == "acknowledge":
+            rule, target = (str(ask.arguments.get(key, ""))[:300] for key in ("rule", "target"))
+            return [AlertAcknowledged(rule, target, who), applied]
+        text = str(ask.arguments.get("text", ""))[:_MAX_NOTE]
+        at = ask.arguments.get("step")
+        return [Note(text, who, at if isinstance(at, int) else step), applied]

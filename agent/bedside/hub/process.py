@@ -1,0 +1,111 @@
+"""Watching one process that is not our child: whether it lives, is stopped, or has ended, and how.
+
+Three ways, best first: a pidfd with exit information (Linux 6.15), a pidfd (5.3), the pid with its start time. A zombie still shows its exit status
+in `/proc/PID/stat` on any kernel; once it is reaped only the first way knows it. Each can be forced, because a new kernel hides the others.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import select
+import struct
+from pathlib import Path
+from typing import Final, Literal
+
+State = Literal["alive", "stopped", "exited"]
+Way = Literal["info", "pidfd", "stat"]
+
+_INFO: Final = struct.Struct("<QQ11Ii")  # mask, cgroup, pid, tgid, ppid, eight ids, exit code: 64 bytes, the ioctl's first version
+_GET_INFO: Final = (3 << 30) | (_INFO.size << 16) | (0xFF << 8) | 11  # _IOWR(0xFF, 11, struct pidfd_info)
+_WITH_EXIT: Final = 1 << 3
+
+
+class WatchedProcess:
+    """A handle on one process, opened once: its pid may be used again, this never means another."""
+
+    def __init__(self, pid: int, start: int, way: Way = "info") -> None:
+        self.pid = pid
+        self._start = start
+        self._way = way
+        self._ended = False
+        self._code: int | None = None
+        self.fd = self._opened() if way != "stat" else -1
+        if self._start_now() not in (start, 0) and start:
+            self._ended = True
+
+    def __repr__(self) -> str:
+        return f"<WatchedProcess {self.pid} by {'pidfd' if self.fd >= 0 else 'pid and start time'}: {self.state()}>"
+
+    def state(self) -> State:
+        """What the process is doing now."""
+        if self._ended:
+            return "exited"
+        letter = self._letter()
+        if letter in ("", "Z", "X") or (self.fd >= 0 and _readable(self.fd)):
+            self._code = self._exit_status()
+            self._ended = letter == "" or self._code is not None
+            return "exited"
+        return "stopped" if letter in ("T", "t") else "alive"
+
+    def exit_code(self) -> int | None:
+        """Exit status as in `subprocess` (negative: the signal), None where the system does not tell (yet)."""
+        if self._code is None:
+            self._code = self._exit_status()
+        return self._code
+
+    def close(self) -> None:
+        if self.fd >= 0:
+            os.close(self.fd)
+            self.fd = -1
+
+    def _opened(self) -> int:
+        try:
+            return os.pidfd_open(self.pid)
+        except (OSError, AttributeError):  # gone already, forbidden, or an older kernel
+            return -1
+
+    def _letter(self) -> str:
+        fields = self._stat()
+        if not fields or (self._start and int(fields[19]) != self._start):
+            return ""
+        return fields[0]
+
+    def _start_now(self) -> int:
+        fields = self._stat()
+        return int(fields[19]) if fields else 0
+
+    def _stat(self) -> list[str]:
+        try:
+            return Path(f"/proc/{self.pid}/stat").read_text(errors="replace").rpartition(")")[2].split()
+        except OSError:
+            return []
+
+    def _exit_status(self) -> int | None:
+        fields = self._stat()
+        if fields and fields[0] in ("Z", "X") and (not self._start or int(fields[19]) == self._start):
+            status = int(fields[49])
+        elif self._way == "info" and self.fd >= 0:
+            known = _exit_information(self.fd)
+            if known is None:
+                return None
+            status = known
+        else:
+            return None
+        return os.waitstatus_to_exitcode(status)
+
+
+def _readable(fd: int) -> bool:
+    poll = select.poll()
+    poll.register(fd, select.POLLIN)
+    return bool(poll.poll(0))
+
+
+def _exit_information(fd: int) -> int | None:
+    request = bytearray(_INFO.pack(_WITH_EXIT, *[0] * 13))
+    try:
+        fcntl.ioctl(fd, _GET_INFO, request)
+    except OSError:
+        return None
+    fields = _INFO.unpack(request)
+    return int(fields[-1]) if fields[0] & _WITH_EXIT else None

@@ -1,0 +1,309 @@
+"""One run as the training script sees it: everything here is called by the training thread, and nothing here raises into it.
+
+`log` and the step boundary are the hot path: they append, compare and return. What is slow (tensors on a device, probes that are due, orders)
+is reached only when there is some.
+"""
+
+from __future__ import annotations
+
+import time
+import traceback
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+from bedside_protocol.records import Body, Ended, Event, RunStarted
+
+from .checkpoint import Checkpoints, Save
+from .control import Control
+from .notice import Problems
+from .probes.probe import Probe
+from .probes.probe_set import ProbeSet
+from .redact import redacted_text
+from .send_queue import SendQueue
+from .steps import Steps
+from .system import StepClock, SystemVitals
+from .tensors import DeviceReader, read_row
+from .uplink import Uplink
+
+AnyProbe = TypeVar("AnyProbe", bound=Probe)
+_FIRST_OF_STEPLESS: Final = 3
+"""Logs without any boundary after which control is refused in words: the script has no boundary to act at."""
+_TRACEBACK_LINES: Final = 30
+
+
+class Run:
+    """A monitored training run. Made by `bedside.init`; also a context manager.
+
+    A step is an optimizer step. Steps count from 1: what is logged during the first iteration belongs to step 1.
+    """
+
+    def __init__(self, started: RunStarted, origin: float, directory: str, queue: SendQueue, control: Control, problems: Problems) -> None:
+        self.id = started.id
+        self.name = started.name
+        self.directory = directory
+        self.uplink: Uplink | None = None
+        self.probes = ProbeSet(problem=problems)
+        self._origin = origin
+        self._queue = queue
+        self._emit: Callable[[float, int, dict[str, float]], None] = queue.append_row
+        self._control = control
+        self._problems = problems
+        self._device = DeviceReader(self._late_row, problems)
+        self._clock = StepClock()
+        self._vitals: SystemVitals | None = None
+        self._step = 0
+        self._stepless = True
+        self._logs = 0
+        self._step_began = time.monotonic()
+        self._waited = 0.0
+        self._finished = False
+
+    def __repr__(self) -> str:
+        state = "finished" if self._finished else "stopping" if self.stopping else f"step {self._step:,}"
+        return f"<Run {self.id}: {state}>"
+
+    def __enter__(self) -> Run:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        self.finish(error)
+
+    def __deepcopy__(self, memo: object) -> Run:
+        return self
+
+    def __reduce__(self) -> tuple[Callable[[], object], tuple[()]]:
+        return no_run, ()
+
+    # --- what happens
+
+    def log(self, values: Mapping[str, Any], step: int | None = None) -> None:
+        """Record metrics at a step (default: the current one): Python and numpy numbers, 0-d tensors of any device.
+
+        Never waits for a device and never raises: what is no number is counted and named once on stderr.
+        """
+        try:
+            if step is None:
+                step = self._next_step()
+            now = time.monotonic() - self._origin
+            if type(values) is dict and type(step) is int and not self._device:
+                for value in values.values():
+                    if type(value) is not float:
+                        break
+                else:
+                    self._emit(now, step, values.copy())
+                    return
+            self._log_slowly(now, step, values)
+        except Exception as error:  # whatever was passed, the training goes on
+            self._problems(f"log: {type(error).__name__}: {error}")
+
+    def event(self, name: str, /, **fields: Any) -> None:
+        """Mark the timeline: `run.event("reinit", n=12)`."""
+        try:
+            known = {
+                key: value if isinstance(value, (bool, int, float, str)) or value is None else str(value) for key, value in fields.items()
+            }
+            self._say(Event(str(name)[:200], self._step, known))
+        except Exception as error:  # as in `log`
+            self._problems(f"event: {type(error).__name__}: {error}")
+
+    def probe(self, probe: AnyProbe) -> AnyProbe:
+        """Register a probe and get it back as the handle to feed."""
+        try:
+            self.probes.add(probe)
+            self._declare()
+        except Exception as error:
+            self._problems(f"probe: {type(error).__name__}: {error}")
+        return probe
+
+    def watch(self, model: Any, *optimizers: Any, every: int = 50) -> None:
+        """Measure gradients and updates of `model`, and name the parameters that do not learn. Gives no handle: hooks feed it."""
+        try:
+            from .probes.gradients import Gradients  # knows torch, which only a script that watches a model has
+
+            self.probe(Gradients(model, *optimizers, every=every))
+        except Exception as error:
+            self._problems(f"watch: {type(error).__name__}: {error}")
+
+    def on_checkpoint(self, save: Save) -> Save:
+        """Register `save(path)`, called between two steps in the training thread; it writes a file at `path`. Also a decorator."""
+        if not callable(save):
+            self._problems("on_checkpoint: save must be a function of one path")
+            return save
+        self._control.save = save
+        return save
+
+    # --- steps
+
+    def steps(self, loader: Any, accumulate: int = 1, start: int | None = None) -> Steps[Any]:
+        """Iterate over `loader`; the end of each `accumulate` iterations is a step boundary, where pause, checkpoint and stop take effect.
+
+        Can be iterated again (an epoch each), has the loader's `len`, and an iteration left by `break` counts. `start` is the
+        number of steps already made, after a resume.
+        """
+        if start is not None:
+            self._step = int(start)
+        self._with_boundaries()
+        return Steps(self, loader, accumulate)
+
+    def step(self) -> bool:
+        """The end of an optimizer step in a hand-written loop. False once a stop was asked: leave the loop then."""
+        if self._stepless:
+            self._with_boundaries()
+        self.end_step()
+        return not self._control.stopping
+
+    @property
+    def stopping(self) -> bool:
+        """Whether a stop was asked: for loops around the step loop."""
+        return self._control.stopping
+
+    @property
+    def current_step(self) -> int:
+        """Steps completed."""
+        return self._step
+
+    def finish(self, error: BaseException | None = None, *, exited: bool = False) -> None:
+        """Say goodbye and wait (at most 0.6 s) until everything is written. Further calls do nothing.
+
+        `error` is what ended the training, if anything did; `exited` says that the interpreter is leaving without a word.
+        """
+        if self._finished:
+            return
+        self._finished = True
+        try:
+            self._device.boundary(wait=True)
+            self._control.close(self._step)
+            self._say(goodbye(error, exited, self._control.stopping, self._step))
+            self._emit = self._refuse_finished
+            if self.uplink is not None:
+                self.uplink.close()
+        except Exception as trouble:  # the script's own ending, and its exit code, must stay as they are
+            self._problems(f"finish: {type(trouble).__name__}: {trouble}")
+
+    def become_worker(self) -> None:
+        """This process is a fork of the training: nothing is recorded from here, and what is tried is counted."""
+        self._finished = True
+        self._emit = self._refuse_worker
+        self.uplink = None
+
+    def disable(self) -> None:
+        """Take everything and record nothing, silently: in a process that only re-imports the script."""
+        self._finished = True
+        self._emit = _discard
+        self._problems.quiet = True
+
+    def read_vitals(self) -> None:
+        """Log the machine's vitals. Called by the uplink thread, once a second."""
+        if self._vitals is None:
+            self._vitals = SystemVitals()
+        values = {**self._vitals.read(), **self._clock.read()}
+        if not self._finished:
+            self._queue.append_row(time.monotonic() - self._origin, self._step, values)
+
+    # --- inside
+
+    def _next_step(self) -> int:
+        if not self._stepless:
+            return self._step + 1
+        self._logs += 1
+        if self._logs == _FIRST_OF_STEPLESS:
+            self._control.boundaries = "no"
+        self._step += 1
+        self._tick_clock()
+        return self._step
+
+    def _log_slowly(self, now: float, step: object, values: object) -> None:
+        if not isinstance(values, Mapping):
+            self._problems(f"log takes a mapping of names to numbers, not {type(values).__name__}")
+            return
+        at = int(step)  # type: ignore[call-overload]
+        if not -(2**62) < at < 2**62:
+            self._problems("log: a step is a 64-bit integer")
+            return
+        row, later = read_row(values, self._problems)
+        if (later or self._device) and not self._finished:
+            self._device.hold(now, at, row, later)
+        elif row:
+            self._emit(now, at, row)
+
+    def end_step(self, waited: float = 0.0) -> None:
+        """A step boundary. `waited`: seconds of the step spent waiting for its data. Never raises."""
+        try:
+            self._step = step = self._step + 1
+            self._waited = waited
+            if self._device:
+                self._device.boundary()
+            if snapshots := self.probes.boundary(step, self._tick_clock()):
+                self._declare()
+                for snapshot in snapshots:
+                    self._say(snapshot)
+            if self._control.wanted:
+                self._control.boundary(step)
+                self._step_began = time.monotonic()
+        except Exception as error:  # a fault of ours must not end somebody's training
+            self._problems(f"step: {type(error).__name__}: {error}")
+
+    def count_step(self) -> None:
+        """A step that was left by `break`: it counts, and nothing is asked at its boundary."""
+        if not self._finished:
+            self._step += 1
+            self._tick_clock()
+
+    def _tick_clock(self) -> float:
+        now = time.monotonic()
+        seconds = now - self._step_began
+        self._step_began = now
+        self._clock.note(seconds, self._waited)
+        self._waited = 0.0
+        return seconds
+
+    def _with_boundaries(self) -> None:
+        self._stepless = False
+        self._control.boundaries = "yes"
+        self._step_began = time.monotonic()
+
+    def _say(self, body: Body) -> None:
+        if self._emit is not self._refuse_worker:
+            self._queue.append(time.monotonic() - self._origin, body)
+
+    def _declare(self) -> None:
+        for declared in self.probes.declared():
+            self._say(declared)
+
+    def _late_row(self, time: float, step: int, row: dict[str, float]) -> None:
+        self._queue.append_row(time, step, row)
+
+    def _refuse_finished(self, time: float, step: int, row: dict[str, float]) -> None:
+        self._problems("log after finish is not recorded")
+
+    def _refuse_worker(self, time: float, step: int, row: dict[str, float]) -> None:
+        self._problems("log in a forked worker process is not recorded")
+
+
+def goodbye(error: BaseException | None, exited: bool, stopping: bool, step: int) -> Ended:
+    """How the training ended, in its own words."""
+    if isinstance(error, KeyboardInterrupt):
+        return Ended("stopped", step, message="interrupted (Ctrl-C)")
+    if isinstance(error, SystemExit) and error.code in (0, None):
+        error = None
+    if error is not None:
+        lines = "".join(traceback.format_exception(error, limit=-8)).splitlines()
+        return Ended("failed", step, type(error).__name__, redacted_text(str(error)), tuple(map(redacted_text, lines[-_TRACEBACK_LINES:])))
+    if stopping:
+        return Ended("stopped", step, message="asked to stop")
+    return Ended("exited" if exited else "finished", step)
+
+
+def _discard(time: float, step: int, row: dict[str, float]) -> None:
+    pass
+
+
+def no_run() -> Run:
+    """A run that records nothing: what a pickled run becomes in another process."""
+    problems = Problems(quiet=True)
+    queue = SendQueue(problems, rows=1)
+    control = Control(lambda body: None, Checkpoints(Path()), lambda: 0.0, lambda name: False)
+    run = Run(RunStarted("", "", "", 0.0), 0.0, "", queue, control, problems)
+    run.disable()
+    return run

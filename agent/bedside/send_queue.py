@@ -1,0 +1,135 @@
+"""What waits between the training thread and the uplink thread.
+
+The training thread only appends, to a `deque` and nothing else: no lock (a `queue.Queue` whose lock was held at fork deadlocked every forked
+child), no wake-up (a blocking consumer costs 3–10 % of a fast loop). The uplink thread drains at its own pace. When full, the oldest row
+goes and is counted. Nothing here knows a socket or a tensor.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Final, TypeAlias
+
+import numpy as np
+from bedside_protocol.records import Array, Body, Metrics, Record, Snapshot
+
+from .tensors import MAX_NAME, label
+
+MAX_ROWS: Final = 16_384
+"""About 10 MiB of rows of ten values: the training may not grow by more than 16 MiB however long its hub is away."""
+MAX_SNAPSHOT_BYTES: Final = 6 << 20
+DRAIN: Final = 256
+"""Rows taken at once: packing a larger backlog in one call held the interpreter lock for up to 29 ms, this for 0.4."""
+
+MAX_NAMES: Final = 5_000
+"""Metrics in one row: more would not fit a frame."""
+
+Row: TypeAlias = tuple[float, int, dict[str, float]]
+Entry: TypeAlias = Row | tuple[float, Body]
+
+
+class SendQueue:
+    """Rows and other bodies in the order they were said, bounded in number and bytes."""
+
+    def __init__(self, bad: Callable[[str], None], rows: int = MAX_ROWS, snapshot_bytes: int = MAX_SNAPSHOT_BYTES) -> None:
+        self._bad = bad
+        self._entries: deque[Entry] = deque(maxlen=rows)
+        self._tickets = itertools.count(1)  # `next` on it is one atomic operation, also between threads
+        self._appended = 0
+        self._drained = 0
+        self._dropped = 0
+        self._snapshot_limit = snapshot_bytes
+        self._snapshot_bytes = 0
+        self._snapshots_refused = 0
+
+    def __repr__(self) -> str:
+        return f"<SendQueue {len(self._entries)}/{self._entries.maxlen} waiting, {self.dropped} dropped>"
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def append_row(self, time: float, step: int, values: dict[str, float]) -> None:
+        """One `log` call. The caller gives the dict away."""
+        self._entries.append((time, step, values))
+        self._appended = next(self._tickets)
+
+    def append(self, time: float, body: Body) -> None:
+        """Anything else the run says. A snapshot that would not fit is refused and counted: a newer one comes."""
+        if isinstance(body, Snapshot):
+            size = _bytes_of(body)
+            if self._snapshot_bytes + size > self._snapshot_limit:
+                self._snapshots_refused += 1
+                return
+            self._snapshot_bytes += size
+        self._entries.append((time, body))
+        self._appended = next(self._tickets)
+
+    def drain(self, limit: int = DRAIN) -> list[Record]:
+        """At most `limit` entries as records without counters; neighbouring rows of the same names become one block.
+
+        Only the uplink thread calls this.
+        """
+        taken: list[Entry] = []
+        while len(taken) < limit and self._entries:
+            try:
+                taken.append(self._entries.popleft())
+            except IndexError:  # the training thread's overflow took the last one
+                break
+        self._drained += len(taken)
+        for entry in taken:
+            if len(entry) == 2 and isinstance(entry[1], Snapshot):
+                self._snapshot_bytes = max(0, self._snapshot_bytes - _bytes_of(entry[1]))
+        return self._records(taken)
+
+    def _records(self, entries: list[Entry]) -> list[Record]:
+        records: list[Record] = []
+        rows: list[Row] = []
+        for entry in entries:
+            if rows and not (len(entry) == 3 and entry[2].keys() == rows[0][2].keys()):
+                records.extend(self._blocks(rows))
+                rows = []
+            if len(entry) == 3:
+                rows.append(entry)
+            else:
+                records.append(Record(entry[0], entry[1]))
+        if rows:
+            records.extend(self._blocks(rows))
+        return records
+
+    def _blocks(self, rows: list[Row]) -> list[Record]:
+        names: dict[str, str] = {}
+        for name in rows[0][2]:
+            if type(name) is not str or not name:
+                self._bad(f"{label(name)} names no metric: names are text, not empty")
+            elif name[:MAX_NAME] in names:
+                self._bad(f"{label(name)} is the same as another name in its first {MAX_NAME} characters")
+            else:
+                names[name[:MAX_NAME].encode("utf-8", "replace").decode()] = name
+        if len(names) > MAX_NAMES:
+            self._bad(f"a log of {len(names):,} metrics at once: only the first {MAX_NAMES:,} are recorded")
+            names = dict(list(names.items())[:MAX_NAMES])
+        return [_block(tuple(names), tuple(names.values()), rows)] if names else []
+
+    @property
+    def dropped(self) -> int:
+        """Entries that were pushed out or refused. Never too high; exact whenever nobody is appending."""
+        appended = self._appended  # read before the length, so that a row appended in between is not taken for a lost one
+        self._dropped = max(self._dropped, appended - self._drained - len(self._entries))
+        return self._dropped + self._snapshots_refused
+
+
+def _block(names: tuple[str, ...], kept: tuple[str, ...], rows: Sequence[Row]) -> Record:
+    """Rows as one block of columns: `kept` names of the rows become `names`."""
+    columns = np.array([[row[2][name] for row in rows] for name in kept], np.float64).reshape(len(kept), len(rows))
+    steps = np.array([row[1] for row in rows], np.int64)
+    times = np.array([round(row[0], 6) for row in rows], np.float64)  # microseconds are stored as differences of integers
+    return Record(rows[-1][0], Metrics(names, steps, times, columns))
+
+
+def _bytes_of(snapshot: Snapshot) -> int:
+    def size(array: Array) -> int:
+        return array.values.nbytes + sum(map(len, array.labels))
+
+    return 200 + sum(map(size, snapshot.arrays.values())) + sum(len(text) for texts in snapshot.texts.values() for text in texts)

@@ -1,0 +1,109 @@
+"""Beginning a run: its directory, its keys, its hub and its uplink. Where something is not to be had, the training goes on unmonitored."""
+
+from __future__ import annotations
+
+import multiprocessing.process
+import os
+import secrets
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import platformdirs
+from bedside_protocol.places import run_id, run_root
+from bedside_protocol.records import Body, RunStarted
+
+from .checkpoint import Checkpoints
+from .control import Control
+from .farewell import see_off
+from .notice import Problems, say
+from .origin import describe
+from .redact import flat_config
+from .run import Run, no_run
+from .runtime import make_keys, open_runtime, write_keys
+from .send_queue import SendQueue
+from .spawn import HubPlan, HubSpawner
+from .uplink import Uplink
+
+SIZE_CAP = 4 << 30
+"""Bytes a recording may reach; then metrics stop being recorded and the recording says so."""
+
+
+def start_run(*, project: str, name: str, config: Any, directory: str | os.PathLike[str] | None, quiet: bool) -> Run:
+    """A monitored run of this process, or one that records nothing, with a sentence why. Never raises."""
+    if getattr(multiprocessing.process.current_process(), "_inheriting", False):
+        return no_run()  # a spawned child re-imports the script; the run is its parent's
+    problems = Problems(quiet)
+    try:
+        run = _started(project, name, config, directory, problems)
+    except Exception as error:  # disk, permissions, sockets, fork limits: none of them may end a training
+        problems(f"this run is not monitored: {error or type(error).__name__}")
+        return no_run()
+    see_off(run)
+    if not quiet:
+        say(f"recording {run.name} in {run.directory} · watch it with: bedside attach {run.id}")
+    return run
+
+
+def _started(project: str, name: str, config: Any, directory: str | os.PathLike[str] | None, problems: Problems) -> Run:
+    wall, origin = time.time(), time.monotonic()
+    name = str(name)[:200] or Path(sys.argv[0] or "run").stem
+    identity = run_id(name, time.strftime("%Y%m%d-%H%M%S", time.localtime(wall)), secrets.token_hex(2))
+    place = _run_directory(identity, directory, problems)
+    started = describe(identity, name, str(project)[:200], flat_config(config), wall)
+    keys = make_keys()
+    runtime = open_runtime(identity)
+    write_keys(runtime, identity, place, keys)
+    plan = HubPlan(identity, str(place), str(runtime), started.pid, started.pid_start, wall, origin, SIZE_CAP, keys)
+    return _connected(started, origin, HubSpawner(plan), problems)
+
+
+def _connected(started: RunStarted, origin: float, spawner: HubSpawner, problems: Problems) -> Run:
+    queue = SendQueue(problems)
+    queue.append(0.0, started)
+
+    def speak(body: Body) -> None:
+        queue.append(time.monotonic() - origin, body)
+
+    control = Control(
+        speak,
+        Checkpoints(Path(spawner.plan.directory) / "checkpoints"),
+        hub_silence=lambda: uplink.silence(),
+        demand=lambda probe: run.probes.demand(probe),
+    )
+    run = Run(started, origin, spawner.plan.directory, queue, control, problems)
+    uplink = Uplink(
+        queue,
+        spawner,
+        problems,
+        receive=lambda order: control.receive(order, run.current_step + 1),
+        step=lambda: run.current_step,
+        vitals=run.read_vitals,
+    )
+    run.uplink = uplink
+    spawner.start(time.monotonic())
+    uplink.start()
+    return run
+
+
+def _run_directory(identity: str, directory: str | os.PathLike[str] | None, problems: Problems) -> Path:
+    """`<root>/<id>`, made now. Where the root cannot be written, a directory among the temporary files, and a sentence about it."""
+    root = Path(directory).expanduser() if directory is not None else run_root(os.environ, _state_directory())
+    try:
+        return _made(root / identity)
+    except (OSError, ValueError) as error:
+        fallback = Path(tempfile.gettempdir()) / f"bedside-runs-{os.getuid()}"
+        problems(f"cannot write in {root} ({getattr(error, 'strerror', None) or error}): recording in {fallback} instead")
+        return _made(fallback / identity)
+
+
+def _made(path: Path) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    path.mkdir(mode=0o700)
+    return path.absolute()
+
+
+def _state_directory() -> Path:
+    return Path(platformdirs.user_state_dir("bedside", appauthor=False))
