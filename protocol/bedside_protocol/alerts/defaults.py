@@ -30,20 +30,18 @@ _EVERY_OTHER_KIND: Final = ("reward", "ratio", "norm", "count", "entropy", "time
 DEFAULT_RULES: Final[tuple[Rule, ...]] = (
     Rule(
         name="nonfinite",
-        title="not a number",
         watch=OnMetric(kinds=("loss", "adversarial")),
         conditions=(NonFinite(),),
-        message="is {value} since step {first_step:,}",
+        message="{value} since step {first_step:,}",
         runbook="nonfinite",
         keep_firing_for=Span(50),
         quiet_under=("nonfinite",),
     ),
     Rule(
         name="nonfinite",
-        title="not a number",
         watch=OnMetric(kinds=_EVERY_OTHER_KIND),
         conditions=(NonFinite(),),
-        message="is {value} since step {first_step:,}",
+        message="{value} since step {first_step:,}",
         runbook="nonfinite",
         # A gradient norm is infinite in the steps a gradient scaler skips; an accuracy of nothing is NaN. Five running are neither.
         for_red=Span(5),
@@ -52,7 +50,6 @@ DEFAULT_RULES: Final[tuple[Rule, ...]] = (
     ),
     Rule(
         name="nonfinite",
-        title="not a number",
         watch=OnProbe("gradients"),
         conditions=(Beyond("nonfinite", red_above=0),),
         message="{nonfinite:.0f} of {tensors:.0f} gradients not finite since step {first_step:,}",
@@ -64,38 +61,34 @@ DEFAULT_RULES: Final[tuple[Rule, ...]] = (
     ),
     Rule(
         name="explosion",
-        title="explosion",
         watch=OnMetric(kinds=("loss",), trained_on=True),
         conditions=(Explodes(),),
         message="{value:.4g}, {times:.1f}× its level, above the start {first:.4g}",
         runbook="explosion",
-        keep_firing_for=Span(200),
+        keep_firing_for=Span(1000, "steps"),
         quiet_under=("nonfinite",),
     ),
     Rule(
         name="loss-level",
-        title="lost level",
         watch=OnMetric(kinds=("loss",), trained_on=True),
         conditions=(LostLevel(),),
         message="level {level:.4g}, was {best:.4g}, since step {first_step:,}",
         runbook="loss-level",
-        keep_firing_for=Span(200),
+        keep_firing_for=Span(1000, "steps"),
         quiet_under=("nonfinite", "explosion"),
         assures="ok",
     ),
     Rule(
         name="never-learns",
-        title="never learns",
         watch=OnMetric(kinds=("loss",), trained_on=True),
         conditions=(DoesNotFall(),),
-        message="{level:.4g} at step {step:,}, began at {first:.4g}",
+        message="{level:.4g} at step {step:,}, began at {reference:.4g}",
         runbook="never-learns",
         worst="amber",
         quiet_under=("nonfinite", "explosion", "loss-level"),
     ),
     Rule(
         name="codebook-collapse",
-        title="codebook collapse",
         watch=OnProbe("codebook"),
         conditions=(
             Beyond("usage", amber_below=0.8, red_below=300 / 1024, unless_mending=True),
@@ -112,7 +105,6 @@ DEFAULT_RULES: Final[tuple[Rule, ...]] = (
     ),
     Rule(
         name="codebook-perplexity",
-        title="low perplexity",
         watch=OnProbe("codebook"),
         conditions=(Beyond("perplexity", per="size", amber_below=200 / 1024), FellFromPeak("perplexity", share=0.7)),
         message="perplexity {perplexity:.0f} of {size:.0f} since step {first_step:,}",
@@ -125,7 +117,6 @@ DEFAULT_RULES: Final[tuple[Rule, ...]] = (
     ),
     Rule(
         name="dead-parameters",
-        title="dead parameters",
         watch=OnProbe("gradients"),
         conditions=(NamesPersist(texts=("none", "zero"), of="tensors"),),
         message="{count:.0f} of {tensors:.0f} without gradient: {names}",
@@ -138,7 +129,6 @@ DEFAULT_RULES: Final[tuple[Rule, ...]] = (
     ),
     Rule(
         name="unowned-parameters",
-        title="unowned parameters",
         watch=OnProbe("gradients"),
         conditions=(NamesPersist(texts=("unowned",)),),
         message="{count:.0f} trainable in no optimizer: {names}",
@@ -147,7 +137,6 @@ DEFAULT_RULES: Final[tuple[Rule, ...]] = (
     ),
     Rule(
         name="stall",
-        title="stalled",
         watch=OnRun(),
         conditions=(NoStep(),),
         message="no step for {silence:.0f} s, median step {median:.3g} s",

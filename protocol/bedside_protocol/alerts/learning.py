@@ -6,22 +6,29 @@ From scratch only. Once the loss has fallen the question is answered for good; a
 from __future__ import annotations
 
 from math import nan
+from typing import Final
 
 from bedside_protocol.alerts.levels import AMBER, OK, UNCHECKED, Facts
 from bedside_protocol.alerts.median import RollingMedian
 
+_BEGINNING: Final = 50
+"""Steps that are the beginning. In points instead of steps, a loss logged every 50 steps has learnt before it has begun."""
+_ENOUGH: Final = 11
+
 
 class NeverLearns:
-    """Amber from step `by` while the median of the last `span` steps is not `share` below min(first, median of the first 50)."""
+    """Amber from step `by` while the level is not `share` below the beginning: the lower of the first value and the median of the
+    first 50 steps. The level is the median since `since`, of at most `window` values."""
 
-    __slots__ = ("_answered", "_beginning", "_first", "_recent", "by", "share", "since")
+    __slots__ = ("_answered", "_beginning", "_first", "_first_step", "_recent", "by", "share", "since")
 
     def __init__(self, by: int = 1000, share: float = 0.02, since: int = 900, window: int = 101) -> None:
         self.by = by
         self.share = share
         self.since = since
         self._first = nan
-        self._beginning = RollingMedian(50)
+        self._first_step = 0
+        self._beginning = RollingMedian(_BEGINNING)
         self._recent = RollingMedian(window)
         self._answered = False
 
@@ -34,8 +41,8 @@ class NeverLearns:
 
     @property
     def reference(self) -> float:
-        """The lower of the first value and the median of the first 50."""
-        return min(self._first, self._beginning.value)
+        """What the level is compared with: the first value alone where the median would be one of few."""
+        return min(self._first, self._beginning.value) if len(self._beginning) >= _ENOUGH else self._first
 
     def facts(self) -> Facts:
         return {"level": self._recent.value, "reference": self.reference, "first": self._first}
@@ -44,10 +51,10 @@ class NeverLearns:
         if self._answered:
             return OK
         if self._first != self._first:
-            self._first = value
-        if not self._beginning.full and step < self.since:
-            self._beginning.push(value)
+            self._first, self._first_step = value, step
         if step < self.since:
+            if step - self._first_step < _BEGINNING:
+                self._beginning.push(value)
             return UNCHECKED
         level = self._recent.push(value)
         if step < self.by:

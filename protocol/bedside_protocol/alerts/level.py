@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass
-from math import exp, log
+from math import exp, inf, log
 from typing import Final
 
 from bedside_protocol.alerts.levels import AMBER, OK, RED, UNCHECKED, Facts
@@ -18,6 +18,10 @@ from bedside_protocol.alerts.rules import LostLevel
 
 FLOOR: Final = 1e-4
 """Losses below this share of the first are one: noise among ten-thousandths of the beginning is no event."""
+
+_TINY: Final = 1e-300
+_STARTS: Final = 10
+"""Values whose median, or the first if lower, is where the training began."""
 
 SPARSE_STRIDE: Final = 10
 """Steps between points from which the short windows hold: with the long ones a loss logged every 50 steps is judged after 5,000."""
@@ -37,13 +41,19 @@ SPARSE: Final = Windows(level=11, scale=41, hold=5)
 
 
 class LossLevel:
-    """Amber while the level is lost, red once it has been for `hold` points running."""
+    """Amber while the level is lost, red once it has been for `hold` points running.
 
-    __slots__ = ("_bad", "_best", "_earlier", "_last", "_level", "_linear", "_low", "_scale", "_start", "_starts", "limits", "windows")
+    `scratch`: the first value is the training's own. Otherwise the start is the first level, and only a level far above it is lost.
+    """
 
-    def __init__(self, limits: LostLevel, windows: Windows = DENSE) -> None:
+    __slots__ = (
+        "_bad", "_best", "_earlier", "_last", "_level", "_linear", "_low", "_scale", "_start", "_starts", "limits", "scratch", "windows",
+    )  # fmt: skip
+
+    def __init__(self, limits: LostLevel, windows: Windows = DENSE, scratch: bool = True) -> None:
         self.limits = limits
         self.windows = windows
+        self.scratch = scratch
         self._linear = False
         self._begin()
 
@@ -53,9 +63,9 @@ class LossLevel:
         self._earlier: deque[float] = deque(maxlen=self.windows.scale)
         self._starts: list[float] = []
         self._start = 0.0
-        self._low = 0.0
+        self._low = _TINY
         self._last: float | None = None
-        self._best = float("inf")
+        self._best = inf
         self._bad = 0
 
     def __repr__(self) -> str:
@@ -79,53 +89,56 @@ class LossLevel:
         return {"level": self.level, "best": self.best, "start": self._start if self._linear else exp(self._start)}
 
     def see(self, step: int, value: float) -> int:
-        if not self._linear:
-            if value < 0.0:
-                self._linear = True
-                self._begin()
-                x = value
-            else:
-                x = self._logarithm(value)
-        else:
-            x = value
+        x = self._coordinate(value)
         if self._last is not None:
             self._earlier.append(self._scale.push(abs(x - self._last)))
         self._last = x
         level = self._level.push(x)
-        if len(self._starts) < 10:
+        if len(self._starts) < _STARTS:
             self._note_start(x)
         if not self._level.full:
             return UNCHECKED
+        if self._best == inf and not self.scratch:
+            self._start = level
         if level < self._best:
             self._best = level
-            self._bad = 0
+        self._bad = self._bad + 1 if self._is_lost(level) else 0
+        if not self._bad:
             return OK
-        if not self._is_lost(level):
-            self._bad = 0
-            return OK
-        self._bad += 1
         return RED if self._bad >= self.windows.hold else AMBER
 
-    def _logarithm(self, value: float) -> float:
-        if not self._starts:
-            return log(value) if value > 0.0 else log(FLOOR)
-        return log(value) if value > self._low else log(self._low)
+    def _coordinate(self, value: float) -> float:
+        """The value where it is judged: its logarithm, or itself once one was below zero (or the first one zero)."""
+        if value < self._low and not self._linear and not (self._starts and value >= 0.0):
+            self._linear = True
+            self._begin()
+        if self._linear:
+            return value
+        return log(value if value > self._low else self._low)
 
     def _note_start(self, x: float) -> None:
         self._starts.append(x)
         self._start = min(self._starts[0], sorted(self._starts)[len(self._starts) // 2])
-        self._low = 0.0 if self._linear else FLOOR * exp(self._start)
+        if not self._linear:
+            self._low = max(_TINY, FLOOR * exp(self._start))
 
     def _is_lost(self, level: float) -> bool:
         limits, start, best = self.limits, self._start, self._best
         rise = level - best
         if rise <= 0.0:
             return False
-        if self._above(level, start, limits.far_above_start):
+        far_above = self._above(level, start, limits.far_above_start)
+        if far_above and self.scratch and not self._linear:
             return True
-        if rise <= limits.noise * self._earlier[0] or not self._above(level, best, limits.rise):
+        noise = limits.noise * self._earlier[0]
+        if rise <= noise or not self._above(level, best, limits.rise):
             return False
-        return rise > limits.share * (start - best) or self._above(level, start, limits.above_start)
+        if not self.scratch:  # the drop since a resume is any drop: losing half of it is no event
+            return far_above
+        drop = start - best
+        if self._linear and drop <= noise:  # around zero a share of the drop, like a factor, says nothing
+            return self._above(level, start, limits.far_above_start)
+        return rise > limits.share * drop or self._above(level, start, limits.above_start)
 
     def _above(self, level: float, reference: float, factor: float) -> bool:
         """Whether the level exceeds the reference by a factor; in linear space by that share of its size."""

@@ -85,7 +85,7 @@ def _test(condition: Condition, stride: float, scratch: bool) -> PointTest | Non
     windows = SPARSE if stride >= SPARSE_STRIDE else DENSE
     match condition:
         case LostLevel():
-            return LossLevel(condition, windows)
+            return LossLevel(condition, windows, scratch)
         case Explodes(factor=factor):
             return Explosion(factor, windows.level) if scratch else None
         case DoesNotFall(by=by, share=share):
