@@ -76,7 +76,7 @@ class Codebook(Probe):
         began = time.perf_counter()
         try:
             self._count(indices)
-        except Exception as error:  # noqa: BLE001 - anything at all may be handed in, and none of it may end the training
+        except Exception as error:
             self.say(f"indices that cannot be counted ({type(error).__name__})")
         self.feeding += time.perf_counter() - began
 

@@ -54,6 +54,9 @@ class Probe:
         while self._unsaid:
             say(self._unsaid.pop(0))
 
+    def close(self) -> None:
+        """Let go of whatever the probe hooked into: the run is over."""
+
     def say(self, problem: str) -> None:
         """Report something that could not be taken. The sentence must hold no number that varies: it is counted by its text."""
         self._say(f"probe {self.name}: {problem}")

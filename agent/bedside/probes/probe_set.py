@@ -115,6 +115,14 @@ class ProbeSet:
             return []
         return self._visit(step)
 
+    def close(self) -> None:
+        """Let every probe take its hooks back; nothing is measured any more."""
+        while self._entries:
+            _, entry = self._entries.popitem()
+            entry.probe.armed = False
+            entry.probe.close()
+        self._plan()
+
     def _visit(self, step: int) -> list[Snapshot]:
         if step < self._last:  # resumed from an earlier checkpoint: plan from there
             for entry in self._entries.values():
@@ -136,9 +144,10 @@ class ProbeSet:
             snapshot = probe.measure(step)
         except Gone as gone:
             probe.say(f"{gone}; it is not measured any more")
+            probe.close()
             del self._entries[probe.name]
             return None
-        except Exception as error:  # noqa: BLE001 - a probe runs code of the script: whatever it raises must not end the training
+        except Exception as error:
             probe.say(f"{type(error).__name__}: {error}")
             entry.schedule_after(step)
             return None
