@@ -11,12 +11,14 @@ import fcntl
 import os
 import queue
 import threading
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 SYNC_EVERY: Final = 1.0
+_TRIES, _BETWEEN = 10, 0.02  # a viewer that asks whether the lock is held holds it for a moment itself
 
 
 class AnotherWriter(OSError):
@@ -121,9 +123,11 @@ class Recorder:
 def take_lock(path: Path) -> int:
     """Become the only writer of a run for as long as this process lives. Raises `AnotherWriter`."""
     handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        os.close(handle)
-        raise AnotherWriter(f"another hub writes {path.parent}") from error
-    return handle
+    for _ in range(_TRIES):
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return handle
+        except OSError:
+            time.sleep(_BETWEEN)
+    os.close(handle)
+    raise AnotherWriter(f"another hub writes {path.parent}")

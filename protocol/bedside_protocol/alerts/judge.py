@@ -86,6 +86,14 @@ def judge(records: Iterable[Record], rules: Sequence[Rule] = DEFAULT_RULES, unen
     )
 
 
+def recorded_verdict(changes: Sequence[AlertChanged], rules: Sequence[Rule] = DEFAULT_RULES) -> Verdict:
+    """The verdict of the hub that recorded these changes, without judging again."""
+    standing = {(change.rule, change.target): change for change in changes}
+    judged = {(change.rule, change.target) for change in changes if change.state != "not_checked"}
+    fired = tuple(_finding(change, change.severity) for change in changes if change.state == "firing" and change.severity)
+    return _verdict(fired, tuple(standing.values()), judged, rules)
+
+
 def _verdict(alerts: Sequence[Finding], standing: Sequence[AlertChanged], judged: set[tuple[str, str]], rules: Sequence[Rule]) -> Verdict:
     severities = {finding.severity for finding in alerts}
     if severities:

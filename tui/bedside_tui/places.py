@@ -1,0 +1,127 @@
+"""Where this machine keeps runs, and which of them a person means: by id, name, directory or file. Opens no recording."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import platformdirs
+
+from bedside_protocol.places import KEYS_NAME, LOG_NAME, run_root, runtime_candidates, runtime_name
+
+
+class NoSuchRun(LookupError):
+    """There is no run by that word; the text says what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunPlace:
+    """A recording on this machine's disks. `id` is its directory's name."""
+
+    id: str
+    log: Path
+
+    @property
+    def directory(self) -> Path:
+        return self.log.parent
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """The way to a live hub: where it listens and the keys to use."""
+
+    endpoint: str
+    server_public: str
+    public: str
+    secret: str
+
+    def __repr__(self) -> str:
+        return f"<Door {self.endpoint}>"  # keys never show
+
+
+def roots(directory: Path | None = None) -> list[Path]:
+    """The directories that hold runs: the one given, else the user's own and the one used where that could not be written."""
+    if directory is not None:
+        return [directory]
+    state = Path(platformdirs.user_state_dir("bedside", appauthor=False))
+    return [run_root(os.environ, state), Path(tempfile.gettempdir()) / f"bedside-runs-{os.getuid()}"]
+
+
+def runs_in(directories: Sequence[Path]) -> list[RunPlace]:
+    """Every recording in these directories, the newest first. Directories that are not there hold none."""
+    places = []
+    for directory in directories:
+        try:
+            places += [RunPlace(entry.name, Path(entry.path) / LOG_NAME) for entry in os.scandir(directory) if entry.is_dir()]
+        except OSError:
+            continue
+    return sorted((place for place in places if place.log.is_file()), key=_age, reverse=True)
+
+
+def find_run(word: str | None, directories: Sequence[Path]) -> RunPlace:
+    """The run meant by `word`: a file, a directory of one run or holding one, an id, the beginning of one, or a name (its newest run).
+
+    Without a word, the newest. Raises `NoSuchRun`.
+    """
+    if word is None:
+        found = runs_in(directories)
+        if not found:
+            raise NoSuchRun(f"no runs in {directories[0]}: start one with `bedside demo`, or add bedside.init() to a script")
+        return found[0]
+    path = Path(word).expanduser()
+    if os.sep in word or path.exists():
+        return _run_at(path)
+    matching = [place for place in runs_in(directories) if place.id == word] or [
+        place for place in runs_in(directories) if place.id.startswith(word)
+    ]
+    if not matching:
+        raise NoSuchRun(f"no run called {word!r} in {directories[0]}: `bedside runs` lists them")
+    return matching[0]
+
+
+def door_of(run_id: str, *, may_command: bool) -> Door | None:
+    """The way to the hub of this run, None where it has none on this machine. Keys are taken only from this user's own private files."""
+    uid = os.getuid()
+    for base in runtime_candidates(os.environ, uid, Path(tempfile.gettempdir())):
+        directory = base / runtime_name(run_id)
+        try:
+            if not _is_private(directory, uid) or not _is_private(directory / KEYS_NAME, uid):
+                continue
+            keys = json.loads((directory / KEYS_NAME).read_text())
+            role = "operator" if may_command else "viewer"
+            if keys["run"] == run_id:
+                endpoint = f"ipc://{directory / keys['socket']}"
+                return Door(endpoint, keys["server_public"], keys[f"{role}_public"], keys[f"{role}_secret"])
+        except (OSError, ValueError, KeyError, TypeError):
+            continue
+    return None
+
+
+def _run_at(path: Path) -> RunPlace:
+    if path.is_file():
+        return RunPlace(path.absolute().parent.name, path.absolute())
+    if (path / LOG_NAME).is_file():
+        return RunPlace(path.absolute().name, path.absolute() / LOG_NAME)
+    held = runs_in([path.absolute()])
+    if len(held) == 1:
+        return held[0]
+    if held:
+        raise NoSuchRun(f"{path} holds {len(held)} runs: name one of them, such as {held[0].directory}")
+    raise NoSuchRun(f"{path} is no recording and holds none" if path.exists() else f"there is no {path}")
+
+
+def _age(place: RunPlace) -> float:
+    try:
+        return place.directory.stat().st_mtime if not place.log.exists() else place.log.stat().st_mtime
+    except OSError:
+        return 0.0
+
+
+def _is_private(path: Path, uid: int) -> bool:
+    found = path.lstat()
+    return found.st_uid == uid and not stat.S_ISLNK(found.st_mode) and not stat.S_IMODE(found.st_mode) & 0o077
