@@ -30,6 +30,7 @@ _EVERY_OTHER_KIND: Final = ("reward", "ratio", "norm", "count", "entropy", "time
 DEFAULT_RULES: Final[tuple[Rule, ...]] = (
     Rule(
         name="nonfinite",
+        title="not a number",
         watch=OnMetric(kinds=("loss", "adversarial")),
         conditions=(NonFinite(),),
         message="{value} since step {first_step:,}",
@@ -39,6 +40,7 @@ DEFAULT_RULES: Final[tuple[Rule, ...]] = (
     ),
     Rule(
         name="nonfinite",
+        title="not a number",
         watch=OnMetric(kinds=_EVERY_OTHER_KIND),
         conditions=(NonFinite(),),
         message="{value} since step {first_step:,}",
@@ -50,6 +52,7 @@ DEFAULT_RULES: Final[tuple[Rule, ...]] = (
     ),
     Rule(
         name="nonfinite",
+        title="not a number",
         watch=OnProbe("gradients"),
         conditions=(Beyond("nonfinite", red_above=0),),
         message="{nonfinite:.0f} of {tensors:.0f} gradients not finite since step {first_step:,}",
@@ -61,6 +64,7 @@ DEFAULT_RULES: Final[tuple[Rule, ...]] = (
     ),
     Rule(
         name="explosion",
+        title="explosion",
         watch=OnMetric(kinds=("loss",), trained_on=True),
         conditions=(Explodes(),),
         message="{value:.4g}, {times:.1f}× its level, above the start {first:.4g}",
@@ -70,6 +74,7 @@ DEFAULT_RULES: Final[tuple[Rule, ...]] = (
     ),
     Rule(
         name="loss-level",
+        title="lost level",
         watch=OnMetric(kinds=("loss",), trained_on=True),
         conditions=(LostLevel(),),
         message="level {level:.4g}, was {best:.4g}, since step {first_step:,}",
@@ -80,6 +85,7 @@ DEFAULT_RULES: Final[tuple[Rule, ...]] = (
     ),
     Rule(
         name="never-learns",
+        title="never learns",
         watch=OnMetric(kinds=("loss",), trained_on=True),
         conditions=(DoesNotFall(),),
         message="{level:.4g} at step {step:,}, began at {reference:.4g}",
@@ -89,6 +95,7 @@ DEFAULT_RULES: Final[tuple[Rule, ...]] = (
     ),
     Rule(
         name="codebook-collapse",
+        title="codebook collapse",
         watch=OnProbe("codebook"),
         conditions=(
             Beyond("usage", amber_below=0.8, red_below=300 / 1024, unless_mending=True),
@@ -105,6 +112,7 @@ DEFAULT_RULES: Final[tuple[Rule, ...]] = (
     ),
     Rule(
         name="codebook-perplexity",
+        title="low perplexity",
         watch=OnProbe("codebook"),
         conditions=(Beyond("perplexity", per="size", amber_below=200 / 1024), FellFromPeak("perplexity", share=0.7)),
         message="perplexity {perplexity:.0f} of {size:.0f} since step {first_step:,}",
@@ -117,6 +125,7 @@ DEFAULT_RULES: Final[tuple[Rule, ...]] = (
     ),
     Rule(
         name="dead-parameters",
+        title="dead parameters",
         watch=OnProbe("gradients"),
         conditions=(NamesPersist(texts=("none", "zero"), of="tensors"),),
         message="{count:.0f} of {tensors:.0f} without gradient: {names}",
@@ -129,6 +138,7 @@ DEFAULT_RULES: Final[tuple[Rule, ...]] = (
     ),
     Rule(
         name="unowned-parameters",
+        title="unowned parameters",
         watch=OnProbe("gradients"),
         conditions=(NamesPersist(texts=("unowned",)),),
         message="{count:.0f} trainable in no optimizer: {names}",
@@ -137,6 +147,7 @@ DEFAULT_RULES: Final[tuple[Rule, ...]] = (
     ),
     Rule(
         name="stall",
+        title="stalled",
         watch=OnRun(),
         conditions=(NoStep(),),
         message="no step for {silence:.0f} s, median step {median:.3g} s",

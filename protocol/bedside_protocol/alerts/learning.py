@@ -45,7 +45,7 @@ class NeverLearns:
         return min(self._first, self._beginning.value) if len(self._beginning) >= _ENOUGH else self._first
 
     def facts(self) -> Facts:
-        return {"level": self._recent.value, "reference": self.reference, "first": self._first}
+        return {"value": self._recent.value, "level": self._recent.value, "reference": self.reference, "first": self._first}
 
     def see(self, step: int, value: float) -> int:
         if self._answered:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from math import inf, isnan, nan
+from math import isfinite, isnan, nan
 
 from bedside_protocol.alerts.alarm import Alarm
 from bedside_protocol.alerts.incident import Incidents
@@ -20,8 +20,8 @@ class Ledger:
     """All alarms in the order they came to be, the incidents among them, and the changes not yet handed out."""
 
     def __init__(self) -> None:
-        self._alarms: dict[tuple[int, str], Alarm] = {}
-        self._standing: dict[tuple[int, str], AlertChanged] = {}
+        self._alarms: dict[tuple[Rule, str], Alarm] = {}
+        self._standing: dict[tuple[Rule, str], AlertChanged] = {}
         self._incidents = Incidents()
         self._changes: list[AlertChanged] = []
 
@@ -35,7 +35,7 @@ class Ledger:
 
     def alarm(self, rule: Rule, target: str) -> Alarm:
         """The alarm of a rule on a target, new where there is none."""
-        return self._alarms.setdefault((id(rule), target), Alarm(rule, target))
+        return self._alarms.setdefault((rule, target), Alarm(rule, target))
 
     def collect(self) -> list[AlertChanged]:
         """The changes since the last call, by step."""
@@ -64,34 +64,40 @@ class Ledger:
             self._write(alarm, step, {})
 
     def _write(self, alarm: Alarm, step: int, facts: Facts) -> None:
-        value = facts.get("value", nan)
-        speaks = alarm.state in ("pending", "firing")
-        before = self._standing.get((id(alarm.rule), alarm.target))
-        message = _message(alarm, step, facts) if speaks else alarm.why
-        if alarm.state == "cleared" and before is not None:
-            message = before.message
+        in_episode = alarm.state in ("pending", "firing", "cleared")
         change = AlertChanged(
             rule=alarm.rule.name,
             target=alarm.target,
             state=alarm.state,
-            severity=(alarm.severity or "") if alarm.state in ("pending", "firing", "cleared") else "",
+            severity=(in_episode and alarm.severity) or "",
             step=step,
-            first_step=alarm.first_step if alarm.state in ("pending", "firing", "cleared") else 0,
-            value=float(value) if speaks else nan,
-            message=message,
+            first_step=alarm.first_step if in_episode else 0,
+            value=_number(facts),
+            message=self._message(alarm, step, facts),
             runbook=alarm.rule.runbook,
             episode=alarm.episode,
         )
-        self._standing[(id(alarm.rule), alarm.target)] = change
+        self._standing[(alarm.rule, alarm.target)] = change
         self._changes.append(change)
         self._incidents.note(alarm, step)
 
+    def _message(self, alarm: Alarm, step: int, facts: Facts) -> str:
+        """The finding where there is one, what it was where it is over, the reason where nothing can be found."""
+        match alarm.state:
+            case "pending" | "firing":
+                known = {**facts, "step": step, "first_step": alarm.first_step, "value": _spoken(_number(facts))}
+                return alarm.rule.message.format_map(known)
+            case "cleared":
+                return self._standing[(alarm.rule, alarm.target)].message
+        return alarm.why
 
-def _message(alarm: Alarm, step: int, facts: Facts) -> str:
-    return alarm.rule.message.format_map({**facts, "step": step, "first_step": alarm.first_step, "value": _spoken(facts.get("value"))})
+
+def _number(facts: Facts) -> float:
+    value = facts.get("value", nan)
+    return value if isinstance(value, float) else nan
 
 
-def _spoken(value: float | str | None) -> float | str:
-    if not isinstance(value, float):
-        return nan if value is None else value
-    return "NaN" if isnan(value) else "infinite" if value == inf else "minus infinite" if value == -inf else value
+def _spoken(value: float) -> float | str:
+    if isfinite(value):
+        return value
+    return "NaN" if isnan(value) else "infinite" if value > 0.0 else "minus infinite"

@@ -154,6 +154,8 @@ class Rule:
     """One thing worth an alarm. Several rules may share a name: they are the same finding in different places."""
 
     name: str
+    title: str
+    """What the alarm line calls it."""
     watch: Watch
     conditions: tuple[Condition, ...]
     """The worst of them counts."""
