@@ -68,7 +68,7 @@ def scale_for(low: float, high: float, *, log: bool = False) -> Scale:
         low = 0.0
     elif 0.4 * low < high < 0:
         high = 0.0
-    step = _step(low, high, 4)
+    step = _step(low, high, 8)
     rounded = math.floor(low / step) * step, math.ceil(high / step) * step
     return Scale(*rounded) if all(map(math.isfinite, rounded)) and rounded[0] < rounded[1] else Scale(low, high)
 
@@ -92,7 +92,7 @@ def axis_ticks(low: float, high: float, axis: Literal["step", "time"], most: int
         values = [step * at for at in range(math.ceil(low / step), math.floor(high / step) + 1)]
         labels = [number.duration(value) if value else "0" for value in values]
     else:
-        values = [value for value in _rounds(low, high, most, whole=True)]
+        values = _rounds(low, high, most, whole=True)
         labels = [number.count(value, 9) if axis == "step" else number.duration(value) for value in values]
     return [((value - low) / (high - low), label) for value, label in zip(values, labels, strict=True)]
 

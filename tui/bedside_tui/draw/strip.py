@@ -52,4 +52,4 @@ def _by_cell(values: NDArray[np.float64], width: int) -> NDArray[np.float64]:
     """The sum of the codes of each cell; a code is repeated where there are more cells than codes."""
     if len(values) <= width:
         return values[np.arange(width) * len(values) // width]
-    return np.bincount(np.arange(len(values)) * width // len(values), values, width)
+    return np.asarray(np.bincount(np.arange(len(values)) * width // len(values), values, width), dtype=np.float64)

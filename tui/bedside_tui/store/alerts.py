@@ -115,14 +115,14 @@ class AlertsFold:
         if body.state == "firing":
             if before is not None and before.alert.state == "firing" and before.alert.severity == alert.severity:
                 return None
-            text = f"{title} fired ({body.target})" + (f"  {alert.message}" if alert.message else "")
+            text = f"{title} ({body.target})" + (f"  {alert.message}" if alert.message else "")
             return Mark(moment.time, body.step, "alert", _GLYPH[alert.severity], text, alert.severity or "amber")
         if body.state == "cleared" and after.fired:
-            return Mark(moment.time, body.step, "cleared", "●", f"{title} cleared ({body.target})", "ok", jump=False)
+            return Mark(moment.time, body.step, "cleared", "●", f"{title} ({body.target}) cleared", "ok", jump=False)
         return None
 
     def _title(self, rule: str) -> str:
-        return self._titles.get(rule, rule)
+        return self._titles.get(rule, rule.replace("-", " "))
 
 
 def _episode(moment: Moment, body: AlertChanged, before: Episode | None, *, first_out: bool) -> Episode:

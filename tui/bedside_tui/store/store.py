@@ -11,7 +11,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from bedside_protocol.alerts.defaults import DEFAULT_RULES
+from bedside_protocol.alerts.runbooks import RUNBOOKS
 from bedside_protocol.records import (
     HUB_RANK,
     AlertAcknowledged,
@@ -45,7 +45,7 @@ from bedside_tui.store.trail import Trail
 from bedside_tui.store.view import Mark, View
 
 _LATEST = float(1 << 52)
-_TITLES = {rule.name: rule.title for rule in DEFAULT_RULES}
+_TITLES = {name: runbook.title for name, runbook in RUNBOOKS.items()}
 _SPEAKERS = (0, HUB_RANK)
 """Ranks whose steps are the run's."""
 
