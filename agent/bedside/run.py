@@ -14,7 +14,7 @@ from typing import Any, Final, TypeVar
 
 from bedside_protocol.records import Body, Ended, Event, RunStarted
 
-from .checkpoint import Checkpoints, Save
+from .checkpoint import Checkpoints
 from .control import Control
 from .notice import Problems
 from .probes.probe import Probe
@@ -125,7 +125,7 @@ class Run:
         except Exception as error:
             self._problems(f"watch: {type(error).__name__}: {error}")
 
-    def on_checkpoint(self, save: Save) -> Save:
+    def on_checkpoint(self, save: Any) -> Any:
         """Register `save(path)`, called between two steps in the training thread; it writes a file at `path`. Also a decorator."""
         if not callable(save):
             self._problems("on_checkpoint: save must be a function of one path")

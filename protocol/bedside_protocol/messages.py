@@ -109,6 +109,8 @@ class Bytes:
     now: float
     """The run's clock at the hub, seconds: the age of the newest record is `now` minus its time."""
     over: bool = False
+    trouble: str = ""
+    """What keeps the hub from recording, in one sentence; empty while all is written."""
 
 
 @dataclass(frozen=True, slots=True)

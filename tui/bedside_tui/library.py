@@ -20,6 +20,7 @@ from bedside_protocol.alerts.judge import Verdict, recorded_verdict
 from bedside_protocol.records import AlertChanged, Ended, Lifecycle, LifecycleChanged, Metrics, Record, RunStarted, Snapshot, Tick
 from bedside_protocol.runlog import NewerFormat, read_records
 from bedside_protocol.sanitise import text as safe
+
 from bedside_tui.places import RunPlace, runs_in
 from bedside_tui.sources.replay import writer_lives
 

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import platformdirs
-
 from bedside_protocol.places import KEYS_NAME, LOG_NAME, run_root, runtime_candidates, runtime_name
 
 

@@ -46,11 +46,11 @@ class LiveControl:
 class LiveSource:
     """The records of one live run, and the way to command it."""
 
-    def __init__(self, place: RunPlace, *, read_only: bool = False) -> None:
+    def __init__(self, place: RunPlace, *, read_only: bool = False, start: int = 0) -> None:
         self._place = place
         self._read_only = read_only
         self._control = None if read_only else LiveControl()
-        self._decoder = Decoder()
+        self._decoder = Decoder(start)
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
         self._last_time = 0.0

@@ -1,0 +1,83 @@
+"""The command line: one verb a file, loaded when it is asked for.
+
+Every verb prints text or `--json` on stdout and says on one line of stderr what went wrong and what to do. Only verbs that show a screen load the
+terminal library.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+from collections.abc import Sequence
+from typing import Final, NoReturn, Protocol
+
+from bedside_tui.places import NoSuchRun
+
+USAGE_ERROR: Final = 3
+"""Exit code of a sentence that was not understood, and of runs that cannot be found or read. 0, 1 and 2 are verdicts: ok, amber, red."""
+
+VERBS: Final[dict[str, str]] = {
+    "attach": "watch a run, live",
+    "replay": "watch a recording from its start",
+    "runs": "list the runs of this machine",
+    "status": "say how one run is",
+    "check": "judge a recording; the exit code is the verdict",
+    "ctl": "pause, resume, step, checkpoint or stop a run",
+    "demo": "start a real training and watch it",
+    "rm": "delete the recording of a run that is over",
+}
+
+
+class Verb(Protocol):
+    """What each verb's file holds."""
+
+    @staticmethod
+    def arguments(parser: argparse.ArgumentParser) -> None: ...
+
+    @staticmethod
+    def run(options: argparse.Namespace) -> int: ...
+
+
+class Failure(Exception):
+    """A verb cannot do what was asked; the text says why and what to do."""
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        self.print_usage(sys.stderr)
+        self.exit(USAGE_ERROR, f"bedside: {message}\n")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one verb; without one, list the runs and open the one that is picked. Returns the exit code."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    name = next((word for word in words if not word.startswith("-")), None)
+    parser = _Parser(
+        prog="bedside",
+        description="A bedside monitor for training runs. Without a verb: list the runs and open the one you pick.",
+        epilog="Exit codes: 0 ok, 1 amber or refused, 2 red, 3 not understood, not found or not readable.",
+    )
+    verbs = parser.add_subparsers(dest="verb", metavar="VERB")
+    for verb, line in VERBS.items():
+        below = verbs.add_parser(verb, help=line, description=line[0].upper() + line[1:] + ".")
+        if verb == name:
+            _verb(verb).arguments(below)
+    if name is None:
+        _verb("pick").arguments(parser)
+    options = parser.parse_args(words)
+    try:
+        return _verb(options.verb or "pick").run(options)
+    except (NoSuchRun, Failure) as error:
+        print(f"bedside: {error}", file=sys.stderr)
+        return USAGE_ERROR
+    except BrokenPipeError:  # the reader of our output has seen enough
+        sys.stderr.close()
+        return 0
+    except KeyboardInterrupt:
+        return 130
+
+
+def _verb(name: str) -> Verb:
+    module: Verb = importlib.import_module(f"bedside_tui.cli.{name}")  # type: ignore[assignment]
+    return module

@@ -1,0 +1,76 @@
+"""`bedside check RUN`: judge a recording again with the rules; the exit code is the verdict (0 ok, 1 amber, 2 red, 3 unknown)."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+from typing import Any
+
+from bedside_protocol.alerts.judge import Judgement, judge
+from bedside_protocol.runlog import NewerFormat, read_records
+from bedside_protocol.sanitise import text as safe
+
+from bedside_tui.cli import Failure
+from bedside_tui.cli.options import add_json, add_run, chosen_run
+from bedside_tui.cli.text import HEALTH
+from bedside_tui.places import RunPlace
+from bedside_tui.sources.replay import writer_lives
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    add_run(parser)
+    add_json(parser)
+
+
+def run(options: argparse.Namespace) -> int:
+    judgement = judged(chosen_run(options))
+    print(json.dumps(to_json(judgement), indent=2, allow_nan=False) if options.json else to_text(judgement))
+    return judgement.exit_code
+
+
+def judged(place: RunPlace) -> Judgement:
+    """The rules' judgement of a recording. Raises `Failure` where there is nothing to read."""
+    try:
+        with open(place.log, "rb") as file:
+            records = list(read_records(file))
+    except (OSError, NewerFormat) as error:
+        raise Failure(f"cannot read {place.log}: {getattr(error, 'strerror', None) or error}") from error
+    if not records:
+        raise Failure(f"{place.log} holds no records: is it a recording?")
+    return judge(records, unended="running" if writer_lives(place.directory) else "lost")
+
+
+def to_json(judgement: Judgement) -> dict[str, Any]:
+    """The documented object of `check --json`."""
+    return {
+        "verdict": judgement.verdict,
+        "steps": judgement.steps,
+        "ended": judgement.ended,
+        "alerts": [
+            {
+                "rule": alert.rule,
+                "severity": alert.severity,
+                "target": safe(alert.target),
+                "first_step": alert.first_step,
+                "step": alert.step,
+                "value": alert.value if math.isfinite(alert.value) else None,
+                "message": safe(alert.message),
+                "runbook": alert.runbook,
+            }
+            for alert in judgement.alerts
+        ],
+        "not_checked": [{"rule": rule, "target": safe(target), "why": safe(why)} for rule, target, why in judgement.not_checked],
+    }
+
+
+def to_text(judgement: Judgement) -> str:
+    """The same for a person."""
+    lines = [f"{HEALTH[judgement.verdict]}  ·  {judgement.ended} at step {judgement.steps:,}"]
+    for alert in judgement.alerts:
+        symbol = "✖ RED  " if alert.severity == "red" else "▲ AMBER"
+        lines.append(f"  {symbol}  {alert.rule} on {safe(alert.target)} at step {alert.step:,}: {safe(alert.message)}")
+    if judgement.not_checked:
+        lines.append("not checked")
+        lines += [f"  {rule} on {safe(target)}: {safe(why)}" for rule, target, why in judgement.not_checked]
+    return "\n".join(lines)

@@ -1,0 +1,83 @@
+"""`bedside ctl RUN VERB`: ask a run for something and tell what became of it."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import queue
+import sys
+import time
+from collections.abc import Iterator
+
+from bedside_protocol.commands import is_over
+from bedside_protocol.records import CommandChanged, Scalar, Verb
+from bedside_protocol.sanitise import text as safe
+
+from bedside_tui.cli import Failure
+from bedside_tui.cli.options import add_json, add_run, chosen_run
+from bedside_tui.places import door_of
+from bedside_tui.sources.live import LiveSource
+from bedside_tui.sources.source import Update
+
+ACTIONS: dict[str, Verb] = {"pause": "pause", "resume": "resume", "step": "step", "checkpoint": "checkpoint", "stop": "stop"}
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    add_run(parser, required=True)
+    parser.add_argument("action", choices=ACTIONS, help="what to ask for")
+    parser.add_argument("--checkpoint", action="store_true", help="with stop: write a checkpoint first")
+    parser.add_argument("--wait", type=float, default=60.0, metavar="S", help="seconds to wait for the outcome (default 60)")
+    add_json(parser)
+
+
+def run(options: argparse.Namespace) -> int:
+    place = chosen_run(options)
+    if door_of(place.id, may_command=True) is None:
+        raise Failure(f"{place.id} has no hub on this machine: it is over, or runs elsewhere")
+    source = LiveSource(place, start=place.log.stat().st_size if place.log.exists() else 0)
+    control = source.control
+    assert control is not None
+    updates: queue.SimpleQueue[Update] = queue.SimpleQueue()
+    arguments: dict[str, Scalar] = {"checkpoint": True} if options.checkpoint and options.action == "stop" else {}
+    name = control.send(ACTIONS[options.action], arguments)
+    source.start(updates.put)
+    try:
+        last = None
+        for last in _life(name, updates, options.wait):
+            if not options.json:
+                print(_line(last), flush=True)
+    finally:
+        source.close()
+    if options.json:
+        print(json.dumps(_to_json(last), indent=2))
+    if last is None or not is_over(last.state):
+        print(f"bedside: no outcome within {options.wait:g} s; the run's log will tell", file=sys.stderr)
+        return 3
+    return 0 if last.state == "applied" else 1
+
+
+def _life(name: str, updates: queue.SimpleQueue[Update], seconds: float) -> Iterator[CommandChanged]:
+    """The moments of a command, until it is over or the time is up."""
+    deadline = time.monotonic() + seconds
+    while (left := deadline - time.monotonic()) > 0:
+        try:
+            update = updates.get(timeout=left)
+        except queue.Empty:
+            return
+        for record in update.records:
+            if isinstance(record.body, CommandChanged) and record.body.id == name:
+                yield record.body
+                if is_over(record.body.state):
+                    return
+
+
+def _line(command: CommandChanged) -> str:
+    at = f" at step {command.step:,}" if command.step >= 0 else ""
+    detail = f": {safe(command.detail, 500)}" if command.detail else ""
+    return f"{command.verb} {command.state}{at}{detail}"
+
+
+def _to_json(command: CommandChanged | None) -> dict[str, object]:
+    if command is None:
+        return {"state": "unknown"}
+    return {"id": command.id, "verb": command.verb, "state": command.state, "step": command.step, "detail": safe(command.detail, 500)}

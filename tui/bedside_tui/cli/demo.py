@@ -1,0 +1,67 @@
+"""`bedside demo [CASE]`: a real training starts, and the viewer opens on it. Without a terminal, the same training with plain progress."""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+from bedside_tui.cli import Failure
+from bedside_tui.cli.attach import watch
+from bedside_tui.cli.check import judged, to_text
+from bedside_tui.cli.options import add_look
+from bedside_tui.cli.terminal import has_terminal
+from bedside_tui.launch import DidNotStart, start_case, wait_for_run
+from bedside_tui.places import roots, runs_in
+
+HEALTHY = "vq-digits"
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("case", nargs="?", default=HEALTHY, metavar="CASE", help=f"which training (default {HEALTHY}; see --list)")
+    parser.add_argument("--list", action="store_true", help="list the cases and leave")
+    parser.add_argument("--steps", type=int, metavar="N", help="how many steps (default: the case's own)")
+    parser.add_argument("--seed", type=int, default=0, metavar="S", help="random seed (default 0)")
+    parser.add_argument("--dir", type=Path, metavar="D", help="record in this directory")
+    parser.add_argument("--headless", action="store_true", help="no screen: plain progress, then the verdict")
+    add_look(parser)
+
+
+def run(options: argparse.Namespace) -> int:
+    if find_spec("torch") is None or find_spec("sklearn") is None:
+        raise Failure('the demo trains a real model and needs the extra "demo": pip install "bedside[demo]"')
+    if options.list:
+        return subprocess.run([sys.executable, "-m", "bedside.cases", "--list"], check=False).returncode
+    words = ["--seed", str(options.seed)]
+    if options.steps is not None:
+        words += ["--steps", str(options.steps)]
+    directory = roots(options.dir)[0].expanduser().absolute()
+    if options.headless or not has_terminal():
+        return _headless(options.case, words, directory)
+    return _on_screen(options, words, directory)
+
+
+def _on_screen(options: argparse.Namespace, words: list[str], directory: Path) -> int:
+    print("starting the training …", end="", flush=True)
+    process, output = start_case(options.case, words, directory)
+    try:
+        place = wait_for_run(
+            process, output, directory, lambda seconds: print(f"\rstarting the training … {seconds:.0f} s", end="", flush=True)
+        )
+    except DidNotStart as error:
+        raise Failure(f"the training did not start: {error}") from error
+    print("\r", end="", flush=True)
+    return watch(place, options, read_only=False)
+
+
+def _headless(case: str, words: list[str], directory: Path) -> int:
+    before = {place.directory for place in runs_in([directory])}
+    code = subprocess.run([sys.executable, "-m", "bedside.cases", case, "--dir", str(directory), *words], check=False).returncode
+    made = [place for place in runs_in([directory]) if place.directory not in before]
+    if not made:
+        raise Failure(f"the training left no recording in {directory} (exit code {code})")
+    print(to_text(judged(made[0])))
+    print(f"recorded in {made[0].directory}\nreplay it with: bedside replay {made[0].directory}")
+    return 0 if code == 0 else 1

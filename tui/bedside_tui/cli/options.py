@@ -1,0 +1,46 @@
+"""Arguments that several verbs share, defined once."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from bedside_tui.places import RunPlace, find_run, roots
+
+
+def add_run(parser: argparse.ArgumentParser, *, required: bool = False) -> None:
+    """`RUN`, and where to look for it."""
+    meaning = "a run's id, the beginning of one, its directory, a directory with one run in it, or a file"
+    if required:
+        parser.add_argument("RUN", help=meaning)
+    else:
+        parser.add_argument("RUN", nargs="?", help=f"{meaning}; the newest run if left out")
+    add_directory(parser)
+
+
+def add_directory(parser: argparse.ArgumentParser) -> None:
+    """`--dir`: another directory that holds runs."""
+    parser.add_argument(
+        "--dir", type=Path, metavar="D", help="the directory that holds runs (default: BEDSIDE_DIR, else your state directory)"
+    )
+
+
+def add_json(parser: argparse.ArgumentParser) -> None:
+    """`--json`: the machine-readable form."""
+    parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+def add_look(parser: argparse.ArgumentParser) -> None:
+    """How the screen is drawn."""
+    parser.add_argument("--ascii", action="store_true", help="draw with ASCII alone")
+    parser.add_argument("--theme", choices=("dark", "light", "ansi", "mono"), help="colours (default: what the terminal can show)")
+
+
+def add_read_only(parser: argparse.ArgumentParser) -> None:
+    """`--read-only`: look, do not command."""
+    parser.add_argument("--read-only", action="store_true", help="look only: no key reaches the training")
+
+
+def chosen_run(options: argparse.Namespace) -> RunPlace:
+    """The run that `RUN` and `--dir` mean; raises `NoSuchRun`."""
+    return find_run(options.RUN, roots(options.dir))

@@ -1,0 +1,28 @@
+"""`bedside` alone: the list of runs; the one that is picked opens."""
+
+from __future__ import annotations
+
+import argparse
+import time
+
+from bedside_tui.cli.options import add_directory, add_look, add_read_only
+from bedside_tui.cli.terminal import has_terminal, show
+from bedside_tui.cli.text import runs_table
+from bedside_tui.library import Library
+from bedside_tui.places import roots
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    add_directory(parser)
+    add_look(parser)
+    add_read_only(parser)
+
+
+def run(options: argparse.Namespace) -> int:
+    library = Library(roots(options.dir))
+    if not has_terminal():
+        print(runs_table(library.summaries(), time.time()))
+        return 0
+    from bedside_tui.cli.picker import Picker
+
+    return show(None, Picker(library, read_only=options.read_only), options, read_only=options.read_only)

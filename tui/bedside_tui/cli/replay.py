@@ -1,0 +1,31 @@
+"""`bedside replay RUN`: a recording from its start, in the same screens. Nothing in it can reach a training."""
+
+from __future__ import annotations
+
+import argparse
+
+from bedside_tui.cli import Failure
+from bedside_tui.cli.options import add_look, add_run, chosen_run
+from bedside_tui.cli.terminal import has_terminal, show
+from bedside_tui.cli.text import status_text
+from bedside_tui.library import Library, summarise
+from bedside_tui.places import roots
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    add_run(parser)
+    add_look(parser)
+
+
+def run(options: argparse.Namespace) -> int:
+    place = chosen_run(options)
+    summary = summarise(place)
+    if summary is None:
+        raise Failure(f"{place.log} cannot be read as a recording")
+    if not has_terminal():
+        print(status_text(summary))
+        return 0
+    from bedside_tui.cli.picker import Picker
+    from bedside_tui.sources.replay import ReplaySource
+
+    return show(ReplaySource(place.log), Picker(Library(roots(options.dir)), read_only=True), options, read_only=True)

@@ -1,0 +1,47 @@
+"""Showing the screens: only here, and only when there is a terminal, the terminal library is loaded."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from importlib.util import find_spec
+from typing import TYPE_CHECKING
+
+from bedside_tui.cli import Failure
+
+if TYPE_CHECKING:
+    from bedside_tui.screens.runs import Library
+    from bedside_tui.sources.source import Source
+
+
+def has_terminal() -> bool:
+    """Whether a person sits at both ends of this process. Without one, verbs print text: escapes in a file help nobody."""
+    return sys.stdin.isatty() and sys.stdout.isatty() and sys.stderr.isatty() and os.environ.get("TERM", "dumb") != "dumb"
+
+
+def show(source: Source | None, library: Library | None, options: argparse.Namespace, *, read_only: bool = False) -> int:
+    """Open the viewer and stay until `q`. The exit code of the application; raises `Failure` where its library is missing."""
+    if find_spec("textual") is None:
+        raise Failure('the screens need the extra "tui": pip install "bedside[tui]"; all other verbs work without')
+    over_ssh = "SSH_CONNECTION" in os.environ
+    os.environ.setdefault("TEXTUAL_FPS", "10" if over_ssh else "20")  # read once, at import
+    os.environ.setdefault("TEXTUAL_ANIMATIONS", "none")
+    from bedside_tui.app import BedsideApp
+    from bedside_tui.theme import palette_for
+
+    palette = palette_for(os.environ, options.theme or "")
+    app = BedsideApp(
+        source,
+        library=library,
+        read_only=read_only,
+        ascii=options.ascii or not _speaks_unicode(),
+        palette=palette,
+        fps=2 if over_ssh else 4,
+    )
+    app.run()
+    return app.return_code or 0
+
+
+def _speaks_unicode() -> bool:
+    return (sys.stdout.encoding or "").lower().replace("-", "").startswith("utf")
