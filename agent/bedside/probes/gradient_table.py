@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 _NAMES_SHOWN = 50
 """Names in each text of a snapshot: whoever has more of one kind needs the count, not the list."""
 
+_ROUNDING = 1e-6
+"""A gradient of less than this share of the whole is rounding (a bias before a normalisation has no other): it need not move anything."""
+
 
 @dataclass(frozen=True, slots=True)
 class Row:
@@ -45,7 +48,7 @@ def summary(rows: Sequence[Row], unowned: Sequence[str]) -> Table:
 
     Scalars: `norm` (2-norm over all finite gradients), `nonfinite` (tensors with a NaN or infinity in their gradient), `tensors`
     (parameters stepped), `none` and `zero` (those whose gradient is None, or zero everywhere), `unowned` (trainable parameters in no
-    optimizer), `unchanged` (pushed by a gradient, yet exactly where they were), `update_ratio_median` and `update_ratio_max` (over layers:
+    optimizer), `unchanged` (pushed by more than rounding, yet exactly where they were), `update_ratio_median` and `update_ratio_max` (over layers:
     ‖change‖ / ‖weight‖). Arrays over layers, in the order of the parameters: `layer_norm`, `layer_update_ratio` (NaN where the weights
     were all zero). Texts: the names behind `none`, `zero`, `unowned`, `unchanged` and `nonfinite`, at most 50 each.
 
@@ -57,12 +60,13 @@ def summary(rows: Sequence[Row], unowned: Sequence[str]) -> Table:
     moved = _by_layer(rows, layers, values.moved)
     weight = _by_layer(rows, layers, values.weight)
     ratio = np.divide(moved, weight, out=np.full(len(layers), np.nan), where=weight > 0)
+    least_push = _ROUNDING * float(np.nansum(values.pushed**2)) ** 0.5
     said = {
         "none": [row.name for row in rows if row.norm is None],
         "zero": [row.name for row, value in zip(rows, values.norm, strict=True) if value == 0.0],
         "unowned": list(unowned),
         "unchanged": [
-            row.name for row, stuck in zip(rows, (values.moved == 0.0) & (values.pushed > 0.0), strict=True) if stuck
+            row.name for row, stuck in zip(rows, (values.moved == 0.0) & (values.pushed > least_push), strict=True) if stuck
         ],
         "nonfinite": [
             row.name for row, value in zip(rows, values.norm, strict=True) if row.norm is not None and not np.isfinite(value)

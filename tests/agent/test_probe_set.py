@@ -1,0 +1,223 @@
+"""Which probes are measured at a boundary, what holds their cost, and that nothing they do reaches the training."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+import time
+from collections import Counter
+
+import pytest
+from bedside.probes.codebook import Codebook
+from bedside.probes.probe import Gone, Probe, SilentProbe
+from bedside.probes.probe_set import ProbeSet
+from bedside.schedule import Schedule, every, log_spaced, on_demand
+from bedside_protocol.records import ProbeDeclared, Snapshot
+
+
+class Steps(Probe):
+    """Tells the step, after `seconds` of work."""
+
+    kind = "steps"
+
+    def __init__(self, name: str, schedule: Schedule, seconds: float = 0.0) -> None:
+        super().__init__(name, schedule)
+        self.seconds = seconds
+
+    def measure(self, step: int) -> Snapshot | None:
+        until = time.perf_counter() + self.seconds
+        while time.perf_counter() < until:
+            pass
+        return Snapshot(self.name, self.kind, step, {"step": float(step)})
+
+
+class FedOneStep(Steps):
+    """Notes whether it was wanted during the step it tells of."""
+
+    lead = 1
+
+    def __init__(self, name: str, schedule: Schedule) -> None:
+        super().__init__(name, schedule)
+        self.fed: list[bool] = []
+
+    def measure(self, step: int) -> Snapshot | None:
+        return super().measure(step) if self.fed and self.fed[-1] else None
+
+
+class Faulty(Steps):
+    def __init__(self, error: Exception) -> None:
+        super().__init__("faulty", every(5))
+        self.error = error
+
+    def measure(self, step: int) -> Snapshot | None:
+        raise self.error
+
+
+def measured_steps(probes: ProbeSet, steps: range, seconds: float = 1.0) -> list[int]:
+    return [snapshot.step for step in steps for snapshot in probes.boundary(step, seconds)]
+
+
+@pytest.fixture
+def problems() -> Counter[str]:
+    return Counter()
+
+
+@pytest.fixture
+def probes(problems: Counter[str]) -> ProbeSet:
+    return ProbeSet(problem=lambda text: problems.update([text]))
+
+
+def test_a_probe_is_measured_at_its_due_steps_and_declared_once(probes: ProbeSet) -> None:
+    probes.add(Steps("s", every(10)))
+    assert probes.declared() == [ProbeDeclared("s", "steps", 10, {})]
+    assert probes.declared() == []
+    assert measured_steps(probes, range(1, 41)) == [10, 20, 30, 40]
+
+
+def test_a_probe_added_in_the_middle_of_a_run_begins_there(probes: ProbeSet) -> None:
+    probes.boundary(1, 1.0)
+    assert measured_steps(probes, range(2, 100)) == []
+    probes.add(Steps("late", every(10)))
+    assert measured_steps(probes, range(100, 121)) == [100, 110, 120]
+
+
+def test_a_jump_over_a_due_step_is_measured_after_the_jump(probes: ProbeSet) -> None:
+    probes.add(Steps("s", every(10)))
+    assert measured_steps(probes, range(7, 70, 7)) == [14, 21, 35, 42, 56, 63]
+
+
+def test_going_back_to_an_earlier_step_measures_it_again(probes: ProbeSet) -> None:
+    probes.add(Steps("s", every(10)))
+    assert measured_steps(probes, range(1, 36)) == [10, 20, 30]
+    assert measured_steps(probes, range(12, 25)) == [20]
+
+
+def test_a_second_probe_of_a_name_gets_a_number(probes: ProbeSet) -> None:
+    first, second = Codebook("vq", 8), Codebook("vq", 8)
+    probes.add(first)
+    probes.add(second)
+    assert [declared.probe for declared in probes.declared()] == ["vq", "vq-2"]
+
+
+def test_a_probe_asked_for_is_measured_at_the_next_boundary(probes: ProbeSet) -> None:
+    probes.add(Steps("s", on_demand()))
+    assert measured_steps(probes, range(1, 30)) == []
+    assert probes.demand("s")
+    assert not probes.demand("nobody")
+    assert measured_steps(probes, range(30, 60)) == [30]
+
+
+def test_a_probe_that_must_see_a_step_is_fed_in_the_step_it_tells_of_and_in_no_other(probes: ProbeSet) -> None:
+    probe = FedOneStep("s", every(10))
+    probes.add(probe)
+    for step in range(1, 41):
+        probe.fed.append(probe.armed)
+        probes.boundary(step, 1.0)
+    assert [step for step, fed in enumerate(probe.fed, 1) if fed] == [10, 20, 30, 40]
+
+
+def test_a_probe_that_must_see_a_step_and_is_asked_for_tells_of_the_step_after(probes: ProbeSet) -> None:
+    probe = FedOneStep("s", on_demand())
+    probes.add(probe)
+    told = []
+    for step in range(1, 10):
+        if step == 4:
+            probes.demand("s")
+        probe.fed.append(probe.armed)
+        told += [snapshot.step for snapshot in probes.boundary(step, 1.0)]
+    assert told == [5]
+
+
+def test_a_probe_with_nothing_to_tell_is_asked_ever_more_rarely(probes: ProbeSet) -> None:
+    class Silent(Steps):
+        asked: list[int] = []  # noqa: RUF012 - one probe, one test
+
+        def measure(self, step: int) -> Snapshot | None:
+            self.asked.append(step)
+            return None
+
+    probes.add(Silent("s", every(10)))
+    assert measured_steps(probes, range(1, 60)) == []
+    assert Silent.asked == [10, 11, 13, 17, 25, 35, 45, 55]
+
+
+def test_the_cost_of_a_snapshot_is_the_time_it_took_of_the_training_thread(probes: ProbeSet) -> None:
+    probes.add(Steps("s", every(1), seconds=0.003))
+    (snapshot,) = probes.boundary(1, 10.0)
+    assert 0.003 <= snapshot.cost < 0.1
+
+
+def test_a_dear_probe_is_stretched_until_it_keeps_the_budget_and_says_so(probes: ProbeSet) -> None:
+    probes.add(Steps("dear", every(10), seconds=0.002))
+    probes.declared()
+    steps = measured_steps(probes, range(1, 4001), seconds=0.001)
+    gap = steps[-1] - steps[-2]
+    assert 0.002 / (gap * 0.001) <= 0.01
+    assert gap <= 1280  # 2 ms of every 1 ms step need 200 steps; the rest is room for a slow machine
+    assert probes.declared()[-1].every == gap
+
+
+def test_one_slow_measurement_stretches_at_most_fourfold(probes: ProbeSet) -> None:
+    probe = Steps("s", every(10), seconds=0.05)
+    probes.add(probe)
+    assert measured_steps(probes, range(1, 11), seconds=0.001) == [10]
+    assert measured_steps(probes, range(11, 41), seconds=0.001) == [40]
+
+
+def test_a_stretched_probe_is_fed_in_the_last_steps_before_it_is_measured(probes: ProbeSet) -> None:
+    codes = Codebook("vq", 4, every=10)
+    probes.add(codes)
+    fed, told = [], []
+    for step in range(1, 41):
+        if codes.armed:
+            fed.append(step)
+        codes.observe([0, 1])
+        codes.feeding += 0.01  # as if each had taken ten steps' time
+        told += [snapshot.step for snapshot in probes.boundary(step, 0.001)]
+    assert told == [10, 40]
+    assert fed == [*range(1, 11), *range(31, 41)]
+
+
+def test_an_error_in_a_probe_is_a_problem_naming_it_and_the_others_go_on(probes: ProbeSet, problems: Counter[str]) -> None:
+    probes.add(Faulty(RuntimeError("no such layer")))
+    probes.add(Steps("s", every(5)))
+    assert measured_steps(probes, range(1, 11)) == [5, 10]
+    assert problems == {"probe faulty: RuntimeError: no such layer": 2}
+
+
+def test_a_probe_whose_object_is_gone_is_said_once_and_left_out(probes: ProbeSet, problems: Counter[str]) -> None:
+    probes.add(Faulty(Gone("the model it watched is gone")))
+    assert measured_steps(probes, range(1, 51)) == []
+    assert problems == {"probe faulty: the model it watched is gone; it is not measured any more": 1}
+
+
+def test_what_a_probe_had_to_say_before_it_joined_a_run_is_said_when_it_does(probes: ProbeSet, problems: Counter[str]) -> None:
+    codes = Codebook("vq", 8)
+    codes.observe([9])
+    assert not problems
+    probes.add(codes)
+    assert list(problems) == ["probe vq: indices outside 0 … 7 are not counted"]
+
+
+def test_a_closed_set_measures_nothing(probes: ProbeSet) -> None:
+    codes = Codebook("vq", 8, every=1)
+    probes.add(codes)
+    codes.observe([1])
+    probes.close()
+    assert probes.boundary(1, 1.0) == []
+    assert not codes.armed
+
+
+def test_probes_deep_copy_as_themselves_and_unpickle_as_handles_that_do_nothing() -> None:
+    codes = Codebook("vq", 8)
+    assert copy.deepcopy({"model": codes})["model"] is codes
+    assert copy.copy(codes) is codes
+    silent = pickle.loads(pickle.dumps(codes))
+    assert isinstance(silent, SilentProbe)
+    assert silent.observe([1, 2, 3]) is None
+    assert isinstance(pickle.loads(pickle.dumps(silent)), SilentProbe)
+
+
+def test_a_log_spaced_probe_is_measured_ever_more_rarely(probes: ProbeSet) -> None:
+    probes.add(Steps("s", log_spaced(2)))
+    assert measured_steps(probes, range(1, 400)) == [1, 3, 10, 32, 100, 316]
