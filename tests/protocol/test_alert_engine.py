@@ -1,0 +1,417 @@
+"""Rules over records: what is said of curves, of probes, of silence, and of several things at once."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping, Sequence
+from math import exp, inf, nan
+
+import numpy as np
+import pytest
+from bedside_protocol.alerts import DEFAULT_RULES, Engine
+from bedside_protocol.records import (
+    AlertAcknowledged,
+    AlertChanged,
+    Body,
+    Ended,
+    Event,
+    Lifecycle,
+    LifecycleChanged,
+    Metrics,
+    ProbeDeclared,
+    Record,
+    RunStarted,
+    Snapshot,
+    Tick,
+    Unknown,
+)
+
+PACE = 0.1
+"""Seconds a step."""
+
+
+def blocks(columns: Mapping[str, Sequence[float]], start: int = 0, rows: int = 50, stride: int = 1, rank: int = 0) -> list[Record]:
+    """Metrics as the hub writes them: columns, some rows a record."""
+    names, values = tuple(columns), np.array(list(columns.values()), np.float64)
+    steps = start + stride * np.arange(values.shape[1], dtype=np.int64)
+    times = np.asarray(steps * PACE, np.float64)
+    return [
+        Record(
+            float(times[min(i + rows, len(steps)) - 1]),
+            Metrics(names, steps[i : i + rows], times[i : i + rows], values[:, i : i + rows]),
+            rank,
+        )
+        for i in range(0, len(steps), rows)
+    ]
+
+
+def falling(n: int, seed: int = 0, start: float = 2.3, end: float = 0.05) -> list[float]:
+    source = random.Random(seed)
+    return [(end + (start - end) * exp(-i / 500.0)) * exp(source.gauss(0.0, 0.15)) for i in range(n)]
+
+
+def run(records: Sequence[Record], engine: Engine | None = None) -> list[AlertChanged]:
+    engine = engine or Engine()
+    return [change for record in records for change in engine.observe(record)]
+
+
+def fired(changes: Sequence[AlertChanged]) -> list[tuple[str, str, str]]:
+    return [(change.rule, change.target, change.severity) for change in changes if change.state == "firing"]
+
+
+def lives(changes: Sequence[AlertChanged], rule: str, target: str) -> list[str]:
+    return [
+        change.severity if change.state == "firing" else change.state
+        for change in changes
+        if (change.rule, change.target) == (rule, target)
+    ]
+
+
+def at(time: float, *bodies: Body) -> list[Record]:
+    return [Record(time, body) for body in bodies]
+
+
+def test_a_loss_that_learns_is_judged_and_stays_quiet() -> None:
+    changes = run(blocks({"loss": falling(3000), "lr": [3e-4] * 3000}))
+    assert fired(changes) == []
+    for rule in ("nonfinite", "explosion", "loss-level", "never-learns"):
+        assert lives(changes, rule, "loss")[-1] == "ok"
+
+
+def test_only_transitions_are_told() -> None:
+    changes = run(blocks({"loss": falling(3000)}))
+    assert lives(changes, "loss-level", "loss") == ["not_checked", "not_checked", "ok"]
+    assert len(changes) < 15
+
+
+def test_a_lost_level_is_amber_then_red_with_its_first_step_and_one_episode() -> None:
+    changes = run(blocks({"loss": falling(2000) + falling(400, start=1.0, end=1.0)}))
+    assert fired(changes) == [("loss-level", "loss", "amber"), ("loss-level", "loss", "red")]
+    amber, red = [change for change in changes if change.state == "firing"]
+    assert 2000 < amber.step == amber.first_step == red.first_step
+    assert red.step - amber.step == 49
+    assert red.episode == amber.episode == 1
+    assert red.message == "level 0.9823, was 0.09288, since step 2,025"
+
+
+def test_a_loss_exploding_above_its_start_is_red_within_two_points() -> None:
+    changes = run(blocks({"loss": falling(500) + [50.0] * 100}))
+    assert fired(changes)[:2] == [("explosion", "loss", "amber"), ("explosion", "loss", "red")]
+    assert [change.step for change in changes if change.state == "firing"][:2] == [500, 501]
+
+
+def test_a_lone_spike_is_amber_and_clears_itself() -> None:
+    values = falling(3000)
+    values[1200] = 100.0
+    changes = run(blocks({"loss": values}))
+    assert lives(changes, "explosion", "loss")[-2:] == ["amber", "cleared"]
+    assert fired(changes) == [("explosion", "loss", "amber")]
+
+
+def test_a_nan_is_red_at_once_and_silences_its_children() -> None:
+    values = [*falling(1000), nan, *[nan, 50.0] * 50]
+    changes = run(blocks({"loss": values, "loss/recon": values, "grad_norm": values}))
+    assert fired(changes) == [("nonfinite", "loss", "red")]
+    (red,) = [change for change in changes if change.state == "firing"]
+    assert (red.step, red.message) == (1000, "NaN since step 1,000")
+    assert np.isnan(red.value)
+    quiet = {(change.rule, change.target): change.message for change in changes if change.message.startswith("quiet")}
+    assert quiet[("nonfinite", "grad_norm")] == "quiet: same cause as nonfinite loss"
+    assert ("explosion", "loss") in quiet
+
+
+def test_a_total_is_told_before_its_parts_and_the_first_before_the_later() -> None:
+    good, bad = [1.0] * 10, [nan] * 10
+    assert fired(run(blocks({"a": good + bad, "loss/recon": good + bad, "loss": good + bad}))) == [("nonfinite", "loss", "red")]
+    assert fired(run(blocks({"loss": [*good, 1.0, *bad], "loss/recon": [*good, nan, *bad]})))[0] == ("nonfinite", "loss/recon", "red")
+
+
+def test_an_infinite_gradient_norm_is_amber_and_red_only_at_five_running() -> None:
+    skipped = [1.0] * 20 + [inf] + [1.0] * 100
+    assert fired(run(blocks({"grad_norm": skipped}))) == [("nonfinite", "grad_norm", "amber")]
+    assert fired(run(blocks({"grad_norm": [1.0] * 20 + [inf] * 5})))[-1] == ("nonfinite", "grad_norm", "red")
+
+
+def test_an_amber_alarm_never_silences_a_red_one() -> None:
+    changes = run(blocks({"grad_norm": [1.0] * 20 + [inf] * 3, "loss": [1.0] * 21 + [nan] * 2}))
+    assert fired(changes) == [("nonfinite", "grad_norm", "amber"), ("nonfinite", "loss", "red")]
+
+
+def test_what_the_machine_measures_may_be_nan() -> None:
+    assert {change.rule for change in run(blocks({"system/gpu": [nan] * 100}))} == {"stall"}
+
+
+def test_many_losses_lost_at_once_show_three_alarms() -> None:
+    lost = falling(2000, end=0.05) + [40.0] * 600
+    names = [f"{task}_mse" for task in "abcdefgh"]
+    changes = run(blocks(dict.fromkeys(names, lost)))
+    assert len({(rule, target) for rule, target, _ in fired(changes)}) == 3
+    assert any(change.message == "quiet: 3 alarms already tell of step 2,000" for change in changes)
+
+
+def test_never_learning_is_amber_and_learning_late_clears_it() -> None:
+    changes = run(blocks({"loss": [2.3] * 1500 + falling(1500, start=1.5)}))
+    assert fired(changes) == [("never-learns", "loss", "amber")]
+    assert lives(changes, "never-learns", "loss") == ["not_checked", "not_checked", "amber", "cleared"]
+
+
+@pytest.mark.parametrize("name", ["d_loss", "gen_loss", "reward", "grad_norm", "val/loss", "perplexity", "policy_loss", "loss/commit"])
+def test_what_may_rise_in_health_has_no_level_to_lose(name: str) -> None:
+    assert fired(run(blocks({name: falling(2000) + [40.0] * 500}))) == []
+
+
+def test_a_part_that_rises_while_the_total_falls_is_no_alarm() -> None:
+    commit = [0.01 + 0.2 * (1.0 - exp(-i / 700.0)) for i in range(3000)]
+    total = falling(3000)
+    assert fired(run(blocks({"loss": total, "loss/recon": total, "loss/commit": commit}))) == []
+    assert fired(run(blocks({"loss/recon": total, "loss/commit": commit}))) == []
+
+
+def test_a_part_without_a_total_is_judged_in_its_place() -> None:
+    assert ("loss-level", "recon_loss", "red") in fired(run(blocks({"recon_loss": falling(2000) + [1.0] * 300})))
+
+
+def test_a_total_that_appears_takes_over_from_its_parts() -> None:
+    engine = Engine()
+    run(blocks({"recon_loss": falling(500)}), engine)
+    changes = run(blocks({"loss": falling(100)}, start=500), engine)
+    assert "a part, judged with the total" in {change.message for change in changes if change.target == "recon_loss"}
+
+
+def test_a_resume_begins_a_new_segment_that_is_not_from_scratch() -> None:
+    resumed = blocks({"loss": falling(2000)}) + blocks({"loss": [0.2] * 3000}, start=1000)
+    changes = run(resumed)
+    assert fired(changes) == []
+    after = [change for change in changes if change.step >= 1000 and change.rule == "never-learns"]
+    assert after[-1].state == "not_checked"
+    assert "no beginning" in after[-1].message
+
+
+def test_a_continued_run_is_not_from_scratch_even_at_step_zero() -> None:
+    started = at(0.0, RunStarted("b", "b", "b", 0.0, continues="a"))
+    assert fired(run(started + blocks({"loss": [2.3] * 1500}))) == []
+    assert fired(run(blocks({"loss": [2.3] * 1500}))) != []
+
+
+def test_what_fires_is_cleared_by_a_resume() -> None:
+    changes = run(blocks({"loss": falling(2000) + [1.0] * 300}) + blocks({"loss": falling(300, start=0.06)}, start=1500))
+    assert lives(changes, "loss-level", "loss")[-5:] == ["red", "cleared", "not_checked", "not_checked", "ok"]
+
+
+@pytest.mark.parametrize("rows", [1, 7, 1000])
+def test_how_values_are_cut_into_records_changes_nothing(rows: int) -> None:
+    values = [*falling(1500), 90.0, *falling(300, start=1.2, end=1.2), nan, *[2.0] * 200]
+    assert fired(run(blocks({"loss": values}, rows=rows))) == fired(run(blocks({"loss": values})))
+
+
+def test_ranks_are_judged_apart() -> None:
+    both = [record for pair in zip(blocks({"loss": falling(200)}), blocks({"loss": [nan] * 200}, rank=1), strict=True) for record in pair]
+    assert fired(run(both)) == [("nonfinite", "loss rank 1", "red")]
+
+
+def test_a_log_judged_again_with_its_own_alerts_in_it_is_judged_the_same() -> None:
+    records = blocks({"loss": falling(1000) + [9.0] * 200 + [nan] * 20}) + [Record(130.0 + i, Tick(1219)) for i in range(200)]
+    engine, log, first = Engine(), [], []
+    for record in records:
+        changes = engine.observe(record)
+        first += changes
+        log += [record, *(Record(record.time, change, rank=-1) for change in changes)]
+    assert len(log) > len(records)
+    assert repr(run(log)) == repr(first)
+
+
+def test_a_record_of_an_unknown_kind_or_without_rows_says_nothing() -> None:
+    empty = Metrics(("loss",), np.empty(0, np.int64), np.empty(0), np.empty((1, 0)))
+    assert run(at(0.0, Unknown("later"), empty)) == []
+
+
+def codebook(step: int, used: int, perplexity: float, size: int = 512, window: int = 10_240) -> Record:
+    scalars = {"size": size, "window": window, "used": used, "usage": used / size, "dead": size - used, "perplexity": perplexity}
+    return Record(step * PACE, Snapshot("vq", "codebook", step, {name: float(value) for name, value in scalars.items()}))
+
+
+VQ = Record(0.0, ProbeDeclared("vq", "codebook", 50, {"size": 512}))
+
+
+def test_a_codebook_is_warming_up_until_step_1000_and_twenty_assignments_a_code() -> None:
+    changes = run(
+        [VQ, codebook(50, 15, 12.0), codebook(950, 15, 12.0), codebook(1000, 500, 400.0, window=5000), codebook(1050, 500, 400.0)]
+    )
+    said = [(change.state, change.message) for change in changes if change.rule == "codebook-collapse"]
+    assert said == [("not_checked", "warming up until step 1,000"), ("not_checked", "warming up: window below 9,216"), ("ok", "")]
+
+
+def test_a_collapsing_codebook_is_pending_amber_then_red_and_its_perplexity_is_quiet() -> None:
+    records = [
+        VQ,
+        *(codebook(step, 480, 400.0) for step in range(50, 2050, 50)),
+        *(codebook(step, 41, 18.0) for step in range(2050, 3000, 50)),
+    ]
+    changes = run(records)
+    assert lives(changes, "codebook-collapse", "vq") == ["not_checked", "ok", "pending", "amber", "red"]
+    assert fired(changes) == [("codebook-collapse", "vq", "amber"), ("codebook-collapse", "vq", "red")]
+    red = [change for change in changes if change.state == "firing"][-1]
+    assert (red.message, red.first_step, red.step) == ("41 of 512 codes since step 2,050", 2050, 2200)
+    assert red.value == pytest.approx(41 / 512)
+    assert lives(changes, "codebook-perplexity", "vq")[-1] == "not_checked"
+
+
+def test_a_codebook_that_lies_in_between_is_amber() -> None:
+    assert fired(run([codebook(step, 250, 180.0) for step in range(1000, 3000, 50)])) == [("codebook-collapse", "vq", "amber")]
+
+
+def test_a_codebook_that_still_fills_is_left_alone() -> None:
+    assert fired(run([codebook(step, min(500, 200 + (step - 1000) // 5), 300.0) for step in range(1000, 4000, 50)])) == []
+
+
+def test_skewed_use_of_all_codes_is_amber_at_most() -> None:
+    assert fired(run([codebook(step, 505, 0.18 * 512) for step in range(1000, 3000, 50)])) == [("codebook-perplexity", "vq", "amber")]
+
+
+def test_a_perplexity_that_lost_most_of_its_peak_is_amber() -> None:
+    records = [codebook(1000 + 50 * i, 500, 450.0 if i < 20 else 130.0) for i in range(40)]
+    assert fired(run(records)) == [("codebook-perplexity", "vq", "amber")]
+
+
+def test_a_codebook_that_recovers_clears() -> None:
+    records = [codebook(1000 + 50 * i, 40 if 10 <= i < 20 else 500, 300.0) for i in range(40)]
+    assert lives(run(records), "codebook-collapse", "vq")[-2:] == ["red", "cleared"]
+
+
+def test_a_snapshot_without_what_is_looked_at_is_not_checked() -> None:
+    changes = run([Record(1.0, Snapshot("vq", "codebook", 2000, {"window": 1e6, "size": 16.0}))])
+    assert lives(changes, "codebook-perplexity", "vq")[-1] == "not_checked"
+
+
+def gradients(step: int, zero: Sequence[str] = (), none: Sequence[str] = (), unowned: Sequence[str] = (), nonfinite: int = 0) -> Record:
+    texts = {"zero": tuple(zero), "none": tuple(none), "unowned": tuple(unowned)}
+    scalars = {"tensors": 4.0, "norm": 1.0, "nonfinite": float(nonfinite), **{name: float(len(names)) for name, names in texts.items()}}
+    return Record(step * PACE, Snapshot("gradients", "gradients", step, scalars, texts=texts))
+
+
+EARLY = (1, 2, 5, 10, 20, *range(50, 1000, 50))
+
+
+def test_an_adapter_that_begins_at_zero_only_pends() -> None:
+    changes = run([gradients(step, zero=["lora_a"] if step == 1 else ()) for step in EARLY])
+    assert lives(changes, "dead-parameters", "gradients") == ["not_checked", "pending", "ok"]
+
+
+def test_a_parameter_without_gradient_for_twenty_steps_is_amber_and_named() -> None:
+    changes = run([gradients(step, none=["head.bias"], zero=["relu.weight"]) for step in EARLY])
+    assert fired(changes) == [("dead-parameters", "gradients", "amber")]
+    amber = next(change for change in changes if change.state == "firing")
+    assert (amber.first_step, amber.step, amber.message) == (1, 50, "2 of 4 without gradient: head.bias, relu.weight")
+
+
+def test_a_model_without_any_gradient_is_red() -> None:
+    changes = run([gradients(step, none=["a", "b", "c", "d"]) for step in EARLY])
+    assert fired(changes)[-1] == ("dead-parameters", "gradients", "red")
+    assert changes[-1].message == "4 of 4 without gradient: a, b +2"
+
+
+def test_experts_that_take_turns_are_not_dead() -> None:
+    assert fired(run([gradients(step, zero=[f"expert{step // 10 % 3}"]) for step in range(0, 2000, 10)])) == []
+
+
+def test_parameters_in_no_optimizer_are_amber_at_once() -> None:
+    changes = run([gradients(1, unowned=["new.weight"])])
+    assert fired(changes) == [("unowned-parameters", "gradients", "amber")]
+
+
+def test_gradients_that_are_not_finite_are_amber_then_red_after_the_scaler_has_settled() -> None:
+    assert fired(run([gradients(step, nonfinite=3) for step in (1, 2, 5)])) == []
+    assert fired(run([gradients(step, nonfinite=3) for step in (50, 100)])) == [
+        ("nonfinite", "gradients", "amber"),
+        ("nonfinite", "gradients", "red"),
+    ]
+
+
+def ticks(start: float, end: float, step: int) -> list[Record]:
+    return [Record(float(time), Tick(step), rank=-1) for time in np.arange(start, end)]
+
+
+def stepping(seconds: int, every: float = 1.0) -> list[Record]:
+    return [Record(float(i), Tick(int(i / every)), rank=-1) for i in range(seconds)]
+
+
+def stall(changes: Sequence[AlertChanged]) -> list[str]:
+    return lives(changes, "stall", "run")
+
+
+def test_silence_after_steps_is_amber_then_red_and_clears_with_the_next_step() -> None:
+    changes = run(stepping(100) + ticks(100, 500, 99) + blocks({"loss": [1.0]}, start=100, stride=1) + ticks(500, 510, 105))
+    assert stall(changes) == ["ok", "amber", "red", "cleared"]
+    amber = next(change for change in changes if change.state == "firing")
+    assert amber.message == "no step for 61 s, median step 1 s"
+
+
+def test_a_run_of_long_steps_may_be_silent_for_long() -> None:
+    assert stall(run(stepping(600, every=30.0) + ticks(600, 800, 19))) == ["ok"]
+
+
+def test_before_the_first_step_a_run_is_starting() -> None:
+    started = at(0.0, RunStarted("a", "a", "a", 0.0))
+    changes = run(started + ticks(0, 500, 0))
+    assert [(change.state, change.message) for change in changes] == [("not_checked", "starting")]
+
+
+@pytest.mark.parametrize(
+    ("begin", "end"),
+    [
+        (LifecycleChanged("paused"), LifecycleChanged("running")),
+        (LifecycleChanged("suspended"), LifecycleChanged("running")),
+        (Event("phase", 99, {"name": "eval", "state": "begin"}), Event("phase", 99, {"name": "eval", "state": "end"})),
+    ],
+)
+def test_a_pause_and_a_phase_excuse_silence_until_they_end(begin: Body, end: Body) -> None:
+    excused = stepping(100) + at(100.0, begin) + ticks(100, 1000, 99) + at(1000.0, end)
+    assert stall(run(excused + ticks(1000, 1050, 99))) == ["ok", "not_checked", "ok"]
+    assert stall(run(excused + ticks(1000, 1100, 99)))[-1] == "amber"
+
+
+def test_a_phase_within_a_pause_ends_alone() -> None:
+    begin, end = Event("phase", 99, {"name": "eval"}), Event("phase", 99, {"name": "eval", "state": "end"})
+    records = stepping(100) + at(100.0, begin, LifecycleChanged("paused"), end) + ticks(100, 500, 99)
+    assert stall(run(records)) == ["ok", "not_checked", "not_checked"]
+
+
+@pytest.mark.parametrize("state", ["finished", "killed", "lost"])
+def test_a_run_that_is_over_does_not_stall(state: Lifecycle) -> None:
+    assert stall(run(stepping(100) + at(100.0, LifecycleChanged(state)) + ticks(100, 900, 99))) == ["ok"]
+    assert stall(run(stepping(100) + at(100.0, Ended("finished", 99)) + ticks(100, 900, 99))) == ["ok"]
+
+
+def test_an_end_clears_a_stall_and_a_resume_starts_again() -> None:
+    changes = run(
+        stepping(100) + ticks(100, 200, 99) + at(200.0, Ended("failed", 99), RunStarted("a", "a", "a", 0.0, continues="a"))
+        + ticks(201, 400, 0) + ticks(400, 405, 50) + ticks(405, 600, 50)
+    )  # fmt: skip
+    assert stall(changes) == ["ok", "amber", "cleared", "not_checked", "ok", "amber"]
+
+
+def test_an_acknowledgement_is_remembered_until_it_fires_anew() -> None:
+    engine = Engine()
+    run(blocks({"loss": [1.0] * 20 + [nan] * 10}), engine)
+    run(at(4.0, AlertAcknowledged("", "", "mira")), engine)
+    assert engine.acknowledged_by("nonfinite", "loss") == "mira"
+    run(blocks({"loss": [1.0] * 60 + [nan] * 5}, start=30), engine)
+    assert engine.acknowledged_by("nonfinite", "loss") == ""
+    assert [change.rule for change in engine.firing] == ["nonfinite"]
+
+
+def test_every_message_fits_the_alarm_line() -> None:
+    facts = {"value": 1.234e-05, "times": 12.3, "first": 138.25, "level": 1.234e-05, "best": 1.234e-05, "reference": 1.234e-05}
+    counts = {
+        "used": 4100,
+        "size": 8192,
+        "perplexity": 1200,
+        "nonfinite": 120,
+        "tensors": 400,
+        "count": 40,
+        "silence": 7200,
+        "median": 0.25,
+    }
+    for rule in DEFAULT_RULES:
+        line = rule.message.format_map({**facts, **counts, "names": "encoder.0.bias", "step": 120_000, "first_step": 119_500})
+        assert len(line) <= 60, line
