@@ -1,0 +1,259 @@
+"""What keys and rows do: the one place where a key press becomes a move in time, another screen, or a question to the run.
+
+The loop, the drawing and the colours are in `viewer`; keys have their names in `keys`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import ClassVar
+
+from bedside_protocol.records import Scalar, Verb
+
+from bedside_tui.asking import pause_or_resume
+from bedside_tui.draw import number
+from bedside_tui.keys import KEYS
+from bedside_tui.screens.alerts import AlertsScreen, key_of
+from bedside_tui.screens.base import RunScreen, bindings_of
+from bedside_tui.screens.chart import ChartScreen
+from bedside_tui.screens.dialogs import AskLine, Deed, PaletteDialog, StopAnswer, StopDialog
+from bedside_tui.screens.help import HelpScreen
+from bedside_tui.screens.log import LogScreen
+from bedside_tui.screens.probes import CodebookScreen, ModelScreen, SamplesScreen
+from bedside_tui.screens.runs import RunsScreen
+from bedside_tui.screens.vitals import VitalsScreen
+from bedside_tui.store.lifecycle import OVER
+from bedside_tui.store.view import AlertView, View
+from bedside_tui.theme import PALETTES
+from bedside_tui.viewer import Viewer
+
+SCREEN_OF_PROBE = {"codebook": "codebook", "gradients": "model", "samples": "samples"}
+"""The screen that shows a kind of probe."""
+
+
+class BedsideApp(Viewer, inherit_bindings=False):
+    """The viewer with its keys. Arguments as for `Viewer`."""
+
+    BINDINGS = bindings_of("everywhere", "time")
+    SCREEN_TYPES: ClassVar[dict[str, type[RunScreen]]] = {
+        "vitals": VitalsScreen,
+        "chart": ChartScreen,
+        "codebook": CodebookScreen,
+        "model": ModelScreen,
+        "samples": SamplesScreen,
+        "alerts": AlertsScreen,
+        "log": LogScreen,
+        "help": HelpScreen,
+        "runs": RunsScreen,
+    }
+
+    # --- what rows open
+
+    def show_metric(self, name: str) -> None:
+        """The chart of a metric."""
+        self.metric = name
+        self.show("chart")
+
+    def show_probe(self, name: str) -> None:
+        """The screen of a probe's kind, on this probe."""
+        probe = self.viewing.store.at(None).probe(name)
+        screen = SCREEN_OF_PROBE.get(probe.kind if probe else "")
+        if screen is None:
+            self.say("there is no screen for this kind of probe", "quiet")
+            return
+        self.screens[screen].choice.choose(name)
+        self.show(screen)
+
+    def show_mark(self, place: int) -> None:
+        """An entry of the timeline in the log."""
+        self.screens["log"].choice.choose(place)
+        self.show("log")
+
+    def show_alarm(self, alarm: AlertView) -> None:
+        """One alarm with its runbook."""
+        screen = self.screens["alerts"]
+        if isinstance(screen, AlertsScreen):
+            screen.show_alarm(key_of(alarm))
+        self.show("alerts")
+
+    def open_alarm_of(self, target: str | None) -> None:
+        """The alarm that stands on a metric or probe."""
+        alarm = next((alarm for alarm in self._view().alarms if alarm.target == target), None)
+        if alarm is None:
+            self.say("no alarm on this", "quiet")
+        else:
+            self.show_alarm(alarm)
+
+    def toggle_pin(self, name: str) -> None:
+        """Keep a metric at the top of the vitals, or no longer."""
+        if name in self.pinned:
+            self.pinned.remove(name)
+        else:
+            self.pinned.append(name)
+        self.redraw()
+
+    def move_to(self, time: float) -> None:
+        """Stand at a second of the run."""
+        self.viewing.move_to(time, self._now())
+        self.redraw()
+
+    def _view(self) -> View:
+        return self.viewing.frame(self._now()).view
+
+    # --- dialogs
+
+    def ask(self, label: str, text: str, answered: Callable[[str], None], *, at_once: bool = False) -> None:
+        """Have a line typed; `answered` hears it at the end, and with `at_once` at every keystroke, and the old text after `esc`."""
+
+        def done(answer: str | None) -> None:
+            if answer is not None:
+                answered(answer)
+            elif at_once:
+                answered(text)
+
+        self.push_screen(AskLine(self.look, label, text, answered if at_once else None), done)
+
+    # --- keys: control
+
+    def _send(self, verb: Verb, arguments: Mapping[str, Scalar] | None = None) -> None:
+        self.viewing.send(verb, arguments or {}, self._now())
+        self.redraw()
+
+    def action_pause(self) -> None:
+        self._send(pause_or_resume(self.viewing.store.at(None).lifecycle))
+
+    def action_checkpoint(self) -> None:
+        self._send("checkpoint")
+
+    def action_stop(self) -> None:
+        """Asks first; where nothing can be asked of the run, says so instead."""
+        why = self.viewing.why_not()
+        newest = self.viewing.store.at(None)
+        if why or newest.lifecycle in OVER:
+            self._send("stop")
+            return
+        saved = newest.checkpoint
+        words = f"last ckpt {number.count(saved.step)}{' suspect' if saved.suspect else ''}" if saved else "no checkpoint yet"
+        self.push_screen(StopDialog(self.look, words), self._stop)
+
+    def _stop(self, answer: StopAnswer | None) -> None:
+        if answer == "checkpoint":
+            self._send("stop", {"checkpoint": True})
+        elif answer == "stop":
+            self._send("stop")
+
+    # --- keys: alarms and notes
+
+    def action_next_alarm(self, direction: int = 1) -> None:
+        """Open the alarm after the one that is open, the first where none is."""
+        alarms, screen = self._view().alarms, self.screens["alerts"]
+        if not alarms:
+            self.show("alerts")
+            self.say("no alarm", "quiet")
+            return
+        keys = [key_of(alarm) for alarm in alarms]
+        inside = isinstance(screen, AlertsScreen) and screen.is_open and self.top is screen and screen.choice.chosen in keys
+        at = (keys.index(screen.choice.chosen) + direction) % len(keys) if inside else (0 if direction > 0 else -1)  # type: ignore[arg-type]
+        self.show_alarm(alarms[at])
+
+    def action_previous_alarm(self) -> None:
+        self.action_next_alarm(-1)
+
+    def action_acknowledge(self) -> None:
+        """The alarm under the cursor on the alerts screen, elsewhere the worst that nobody has seen."""
+        alarms, screen = self.viewing.store.at(None).alarms, self.screens["alerts"]
+        chosen = screen.choice.chosen if self.top is screen else None
+        fitting = [alarm for alarm in alarms if key_of(alarm) == chosen] or [alarm for alarm in alarms if not alarm.acknowledged]
+        if not fitting:
+            self.say("no alarm to acknowledge", "quiet")
+            return
+        self._send("acknowledge", {"rule": fitting[0].rule, "target": fitting[0].target})
+
+    def action_acknowledge_all(self) -> None:
+        self._send("acknowledge", {"rule": "", "target": ""})
+
+    def action_note(self) -> None:
+        if why := self.viewing.why_not():
+            self.say(why, "amber")
+            return
+        step = self._view().step
+        self.ask(f"note at step {number.count(step)}", "", lambda text: self._note(text, step))
+
+    def _note(self, text: str, step: int) -> None:
+        if text.strip():
+            self._send("note", {"text": text.strip(), "step": step})
+
+    # --- keys: screens
+
+    def action_show(self, name: str) -> None:
+        self.show(name)
+
+    def action_help(self) -> None:
+        self.show("help")
+
+    def action_up_a_level(self) -> None:
+        """Out of what is open on the screen, then to the vitals, then to the list of runs."""
+        screen = self.top
+        if screen is None or screen.back():
+            self.redraw()
+        elif screen is self.screens["runs"] and self.viewing.source is None:
+            self.say("q leaves the viewer", "quiet")
+        elif screen is not self.screens["vitals"]:
+            self.show("vitals")
+        elif self.library is not None:
+            self.show("runs")
+        else:
+            self.say("q leaves the viewer; the training goes on", "quiet")
+
+    def action_leave(self) -> None:
+        self.exit()
+
+    def action_palette(self) -> None:
+        self.push_screen(PaletteDialog(self.look, self._deeds()), self._do)
+
+    def _deeds(self) -> list[Deed]:
+        """Every key of the table that does something here, every metric's chart, and the colours."""
+        here = [key for key in KEYS if key.label and key.where in ("everywhere", *(self.top.where if self.top else ()))]
+        deeds = [Deed(key.label, key.help, key.shown, key.action) for key in here if key.action != "palette"]
+        deeds += [Deed(f"chart {metric.name}", "chart of this metric", "", f"chart:{metric.name}") for metric in self._view().metrics]
+        return deeds + [Deed(f"colours {name}", "use these colours", "", f"paint:{name}") for name in PALETTES]
+
+    async def _do(self, deed: Deed | None) -> None:
+        if deed is None:
+            return
+        kind, _, name = deed.action.partition(":")
+        if kind == "chart":
+            self.show_metric(name)
+        elif kind == "paint":
+            self.paint(PALETTES[name])  # type: ignore[index]
+            self.redraw()
+        elif self.top is not None:
+            holder = self.top if hasattr(self.top, f"action_{deed.action.partition('(')[0]}") else self
+            await self.run_action(deed.action, holder)
+
+    # --- keys: time
+
+    def action_play(self) -> None:
+        self._in_time(self.viewing.play)
+
+    def action_skip(self, steps: int) -> None:
+        self._in_time(self.viewing.skip, steps)
+
+    def action_record(self, direction: int) -> None:
+        self._in_time(self.viewing.record, direction)
+
+    def action_event(self, direction: int) -> None:
+        self._in_time(self.viewing.event, direction)
+
+    def action_speed(self, factor: float) -> None:
+        self._in_time(self.viewing.speed, factor)
+
+    def action_percent(self, percent: int) -> None:
+        self._in_time(self.viewing.percent, percent)
+
+    def action_end(self) -> None:
+        self._in_time(self.viewing.end)
+
+    def _in_time(self, move: Callable[..., None], *arguments: float) -> None:
+        move(*arguments, self._now())
+        self.redraw()

@@ -1,0 +1,143 @@
+"""The keys: one table, from which the bindings, the footer, the help screen and the README section are made.
+
+It decides which key means what and how it is said. It knows neither Textual nor any screen: `where` names screens by their names, and
+an action is the name of a method that the application or the screen has.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+Where = Literal["everywhere", "lists", "time", "vitals", "chart", "codebook", "model", "samples", "alerts", "log", "runs"]
+"""`everywhere`: any screen. `lists`: screens of a run, where one moves in rows. `time`: screens of a run, moving in time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """One row of the table. `keys` are as printed on the keyboard; all of them do the same."""
+
+    keys: tuple[str, ...]
+    action: str
+    label: str
+    """For the footer: one word."""
+    help: str
+    """For the help screen and the README: a sentence without its full stop."""
+    where: Where = "everywhere"
+    control: bool = False
+    """A capital that asks something of the training; disabled by --read-only and in a recording."""
+    footer: int = 0
+    """Rank in the footer, 1 first to stay when it gets narrow; 0: not in the footer."""
+
+    @property
+    def shown(self) -> str:
+        return " ".join(self.keys)
+
+
+KEYS: tuple[Key, ...] = (
+    Key(("P",), "pause", "pause", "pause the training between two steps, or resume it", control=True, footer=1),
+    Key(("C",), "checkpoint", "ckpt", "save a checkpoint at the next step boundary", control=True, footer=1),
+    Key(("S",), "stop", "stop", "stop the training: asks, and offers a checkpoint first", control=True, footer=1),
+    Key(("q", "ctrl+c"), "leave", "leave", "leave the viewer; the training goes on", footer=2),
+    Key(("?",), "help", "help", "these keys", footer=2),
+    Key(("n",), "next_alarm", "alarm", "open the next alarm", footer=3),
+    Key(("N",), "previous_alarm", "", "open the previous alarm"),
+    Key(("a",), "acknowledge", "ack", "acknowledge the selected alarm, or the first", footer=5),
+    Key(("A",), "acknowledge_all", "", "acknowledge all alarms"),
+    Key((":", ";"), "palette", "palette", "do or open anything by typing its name", footer=6),
+    Key(("m",), "note", "note", "write a note at this moment", footer=7),
+    Key(("esc",), "up_a_level", "back", "one level up"),
+    Key(("v",), "show('vitals')", "vitals", "vitals: metrics, probes, system, log"),
+    Key(("h",), "show('chart')", "chart", "chart of the selected metric"),
+    Key(("b",), "show('codebook')", "codebook", "codebook: usage, perplexity, dead codes"),
+    Key(("o",), "show('model')", "model", "model: gradient and update of each layer"),
+    Key(("i",), "show('samples')", "samples", "samples: target beside reconstruction"),
+    Key(("w",), "show('alerts')", "alerts", "alerts: what is wrong, was wrong, is not checked"),
+    Key(("l",), "show('log')", "log", "log: events, commands, checkpoints, notes"),
+    Key(("r",), "show('runs')", "runs", "runs: pick another"),
+    Key(("enter",), "open", "open", "open the selected row", "lists", footer=4),
+    Key(("/",), "filter", "filter", "keep the rows that contain a text", "lists", footer=5),
+    Key(("j", "↓"), "move(1)", "down", "next row", "lists"),
+    Key(("k", "↑"), "move(-1)", "up", "previous row", "lists"),
+    Key(("pgdn",), "page(1)", "", "a page down", "lists"),
+    Key(("pgup",), "page(-1)", "", "a page up", "lists"),
+    Key(("g",), "first", "first", "first row", "lists"),
+    Key(("G",), "last", "last", "last row", "lists"),
+    Key(("tab",), "panel(1)", "panel", "next panel", "lists"),
+    Key(("shift+tab",), "panel(-1)", "", "previous panel", "lists"),
+    Key(("space",), "play", "play", "play or hold the recording; never pauses the training", "time", footer=1),
+    Key(("←",), "skip(-1)", "skip", "back in time", "time", footer=3),
+    Key(("→",), "skip(1)", "", "forward in time", "time"),
+    Key((",",), "record(-1)", "record", "one record back", "time"),
+    Key((".",), "record(1)", "", "one record forward", "time"),
+    Key(("[",), "event(-1)", "event", "previous event: alarm, command, checkpoint, note", "time", footer=2),
+    Key(("]",), "event(1)", "", "next event", "time"),
+    Key(("{",), "speed(0.5)", "speed", "half the speed", "time", footer=3),
+    Key(("}",), "speed(2)", "", "double the speed", "time"),
+    *(Key((str(tenth),), f"percent({tenth * 10})", "", f"to {tenth * 10} % of the run", "time") for tenth in range(10)),
+    Key(("home",), "percent(0)", "", "to the beginning", "time"),
+    Key(("end",), "end", "end", "to the end; in a live run, back to now", "time", footer=2),
+    Key(("t",), "pin", "pin", "keep the metric at the top", "vitals", footer=8),
+    Key(("y",), "log_axis", "log axis", "logarithmic or linear axis", "chart", footer=1),
+    Key(("x",), "time_axis", "step/time", "steps or time along the bottom", "chart", footer=1),
+    Key(("s",), "smooth", "smooth", "smoothing: none, 0.6, 0.9, 0.98", "chart", footer=1),
+    Key(("t",), "keep", "keep", "keep this metric on the chart while choosing another", "chart", footer=1),
+)
+
+KEY_NAMES = {
+    ",": "comma", ".": "full_stop", "←": "left", "→": "right", "↑": "up", "↓": "down", "esc": "escape",
+    "pgup": "pageup", "pgdn": "pagedown", ":": "colon", ";": "semicolon", "?": "question_mark", "/": "slash",
+    "[": "left_square_bracket", "]": "right_square_bracket", "{": "left_curly_bracket", "}": "right_curly_bracket",
+}  # fmt: skip
+"""The terminal library's names where they differ from what is printed on the key."""
+
+FOOTER_NAMES = {"enter": "⏎", "[": "[ ]", "{": "{ }", "←": "← →"}
+"""How the footer writes a key; a pair is shown by its first."""
+
+SECTIONS: tuple[tuple[str, tuple[Where, ...]], ...] = (
+    ("anywhere", ("everywhere",)),
+    ("in rows", ("lists",)),
+    ("in time: a recording, or a live run looked back at", ("time",)),
+    ("on one screen", ("vitals", "chart", "codebook", "model", "samples", "alerts", "log", "runs")),
+)
+
+
+def keys_of(*wheres: Where) -> list[Key]:
+    """The rows that hold in any of these places, in the table's order."""
+    return [key for key in KEYS if key.where in wheres]
+
+
+def presses(key: Key) -> Iterator[str]:
+    """The names of the key presses, as the terminal library calls them."""
+    for press in key.keys:
+        yield KEY_NAMES.get(press, press)
+
+
+def _tenths_folded(rows: Sequence[Key]) -> list[tuple[str, str]]:
+    folded = [(key.shown, key.help) for key in rows if not key.keys[0].isdigit()]
+    if len(folded) < len(rows):
+        folded.append(("0 … 9", "to 0 … 90 % of the run"))
+    return folded
+
+
+def help_rows() -> list[tuple[str, list[tuple[str, str]]]]:
+    """(section, [(keys, what they do)]) for people; the ten digits are one row."""
+    sections = []
+    for title, wheres in SECTIONS:
+        rows = keys_of(*wheres)
+        if title == "on one screen":
+            sections.append((title, [(key.shown, f"{key.where}: {key.help}") for key in rows]))
+        else:
+            sections.append((title, _tenths_folded(rows)))
+    return sections
+
+
+def markdown() -> str:
+    """The README's section on keys: one table a section."""
+    lines: list[str] = []
+    for title, rows in help_rows():
+        lines += [f"**{title[0].upper()}{title[1:]}**", "", "| key | does |", "|---|---|"]
+        lines += [f"| {' '.join(f'`{key}`' for key in keys.split())} | {help_.replace('|', chr(92) + '|')} |" for keys, help_ in rows]
+        lines.append("")
+    return "\n".join(lines).rstrip() + "\n"

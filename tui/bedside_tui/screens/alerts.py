@@ -1,0 +1,105 @@
+"""Alerts: what is wrong, what was, and what no rule could judge yet; one alarm opened shows its runbook."""
+
+from __future__ import annotations
+
+from bedside_tui.draw import number
+from bedside_tui.screens.base import RunScreen
+from bedside_tui.store.view import AlertView, View
+from bedside_tui.widgets.alarms import alert_row, alerts_heading, opened
+from bedside_tui.widgets.choice import window
+from bedside_tui.widgets.frame import Frame
+from bedside_tui.widgets.lines import Line, fit, line, pad, rule, select
+from bedside_tui.widgets.status import title_of
+
+AlertKey = tuple[str, str, int]
+
+
+def key_of(alert: AlertView) -> AlertKey:
+    """An episode's name."""
+    return alert.rule, alert.target, alert.episode
+
+
+class AlertsScreen(RunScreen):
+    """The list, or one alarm opened. Rows are known by rule, target and episode."""
+
+    where = ("lists", "alerts")
+
+    def __init__(self, *args: object, **options: object) -> None:
+        super().__init__(*args, **options)  # type: ignore[arg-type]
+        self.is_open = False
+        self._scroll = 0
+
+    def body(self, frame: Frame, width: int, height: int) -> list[Line]:
+        alerts = [alert for alert in frame.view.alerts if self.passes(alert.rule, title_of(alert.rule), alert.target, alert.message)]
+        self.choice.offer([key_of(alert) for alert in alerts])
+        if self.is_open and alerts:
+            return self._opened(frame, alerts[self.choice.place], len(alerts), width, height)
+        self.is_open = False
+        return self._list(frame, alerts, width, height)
+
+    def _list(self, frame: Frame, alerts: list[AlertView], width: int, height: int) -> list[Line]:
+        standing = len(frame.view.alarms)
+        lines = [self.heading(frame, f"alerts · {number.count(standing)} need a look" if standing else "alerts", width)]
+        unjudged = not_judged(frame.view, width)[: max(0, height // 2 - 2)]
+        if not alerts:
+            lines += self.empty("no alarm in this run so far", "what the rules find stands here: a red one stays until it is acknowledged")
+        else:
+            lines.append(alerts_heading(width))
+            room = height - len(lines) - len(unjudged) - (1 if unjudged else 0)
+            first = window(len(alerts), self.choice.place, room)
+            for place, alert in enumerate(alerts[first : first + room], start=first):
+                row = alert_row(alert, width)
+                lines.append(select(row, width) if place == self.choice.place else row)
+        return [*lines, (), *unjudged] if unjudged else lines
+
+    def _opened(self, frame: Frame, alert: AlertView, count: int, width: int, height: int) -> list[Line]:
+        place = number.ordinal(self.choice.place + 1, count)
+        lines = [self.heading(frame, f"alert {place}", width)]
+        page = opened(alert, frame.view, min(width, 110))
+        room = height - 1
+        self._scroll = max(0, min(self._scroll, len(page) - room))
+        shown = page[self._scroll : self._scroll + room]
+        if len(page) > self._scroll + room:
+            shown[-1] = line((f"          +{len(page) - self._scroll - room + 1} more lines, j", "quiet"))
+        return lines + shown
+
+    def show_alarm(self, key: AlertKey) -> None:
+        """Open this one."""
+        self.choice.choose(key)
+        self.is_open = True
+        self._scroll = 0
+
+    def back(self) -> bool:
+        if self.is_open:
+            self.is_open = False
+            return True
+        return super().back()
+
+    def action_open(self) -> None:
+        self.is_open = self.choice.chosen is not None
+        self._scroll = 0
+        self.viewer.redraw()
+
+    def action_move(self, rows: int) -> None:
+        if self.is_open:
+            self._scroll = max(0, self._scroll + rows)
+            self.viewer.redraw()
+        else:
+            super().action_move(rows)
+
+    def action_last(self) -> None:
+        if self.is_open:
+            self.action_move(1_000)
+        else:
+            super().action_last()
+
+
+def not_judged(view: View, width: int) -> list[Line]:
+    """The rules that cannot judge yet, and why."""
+    if not view.not_checked:
+        return []
+    name = min(24, max(12, width // 4))
+    lines: list[Line] = [rule(f"not checked yet · {number.count(len(view.not_checked))}", width)]
+    for rule_name, target, why in view.not_checked:
+        lines.append(fit(line(("   " + pad(title_of(rule_name), name) + " ", "plain"), pad(target, name) + " ", (why, "quiet")), width))
+    return lines

@@ -1,0 +1,57 @@
+"""Help: the table of keys, and what the symbols mean."""
+
+from __future__ import annotations
+
+from itertools import zip_longest
+
+from bedside_tui.keys import help_rows
+from bedside_tui.screens.base import RunScreen
+from bedside_tui.widgets.choice import window
+from bedside_tui.widgets.frame import Frame
+from bedside_tui.widgets.lines import Line, beside, line, pad, rule
+
+SYMBOLS = (
+    ("✖ RED", "needs somebody now; stays until acknowledged"),
+    ("▲ AMBER", "worth a look; clears itself when it is over"),
+    ("● ok", "a rule looks at it and finds nothing"),
+    ("◌ pending", "something may be wrong, for too short a time to say"),
+    ("no symbol", "no rule speaks of it, or none could judge it yet"),
+    ("ckpt good", "saved and verified before any red alarm began"),
+    ("ckpt suspect", "saved after a red alarm began: may hold the illness"),
+)
+
+
+def help_lines(width: int) -> list[Line]:
+    """Everything the help screen says, in one column, or in two where the width allows."""
+    columns = 2 if width >= 110 else 1
+    each = width // columns - (1 if columns == 2 else 0)
+    blocks = [_section(title, rows, each) for title, rows in help_rows()]
+    blocks.append(_section("symbols", list(SYMBOLS), each))
+    if columns == 1:
+        return [row for block in blocks for row in block]
+    left, right = [*blocks[0], *blocks[3]], [*blocks[1], *blocks[2], *blocks[4]]
+    paired = zip_longest(left, right, fillvalue=())
+    return [beside([one], [other], each)[0] for one, other in paired]
+
+
+def _section(title: str, rows: list[tuple[str, str]], width: int) -> list[Line]:
+    name = 15
+    lines = [rule(title, width)]
+    lines += [line((f"   {pad(keys, name - 1)} ", "key"), (help_, "plain")) for keys, help_ in rows]
+    return [*lines, ()]
+
+
+class HelpScreen(RunScreen):
+    """Keys from their table. The cursor scrolls."""
+
+    where = ("lists",)
+
+    def body(self, frame: Frame, width: int, height: int) -> list[Line]:
+        lines = help_lines(width)
+        scrolls = max(1, len(lines) - height + 1)
+        self.choice.offer(range(scrolls))
+        first = self.choice.place if len(lines) > height else window(len(lines), 0, height)
+        shown = lines[first : first + height]
+        if len(lines) > first + height and shown:
+            shown[-1] = line((f"   +{len(lines) - first - height + 1} more, j", "quiet"))
+        return shown

@@ -1,0 +1,295 @@
+"""A run that never was: the records of a plausible VQ training, healthy or with a collapsing codebook. A pure function of its arguments.
+
+For pictures, documentation and tests. The curves are drawn, not trained; names, units, arrays and the lives of alarms and commands are
+those of real runs, so that the screens cannot tell the difference.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+from bedside_protocol.records import (
+    HUB_RANK,
+    AlertChanged,
+    Array,
+    Body,
+    CheckpointSaved,
+    CommandChanged,
+    Ended,
+    Event,
+    LifecycleChanged,
+    Metrics,
+    Note,
+    ProbeDeclared,
+    Record,
+    RunStarted,
+    Snapshot,
+)
+from numpy.typing import NDArray
+
+Kind = Literal["healthy", "collapse"]
+
+CODES = 512
+LAYERS = ("encoder.0", "encoder.2", "encoder.4", "quantizer.embedding", "decoder.0", "decoder.2", "decoder.4", "head")
+COLLAPSE_AT = 0.74
+"""Share of the run after which the codebook collapses, in the sick one."""
+WALL_START = 1_795_143_240.0
+"""2026-11-20 02:54 UTC."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    kind: Kind
+    steps: int
+    seconds: float
+    seed: int
+
+    @property
+    def rate(self) -> float:
+        return self.steps / self.seconds
+
+    def time(self, step: float) -> float:
+        return step / self.rate
+
+    def sickness(self, step: float) -> float:
+        """0 while healthy, 1 once fully collapsed."""
+        if self.kind == "healthy":
+            return 0.0
+        return float(np.clip((step / self.steps - COLLAPSE_AT) / 0.16, 0.0, 1.0))
+
+
+def scripted_run(
+    kind: Kind = "collapse", *, steps: int = 12_431, seconds: float = 764.0, seed: int = 0, ended: bool = False
+) -> list[Record]:
+    """Records in the order of time. `ended`: the run says goodbye at the end, otherwise it is still going on."""
+    plan = _Plan(kind, steps, seconds, seed)
+    said = [*_beginning(plan), *_metrics(plan), *_system(plan), *_codebook(plan), *_gradients(plan), *_samples(plan), *_story(plan)]
+    if ended:
+        said += [
+            (plan.seconds + 0.1, Ended("finished", steps)),
+            (plan.seconds + 0.2, LifecycleChanged("finished", "", steps)),
+        ]
+    said.sort(key=lambda entry: entry[0])
+    counters: dict[int, int] = {}
+    records = []
+    for seq, (time, body) in enumerate(said, start=1):
+        rank = HUB_RANK if isinstance(body, AlertChanged | LifecycleChanged) else 0
+        counters[rank] = counters.get(rank, 0) + 1
+        records.append(Record(time, body, rank, counters[rank], seq))
+    return records
+
+
+def _beginning(plan: _Plan) -> Iterator[tuple[float, Body]]:
+    yield (
+        0.0,
+        RunStarted(
+            id="k3v9-digits-1" if plan.kind == "collapse" else "k3v8-digits-0",
+            name="digits-1" if plan.kind == "collapse" else "digits-0",
+            project="tokenizer",
+            wall_start=WALL_START,
+            host="node-7",
+            pid=41_207,
+            argv=("train.py", "--codes", str(CODES)),
+            config={"codes": CODES, "lr": 3e-4, "commitment": 0.25, "ema": plan.kind == "healthy", "seed": plan.seed},
+            python="3.12.4",
+            torch="2.13.0",
+            git_commit="4f1c2ab",
+        ),
+    )
+    yield 0.0, LifecycleChanged("starting", "no step yet", 0)
+    yield 0.01, ProbeDeclared("vq", "codebook", 50, {"size": CODES, "window": 20 * CODES})
+    yield 0.01, ProbeDeclared("gradients", "gradients", 50, {"tensors": 62})
+    yield 0.01, ProbeDeclared("samples", "samples", 400, {"count": 8})
+    yield plan.time(1), LifecycleChanged("running", "", 1)
+
+
+def _metrics(plan: _Plan) -> Iterator[tuple[float, Body]]:
+    """A row every tenth step in blocks of about a second, and an evaluation every thousandth."""
+    noise = np.random.default_rng(plan.seed)
+    stride = max(1, int(10 * plan.steps / 12_431))
+    steps = np.arange(stride, plan.steps + 1, stride)
+    curves = _curves(plan, steps, noise)
+    names = tuple(curves)
+    values = np.stack(list(curves.values()))
+    rows = max(1, round(plan.rate / stride))
+    for first in range(0, len(steps), rows):
+        part = slice(first, first + rows)
+        times = steps[part] / plan.rate
+        yield float(times[-1]), Metrics(names, steps[part].astype(np.int64), times, values[:, part])
+    evaluations = np.arange(1000, plan.steps + 1, 1000, dtype=np.int64)
+    for step in evaluations:
+        loss = 0.016 + 0.4 * np.exp(-step / 700) + 0.0006 * noise.standard_normal()
+        yield (
+            plan.time(float(step)),
+            Metrics(
+                ("eval/loss", "eval/psnr"), np.array([step]), np.array([plan.time(float(step))]), np.array([[loss], [-10 * np.log10(loss)]])
+            ),
+        )
+
+
+def _curves(plan: _Plan, steps: NDArray[np.int64], noise: np.random.Generator) -> dict[str, NDArray[np.float64]]:
+    at = steps / plan.steps
+    sick = np.array([plan.sickness(float(step)) for step in steps])
+
+    def jitter(share: float) -> NDArray[np.float64]:
+        return np.exp(share * noise.standard_normal(len(steps)))
+
+    recon = (0.0128 + 0.31 * np.exp(-at * 34) + 0.03 * np.exp(-at * 6)) * jitter(0.05)
+    commit = (0.024 + 0.09 * np.exp(-at * 18) + 0.068 * sick**0.6) * jitter(0.06)
+    codebook = (0.009 + 0.05 * np.exp(-at * 18)) * jitter(0.06)
+    warm = np.minimum(1.0, at / 0.04)
+    lr = 3e-4 * warm * (0.05 + 0.95 * 0.5 * (1 + np.cos(np.pi * np.clip((at - 0.04) / 1.4, 0, 1))))
+    return {
+        "loss": recon + 0.25 * commit * 0.3 + codebook,
+        "loss/recon": recon,
+        "loss/commit": commit,
+        "loss/codebook": codebook,
+        "lr": lr,
+        "grad_norm": (0.9 + 2.2 * np.exp(-at * 9) + 0.35 * np.sin(at * 40) ** 2) * jitter(0.16),
+        "psnr": -10 * np.log10(recon),
+        "weight_norm": 41.0 + 6.0 * np.sqrt(at) + 0.01 * noise.standard_normal(len(steps)),
+        "ema/decay": np.where(at < 0.1, 0.9, 0.99),
+        "acc[nearest]": np.clip(0.975 - 0.6 * np.exp(-at * 12) + 0.004 * noise.standard_normal(len(steps)), 0, 1),
+        "samples_per_second": plan.rate * 64 * jitter(0.01),
+        "epoch": np.floor(steps / 29.0),
+    }
+
+
+def _system(plan: _Plan) -> Iterator[tuple[float, Body]]:
+    noise = np.random.default_rng(plan.seed + 1)
+    for second in range(1, int(plan.seconds)):
+        sway = noise.standard_normal(3)
+        vitals = {
+            "cpu_percent": 182 + 6 * sway[0],
+            "memory": 1.2e9 + 2e5 * second,
+            "memory_total": 24e9,
+            "memory_available": 17.5e9,
+            "step_ms": 1e3 / plan.rate * (1 + 0.02 * sway[1]),
+            "step_ms_p95": 1.3e3 / plan.rate,
+            "data_wait": 0.03 + 0.004 * sway[2],
+        }
+        names = tuple(f"system/{name}" for name in vitals)
+        step, time = np.array([int(second * plan.rate)]), np.array([float(second)])
+        yield float(second), Metrics(names, step, time, np.array(list(vitals.values()))[:, None])
+
+
+def _usage(plan: _Plan, step: float, noise: np.random.Generator) -> NDArray[np.int64]:
+    """Assignments of each code in a window: all of them nearly even when healthy, a steep few when collapsed."""
+    sick = plan.sickness(step)
+    warm = min(1.0, step / (0.08 * plan.steps))
+    weights = np.exp(0.55 * np.random.default_rng(plan.seed + 2).standard_normal(CODES))
+    order = np.random.default_rng(plan.seed + 3).permutation(CODES)
+    reached = int(CODES * (0.12 + 0.78 * warm) * (1 - sick) + 41 * sick)
+    alive = np.zeros(CODES)
+    alive[order[: max(41, reached)]] = 1.0
+    favoured = np.exp(-np.argsort(order) / (9.0 + 900.0 * (1 - sick)))
+    share = weights * alive * favoured
+    return noise.multinomial(20 * CODES, share / share.sum()).astype(np.int64)
+
+
+def _codebook(plan: _Plan) -> Iterator[tuple[float, Body]]:
+    noise = np.random.default_rng(plan.seed + 4)
+    for step in range(200, plan.steps + 1, 200):
+        usage = _usage(plan, step, noise)
+        yield plan.time(step) + 0.002, codebook_snapshot("vq", step, usage)
+
+
+def codebook_snapshot(probe: str, step: int, usage: NDArray[np.int64]) -> Snapshot:
+    """What the codebook probe says of these assignments."""
+    total, size = int(usage.sum()), len(usage)
+    shares = np.sort(usage[usage > 0] / total)[::-1]
+    scalars = {
+        "size": float(size),
+        "window": float(total),
+        "used": float(len(shares)),
+        "usage": len(shares) / size,
+        "dead": float(size - len(shares)),
+        "perplexity": float(np.exp(-(shares * np.log(shares)).sum())),
+        "top1": float(shares[0]),
+        "top10": float(shares[:10].sum()),
+        "ignored": 0.0,
+    }
+    return Snapshot(probe, "codebook", step, scalars, {"usage": Array("histogram", usage)}, cost=0.00021)
+
+
+def _gradients(plan: _Plan) -> Iterator[tuple[float, Body]]:
+    noise = np.random.default_rng(plan.seed + 5)
+    base = np.array([0.21, 0.34, 0.42, 0.05, 0.81, 0.55, 0.37, 0.18])
+    for step in range(50, plan.steps + 1, 100):
+        norms = base * np.exp(0.15 * noise.standard_normal(len(LAYERS))) * (1 + 2.2 * np.exp(-9 * step / plan.steps))
+        norms[3] *= 1 - 0.9 * plan.sickness(step)
+        ratios = 1e-3 * np.exp(0.3 * noise.standard_normal(len(LAYERS)))
+        yield plan.time(step) + 0.003, Snapshot(
+            "gradients", "gradients", step,
+            {"norm": float(np.sqrt((norms**2).sum())), "update_ratio": float(ratios.mean()), "tensors": 62.0, "nonfinite": 0.0},
+            {"layer_norm": Array("table", norms, LAYERS), "layer_update_ratio": Array("table", ratios, LAYERS)},
+            {"none": (), "zero": (), "unowned": ()},
+            cost=0.0016,
+        )  # fmt: skip
+
+
+_GLYPHS = {
+    0: "00111100 01100110 01000010 01000010 01000010 01000010 01100110 00111100",
+    1: "00011000 00111000 01011000 00011000 00011000 00011000 00011000 00111100",
+    2: "00111100 01000010 00000010 00000110 00001100 00110000 01100000 01111110",
+    3: "00111100 01000010 00000010 00011100 00000010 00000010 01000010 00111100",
+    4: "00000100 00001100 00010100 00100100 01000100 01111110 00000100 00000100",
+    5: "01111110 01000000 01000000 01111100 00000010 00000010 01000010 00111100",
+    6: "00011100 00100000 01000000 01111100 01000010 01000010 01000010 00111100",
+    7: "01111110 00000010 00000100 00001000 00010000 00100000 00100000 00100000",
+}
+
+
+def _samples(plan: _Plan) -> Iterator[tuple[float, Body]]:
+    noise = np.random.default_rng(plan.seed + 6)
+    target = np.array([[[int(dot) for dot in row] for row in glyph.split()] for glyph in _GLYPHS.values()], float)
+    target = np.clip(target * 0.9 + 0.08 * noise.random(target.shape), 0, 1)
+    for step in range(400, plan.steps + 1, 400):
+        sick = plan.sickness(step)
+        blur = 0.55 * np.exp(-8 * step / plan.steps) + 0.25 * sick
+        reconstruction = np.clip((1 - blur) * target + blur * target.mean(0) + 0.03 * noise.standard_normal(target.shape), 0, 1)
+        yield plan.time(step) + 0.004, Snapshot(
+            "samples", "samples", step,
+            {"error": float(((target - reconstruction) ** 2).mean())},
+            {"target": Array("image", target), "reconstruction": Array("image", reconstruction)},
+            cost=0.0009,
+        )  # fmt: skip
+
+
+def _story(plan: _Plan) -> Iterator[tuple[float, Body]]:
+    """What happened on the way: a checkpoint asked for, a pause, notes, and in the sick run its alarms."""
+    step = int(0.8044 * plan.steps)
+    asked = plan.time(step) - 0.4
+    command = "c-1"
+    yield asked, CommandChanged(command, "checkpoint", "requested", "you")
+    yield asked + 0.02, CommandChanged(command, "checkpoint", "accepted", "you")
+    yield asked + 0.03, CommandChanged(command, "checkpoint", "scheduled", "you", step=step)
+    yield asked + 0.4, CheckpointSaved(f"ckpt/step_{step:06d}.pt", 48_200_000, step, seconds=0.21, command=command)
+    yield asked + 0.41, CommandChanged(command, "checkpoint", "applied", "you", f"saved ckpt/step_{step:06d}.pt", step)
+    quarter = plan.steps // 4
+    yield plan.time(quarter), Event("lr warm-up over", quarter, {"lr": 3e-4})
+    yield plan.time(quarter * 2), Note("reconstructions look sharp, leaving it over night", "you", quarter * 2)
+    if plan.kind == "collapse":
+        yield from _alarms(plan)
+
+
+def _alarms(plan: _Plan) -> Iterator[tuple[float, Body]]:
+    rising, uneven, collapse = (int(share * plan.steps) for share in (0.838, 0.932, 0.957))
+    began = rising - 120
+    level = AlertChanged("loss-level", "loss/commit", "pending", "amber", rising - 90, began, 0.051, "rising", "loss-level", 1)
+    yield plan.time(rising - 90), level
+    yield (
+        plan.time(rising),
+        replace(level, state="firing", step=rising, value=0.058, message=f"level 0.058, was 0.0242, since step {began:,}"),
+    )
+    yield plan.time(uneven), AlertChanged(
+        "codebook-perplexity", "vq", "firing", "amber", uneven, uneven - 100, 97.0,
+        f"perplexity 97 of 512 since step {uneven - 100:,}", "codebook-perplexity", 1,
+    )  # fmt: skip
+    yield plan.time(collapse), AlertChanged(
+        "codebook-collapse", "vq", "firing", "red", collapse, collapse - 200, 41.0,
+        f"41 of 512 codes since step {collapse - 200:,}", "codebook-collapse", 1,
+    )  # fmt: skip

@@ -1,0 +1,136 @@
+"""How things look: which colours each tone has in each palette, and the glyphs of a terminal that has only ASCII.
+
+A tone says what a piece of text means ("red", "quiet"); nothing else in the viewer names a colour, except pictures, whose colours are
+their data. No state is told by colour alone: the words and symbols stand in the text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Literal
+
+from rich.color import Color
+from rich.style import Style
+
+Tone = Literal[
+    "plain", "quiet", "rule", "strong", "accent", "curve", "second", "third", "ok", "amber", "red", "alarm", "key", "mode"
+]  # fmt: skip
+"""`alarm`: the whole line of a red alarm. `mode`: the line that says this is not now. `curve`, `second`, `third`: data."""
+
+PaletteName = Literal["dark", "light", "ansi", "mono"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Palette:
+    """Colours of one kind of terminal: background, the selected row, and a style a tone."""
+
+    name: PaletteName
+    dark: bool
+    background: str
+    selected: Style
+    tones: Mapping[Tone, Style]
+
+    @property
+    def ansi(self) -> bool:
+        """Whether it uses only the terminal's own sixteen colours and its own background."""
+        return self.name in ("ansi", "mono")
+
+
+def _styles(**tones: str) -> dict[Tone, Style]:
+    return {tone: Style.parse(style) for tone, style in tones.items()}  # type: ignore[misc]
+
+
+DARK = Palette(
+    "dark", True, "#101418", Style.parse("on #24303a"),
+    _styles(
+        plain="#b4bcc4", quiet="#77818b", rule="#4a545e", strong="bold #e4e9ee", accent="#6fb3c8", curve="#6fb3c8",
+        second="#c9a86a", third="#a78fc9", ok="#7fa98a", amber="bold #e5b567", red="bold #ff6b63", alarm="bold #ffffff on #8c2a2a",
+        key="bold #c8d0d8", mode="#101418 on #6fb3c8",
+    ),
+)  # fmt: skip
+
+LIGHT = Palette(
+    "light", False, "#fafaf7", Style.parse("on #dde7ec"),
+    _styles(
+        plain="#3c444c", quiet="#6d757d", rule="#b4bac0", strong="bold #14181c", accent="#1f6f87", curve="#1f6f87",
+        second="#8a5a00", third="#6a4c9c", ok="#3c7a4c", amber="bold #965c00", red="bold #b3201a", alarm="bold #ffffff on #a8251f",
+        key="bold #14181c", mode="#ffffff on #1f6f87",
+    ),
+)  # fmt: skip
+
+# "dim" and not "bright_black": in some themes of sixteen colours the latter is the background.
+# On sixteen colours "error" and "warning" of most themes become the same bright red: here amber is yellow and red is red.
+ANSI = Palette(
+    "ansi", True, "ansi_default", Style(reverse=True),
+    _styles(
+        plain="default", quiet="dim", rule="dim", strong="bold default", accent="cyan", curve="cyan",
+        second="yellow", third="magenta", ok="green", amber="bold yellow", red="bold red", alarm="bold white on red",
+        key="bold default", mode="reverse cyan",
+    ),
+)  # fmt: skip
+
+MONO = Palette(
+    "mono", True, "ansi_default", Style(reverse=True),
+    _styles(
+        plain="default", quiet="dim", rule="dim", strong="bold", accent="default", curve="default", second="bold", third="dim",
+        ok="default", amber="bold", red="bold", alarm="bold reverse", key="bold", mode="reverse",
+    ),
+)  # fmt: skip
+
+PALETTES: Mapping[PaletteName, Palette] = {palette.name: palette for palette in (DARK, LIGHT, ANSI, MONO)}
+
+
+def palette_for(environment: Mapping[str, str], wanted: str = "") -> Palette:
+    """The palette for a terminal as its environment describes it; `wanted` is the user's own choice by name."""
+    if wanted in PALETTES:
+        return PALETTES[wanted]  # type: ignore[index]
+    if environment.get("NO_COLOR"):
+        return MONO
+    colours = environment.get("COLORTERM", "").lower()
+    if colours in ("truecolor", "24bit") or "256" in environment.get("TERM", "") or "direct" in environment.get("TERM", ""):
+        return DARK
+    return ANSI
+
+
+@lru_cache(maxsize=4096)
+def paint(foreground: tuple[int, int, int] | None, background: tuple[int, int, int] | None) -> Style:
+    """The style of a picture's cell."""
+    return Style(
+        color=Color.from_rgb(*foreground) if foreground else None,
+        bgcolor=Color.from_rgb(*background) if background else None,
+    )
+
+
+_ASCII = {
+    "●": "o", "◌": ".", "○": ".", "✖": "x", "▲": "!", "✓": "+", "⏎": ">", "▶": ">", "◀": "<", "‖": "=", "…": "~",
+    "─": "-", "━": "=", "│": "|", "┃": "|", "├": "|", "┤": "|", "┼": "+", "┿": "+", "┬": "+", "┴": "+", "╭": "+", "╮": "+",
+    "┌": "+", "┐": "+", "└": "+", "┘": "+", "╰": "+", "╯": "+", "·": ".", "→": ">", "←": "<", "↑": "^", "↓": "v", "×": "x",
+    "≥": ">", "≤": "<", "≈": "~", "°": "o", "µ": "u", "–": "-", "—": "-", "“": '"', "”": '"', "’": "'", "›": ">", "□": " ",
+    "▀": '"', "▄": "_", "█": "#", "▓": "%", "▒": "+", "░": ".", "▁": "_", "▂": "_", "▃": "-", "▅": "=", "▆": "=", "▇": "#",
+    "∞": "8", "╳": "X", "◆": "*", "✎": "*", "✗": "x", "■": "#", "✕": "x", "☐": "?", "±": "+", "²": "2", "⣿": "#",
+}  # fmt: skip
+
+
+def _braille(code: int) -> str:
+    """A dot pattern as the nearest ASCII mark: by the highest filled row, which is where a curve runs."""
+    for bits, mark in ((0x09, "'"), (0x12, "-"), (0x24, "."), (0xC0, "_")):
+        if code & bits:
+            return mark
+    return " "
+
+
+ASCII_GLYPHS: Mapping[int, str] = {
+    **{ord(glyph): mark for glyph, mark in _ASCII.items()},
+    **{0x2800 + code: _braille(code) for code in range(256)},
+}
+
+
+def to_ascii(text: str) -> str:
+    """The same number of cells in ASCII; what has no likeness becomes `?`, once a cell."""
+    if text.isascii():
+        return text
+    from rich.cells import cell_len
+
+    return "".join(char if char.isascii() else "?" * cell_len(char) for char in text.translate(ASCII_GLYPHS))

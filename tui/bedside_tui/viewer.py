@@ -1,0 +1,180 @@
+"""The viewer's loop: it looks at one run at a time and draws the visible screen a few times a second.
+
+What is known of the run is in `Viewing`, how it looks is in the screens, what keys do is in `app`. Here is only what needs the terminal:
+the drawing, the screens, the colours, the list of runs, and the promise that nothing that fails while drawing ends the viewer.
+"""
+
+from __future__ import annotations
+
+import time
+import traceback
+from collections.abc import Callable, Sequence
+from typing import ClassVar
+
+from bedside_protocol.sanitise import text as safe
+from rich.text import Text
+from textual.app import App
+from textual.message import Message
+from textual.theme import Theme
+
+from bedside_tui.screens.base import RunScreen
+from bedside_tui.screens.runs import Library, RunRow, RunsScreen
+from bedside_tui.sources.source import Source
+from bedside_tui.theme import DARK, Palette, Tone
+from bedside_tui.viewing import Viewing
+from bedside_tui.widgets.rows import Look
+
+FEEDING = 0.05
+"""Seconds of reading between two looks at the keyboard while a long history comes in."""
+
+RUNS_EVERY = 2.0
+"""Seconds between two looks for runs while their list is in sight."""
+
+
+class Viewer(App[None], inherit_bindings=False):
+    """The viewer of one run after the other.
+
+    `source` is the run to begin with; without one the list of `library` is shown. `fps`: drawings a second, 4, and 2 over SSH.
+    `left`: the run's time when the person last left it, for the line "since you left". `monotonic`: the clock of ages and replays.
+    """
+
+    ENABLE_COMMAND_PALETTE = False
+    SCREEN_TYPES: ClassVar[dict[str, type[RunScreen]]] = {}
+    """The screens by name; `vitals` and `runs` are among them."""
+
+    class Arrived(Message):
+        """Updates wait in the inbox."""
+
+    def __init__(
+        self,
+        source: Source | None = None,
+        *,
+        library: Library | None = None,
+        read_only: bool = False,
+        ascii: bool = False,
+        palette: Palette = DARK,
+        fps: float = 4.0,
+        left: float | None = None,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        super().__init__(ansi_color=palette.ansi)
+        self.look = Look(palette, ascii)
+        self.library = library
+        self.run_rows: Sequence[RunRow] = ()
+        self.runs_read = False
+        self.metric = ""
+        """The metric charts show, chosen on any screen."""
+        self.pinned: list[str] = []
+        """Metrics kept at the top of the vitals."""
+        self._fps = fps
+        self._read_only = read_only
+        self._now = monotonic
+        self.screens: dict[str, RunScreen] = {}
+        self.viewing = Viewing(source, self._now(), read_only=read_only, left=left)
+
+    # --- the loop
+
+    def on_mount(self) -> None:
+        self.paint(self.look.palette)
+        self.screens = {name: kind(self.look) for name, kind in self.SCREEN_TYPES.items()}
+        for name, screen in self.screens.items():
+            self.install_screen(screen, name)
+        nothing_open = self.viewing.source is None and self.library is not None
+        self.push_screen("runs" if nothing_open else "vitals")
+        self.viewing.start(self._arrived)
+        self.set_interval(1 / self._fps, self.redraw)
+        if self.library is not None:
+            self.set_interval(RUNS_EVERY, self.read_runs)
+            self.read_runs()
+
+    def on_unmount(self) -> None:
+        self.viewing.close()
+
+    def _arrived(self) -> None:
+        self.post_message(self.Arrived())
+
+    def on_viewer_arrived(self) -> None:
+        """Read what came, and let the keyboard have its turn when it is much."""
+        if self.viewing.take(self._now, FEEDING):
+            self.post_message(self.Arrived())
+
+    @property
+    def top(self) -> RunScreen | None:
+        """The run screen in sight, below any dialog."""
+        return next((screen for screen in reversed(self.screen_stack) if isinstance(screen, RunScreen)), None)
+
+    def redraw(self) -> None:
+        """Draw the visible screen as things stand. What fails is said in its place and tried again at the next beat."""
+        screen = self.top
+        if screen is None or not self.is_running:
+            return
+        try:
+            screen.draw(self.viewing.frame(self._now()), self.look)
+        except Exception as error:  # noqa: BLE001 - a drawing that fails must not end the one view of a failing training
+            place = traceback.extract_tb(error.__traceback__)[-1]
+            where = f"{place.filename.rpartition('/')[2]}:{place.lineno}"
+            screen.draw_failure(safe(f"this screen could not be drawn: {type(error).__name__}: {error} ({where})"), self.look)
+
+    def say(self, text: str, tone: Tone = "plain") -> None:
+        """One line to the person."""
+        self.viewing.say(text, tone, self._now())
+        self.redraw()
+
+    def paint(self, palette: Palette) -> None:
+        """Use these colours from here on."""
+        self.look = Look(palette, self.look.ascii)
+        background = palette.background
+        name = f"bedside-{palette.name}"
+        ink = "ansi_default" if palette.ansi else str(palette.tones["plain"].color.name if palette.tones["plain"].color else "")
+        self.register_theme(Theme(name, primary=ink, foreground=ink, background=background, surface=background, dark=palette.dark,
+                                  ansi=palette.ansi))  # fmt: skip
+        self.theme = name
+        self.ansi_color = palette.ansi
+
+    def _fatal_error(self) -> None:
+        """After a failure outside of drawing: the traceback without locals, which may hold keys, and without escape sequences."""
+        lines = [safe(part, 400) for part in traceback.format_exc().splitlines()]
+        self._exit_renderables.append(Text("\n".join(["the viewer failed; the training goes on", "", *lines])))
+        self._close_messages_no_wait()
+
+    # --- runs
+
+    def read_runs(self) -> None:
+        """Have the list read on a thread of its own, where it is in sight or was never read."""
+        if self.library is not None and (isinstance(self.top, RunsScreen) or not self.runs_read):
+            self.run_worker(self._read_runs, thread=True, exclusive=True, group="runs", exit_on_error=False)
+
+    def _read_runs(self) -> None:
+        if self.library is not None:
+            rows = tuple(self.library.rows())
+            self.call_from_thread(self._show_runs, rows)
+
+    def _show_runs(self, rows: Sequence[RunRow]) -> None:
+        self.run_rows, self.runs_read = rows, True
+        self.redraw()
+
+    def open_run(self, row: RunRow) -> None:
+        """Look at another run; the one looked at so far is let go, and does not notice."""
+        if self.library is None:
+            return
+        try:
+            source = self.library.open(row)
+        except OSError as error:
+            self.say(safe(f"{row.title} cannot be opened: {error}"), "amber")
+            return
+        self.viewing.close()
+        self.viewing = Viewing(source, self._now(), read_only=self._read_only)
+        self.metric = ""
+        self.viewing.start(self._arrived)
+        self.show("vitals")
+
+    # --- screens
+
+    def show(self, name: str) -> None:
+        """Another screen of the same run, or the list of runs."""
+        screen = self.screens.get(name)
+        if screen is not None and self.top is not screen:
+            self.switch_screen(screen)
+            self.call_after_refresh(self.redraw)
+        else:
+            self.redraw()

@@ -1,0 +1,90 @@
+"""A chart with its head and its readout: the known part bright, what comes after the playhead quiet, events on the upper edge."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from bedside_tui.draw import number
+from bedside_tui.draw.cells import Pin
+from bedside_tui.draw.chart import CURVES, Curve, chart, reads
+from bedside_tui.store.view import MetricView
+from bedside_tui.theme import Tone
+from bedside_tui.widgets.frame import Frame
+from bedside_tui.widgets.lines import Line, Span, cut_text, line, rule
+from bedside_tui.widgets.timeline import tone_of
+
+STYLES = CURVES
+"""Curves of one chart, in order; more than these are not told apart."""
+
+SMOOTHINGS = (0.0, 0.6, 0.9, 0.98)
+
+
+@dataclass(frozen=True, slots=True)
+class Axes:
+    """How a chart is read."""
+
+    log: bool = False
+    axis: Literal["step", "time"] = "step"
+    smoothing: float = 0.0
+
+    @property
+    def said(self) -> str:
+        """Only what is not usual."""
+        parts = ["log axis"] if self.log else []
+        parts += ["over time"] if self.axis == "time" else []
+        parts += [f"smoothed {self.smoothing:g}"] if self.smoothing else []
+        return " · ".join(parts)
+
+
+PLAIN_AXES = Axes()
+
+
+def curve_panel(frame: Frame, metrics: Sequence[MetricView], width: int, height: int, axes: Axes = PLAIN_AXES) -> list[Line]:
+    """A head, the chart, and a readout a metric: `height` lines, of which the chart takes what is left."""
+    names = " · ".join(metric.name for metric in metrics)
+    lines: list[Line] = [rule(names or "chart", width, axes.said)]
+    readouts = [readout(metric, style, width) for metric, style in zip(metrics, STYLES, strict=False)]
+    room = height - len(lines) - len(readouts)
+    if not metrics:
+        return [*lines, (), line(("   no metric to draw yet", "quiet"))]
+    drawn = curves(frame, metrics, width, room, axes)
+    if not drawn:
+        return [*lines, *readouts]
+    return lines + drawn + readouts
+
+
+def curves(frame: Frame, metrics: Sequence[MetricView], width: int, height: int, axes: Axes) -> list[Line]:
+    """The chart alone; nothing where it would be too small to read."""
+    if height < 5 or width < 20:
+        return []
+    columns = reads(width)
+    drawn: list[Curve] = []
+    looking_back = frame.playhead.mode != "now"
+    if looking_back:
+        for metric in metrics[: len(STYLES)]:
+            whole = frame.newest.metric(metric.name)
+            if whole is not None and len(whole.history) > len(metric.history):
+                drawn.append(Curve(whole.history.columns(columns, axis=axes.axis, smoothing=axes.smoothing), "rule"))
+    for metric, style in zip(metrics, STYLES, strict=False):
+        drawn.append(Curve(metric.history.columns(columns, axis=axes.axis, smoothing=axes.smoothing), style))
+    marks = frame.newest.marks if looking_back else frame.view.marks
+    by_step = axes.axis == "step"
+    pins = [Pin(float(mark.step if by_step else mark.time), mark.glyph, tone_of(mark)) for mark in marks if mark.jump]
+    cursor = (float(frame.view.step) if by_step else frame.view.time) if looking_back else None
+    rows = chart(drawn, width, height, log=axes.log, pins=pins, cursor=cursor, ascii=frame.ascii)
+    return [tuple(Span(text, style) for text, style in row) for row in rows]
+
+
+def readout(metric: MetricView, style: Tone, width: int) -> Line:
+    """What the curve is worth: now, least, most."""
+    step, _, value = metric.history.last
+    lowest, highest = metric.history.lowest, metric.history.highest
+    name = cut_text(metric.name, max(8, width // 4))
+    parts: list[tuple[str, Tone]] = [("   ━ ", style), (f"{name}  ", "plain")]
+    parts += [(number.value(value), "strong"), (f" @ {number.count(step)}", "quiet")]
+    if lowest is not None and highest is not None and width >= 56:
+        parts.append((f"   least {number.value(lowest[1])} @ {number.count(lowest[0])}", "quiet"))
+        parts.append((f"   most {number.value(highest[1])} @ {number.count(highest[0])}", "quiet") if width >= 80 else ("", "quiet"))
+    return line(*parts)

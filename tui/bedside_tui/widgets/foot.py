@@ -1,0 +1,66 @@
+"""The lines at the foot of every screen: the scrubber when in time, what was said, the keys that do something here."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from bedside_tui.draw import number
+from bedside_tui.draw.cells import Pin
+from bedside_tui.draw.scrubber import scrubber
+from bedside_tui.keys import FOOTER_NAMES, KEYS, Key, Where
+from bedside_tui.theme import Tone
+from bedside_tui.widgets.frame import Frame
+from bedside_tui.widgets.lines import Line, Span, fit, line, width_of
+from bedside_tui.widgets.timeline import tone_of
+
+DIVIDER = " │"
+
+
+def footer(where: Sequence[Where], width: int, *, control: bool = True, in_time: bool = False) -> Line:
+    """The keys of a screen in one line: control first, then the screen's own, then the general; the least needed go when narrow."""
+    groups: list[list[Key]] = [[], [], []]
+    for key in KEYS:
+        if not key.footer or (key.control and not control):
+            continue
+        if key.control:
+            groups[0].append(key)
+        elif (key.where in where and key.where not in ("lists", "everywhere", "time")) or (key.where == "time" and in_time):
+            groups[1].append(key)
+        elif key.where == "everywhere" or (key.where == "lists" and "lists" in where):
+            groups[2].append(key)
+    kept = [key for group in groups for key in group]
+    row = _row(groups, kept)
+    while width_of(row) > width and len(kept) > 1:
+        kept.remove(max(reversed(kept), key=lambda key: key.footer))
+        row = _row(groups, kept)
+    return fit(row, width)
+
+
+def _row(groups: Sequence[Sequence[Key]], kept: Sequence[Key]) -> Line:
+    spans: list[Span] = []
+    for group in groups:
+        shown = [key for key in group if key in kept]
+        if shown and spans:
+            spans.append(Span(DIVIDER, "rule"))
+        for key in shown:
+            name = FOOTER_NAMES.get(key.keys[0], key.keys[0])
+            spans += [Span(f" {name}", "key"), Span(f" {key.label}", "quiet")]
+    return tuple(spans)
+
+
+def said_line(frame: Frame, width: int) -> Line:
+    """What the viewer has to say, or that a screen is view only; blank otherwise, so that nothing moves when it speaks."""
+    tones: dict[str, Tone] = {"red": "red", "amber": "amber"}
+    return fit(line(" ", (frame.said, tones.get(frame.said_tone, frame.said_tone))), width)
+
+
+def scrubber_line(frame: Frame, width: int) -> Line:
+    """The whole run as a line: its events, what has been seen, and where one is; then the step."""
+    head = frame.playhead
+    step = f"  step {number.count(frame.view.step)} "
+    room = width - len(step) - 1
+    if room < 12:
+        return fit(line((step, "plain")), width)
+    pins = [Pin(mark.time, mark.glyph, tone_of(mark)) for mark in frame.marks if mark.jump]
+    track = scrubber(head.begin, head.end, head.time, room, pins=pins, seen=frame.seen, ascii=frame.ascii)
+    return (Span(" "), *(Span(text, tone) for text, tone in track), Span(step, "plain"))

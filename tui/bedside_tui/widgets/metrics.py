@@ -1,0 +1,56 @@
+"""Metrics as rows: state, name, value, how it went, and the few words worth saying."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from bedside_tui.draw import number
+from bedside_tui.draw.sparkline import reads, sparkline
+from bedside_tui.store.view import MetricView
+from bedside_tui.theme import Tone
+from bedside_tui.widgets.lines import Line, line, pad, pad_left
+from bedside_tui.widgets.status import BADGES
+
+VALUE = 10
+"""Cells of a value: `number.value` takes at most 9."""
+
+REMARK = 26
+"""Cells of a remark: `best 0.0209 @ 12,102` and room to stand apart."""
+
+
+class MetricColumns(NamedTuple):
+    """Cells of each column of a row; 0 where a column has gone."""
+
+    name: int
+    spark: int
+    remark: int
+
+
+def columns_for(width: int, longest: int) -> MetricColumns:
+    """How a row of `width` cells is divided: the remark goes first when it gets narrow, then the sparkline, never the value."""
+    left = width - 3 - VALUE - 2
+    name = max(6, min(longest, 28, left // 3 if width >= 60 else left))
+    left -= name
+    remark = REMARK if left >= REMARK + 12 else 0
+    spark = min(60, max(0, left - remark - 2))
+    return MetricColumns(name, spark if spark >= 6 else 0, remark)
+
+
+def longest_name(metrics: Sequence[MetricView]) -> int:
+    """The width of the name column that would cut nothing, at least that of usual names so that it seldom changes."""
+    return max([14, *(len(metric.name) for metric in metrics)])
+
+
+def metric_row(metric: MetricView, cells: MetricColumns, *, pinned: bool = False, ascii: bool = False) -> Line:
+    """` ▲ loss/commit      0.0910  ⣀⣀⡠⠤⠒⠊⠉  rising since 11,400`. One colour a row but for the value and the badge."""
+    glyph, tone = BADGES[metric.badge]
+    alarmed = metric.badge in ("red", "amber")
+    name_tone: Tone = "strong" if alarmed else "plain"
+    curve: Tone = tone if alarmed else "curve"
+    spark = sparkline(metric.history.columns(reads(cells.spark)), cells.spark, ascii=ascii) if cells.spark else ""
+    return line(
+        " ", (glyph, tone), " ", (pad(metric.name, cells.name), name_tone), (pad_left(number.value(metric.value), VALUE), "strong"), "  ",
+        (spark, curve), "  " if cells.remark else "",
+        (pad(("pinned  " if pinned and not metric.remark else "") + metric.remark, cells.remark), tone if alarmed else "quiet"),
+    )  # fmt: skip
