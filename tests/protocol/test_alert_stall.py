@@ -43,6 +43,25 @@ def test_silence_after_steps_is_amber_then_red_and_clears_with_the_next_step() -
     assert amber.message == "no step for 61 s, median step 1 s"
 
 
+def test_late_values_of_older_steps_are_no_progress() -> None:
+    silent = [record for tick in ticks(100, 200, 99) for record in (tick, logged(98, tick.time))]
+    assert stall(run(stepping(100) + silent)) == ["ok", "amber"]
+
+
+def test_a_run_that_goes_back_moves_even_while_ticks_hold_its_highest_step() -> None:
+    again = [record for tick in ticks(100, 200, 99) for record in (tick, logged(int(tick.time) - 80, tick.time))]
+    assert stall(run(stepping(100) + again)) == ["ok"]
+
+
+def test_a_log_without_ticks_is_known_to_have_begun() -> None:
+    assert stall(run([logged(step, step * 100.0) for step in range(10)])) == ["ok"]
+
+
+def test_being_called_stalled_does_not_end_the_silence() -> None:
+    changes = run(stepping(100) + ticks(100, 170, 99) + at(170.0, LifecycleChanged("stalled")) + ticks(170, 500, 99))
+    assert stall(changes) == ["ok", "amber", "red"]
+
+
 def test_a_run_of_long_steps_may_be_silent_for_long() -> None:
     assert stall(run(stepping(600, every=30.0) + ticks(600, 800, 19))) == ["ok"]
 

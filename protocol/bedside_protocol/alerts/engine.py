@@ -15,7 +15,7 @@ from bedside_protocol.alerts.defaults import DEFAULT_RULES
 from bedside_protocol.alerts.ledger import Ledger
 from bedside_protocol.alerts.rules import NoStep, OnProbe, OnRun, Rule
 from bedside_protocol.alerts.sight import Sight
-from bedside_protocol.alerts.stall import Stall
+from bedside_protocol.alerts.stall import Source, Stall
 from bedside_protocol.records import (
     AlertAcknowledged,
     AlertChanged,
@@ -110,7 +110,7 @@ class Engine:
     def _metrics(self, record: Record, body: Metrics) -> None:
         self._curves_of(record.rank).take(body)
         if len(body.steps):
-            self._progress(int(body.steps[-1]), float(body.times[-1]))
+            self._progress("values", int(body.steps[-1]), float(body.times[-1]))
 
     def _curves_of(self, rank: int) -> Curves:
         if rank not in self._curves:
@@ -160,15 +160,12 @@ class Engine:
         self._over(record.time, body.step)
 
     def _tick(self, record: Record, body: Tick) -> None:
-        self._progress(body.step, record.time)
-        for alarm, stall in self._stalls:
-            if not stall.exempt:
-                self._ledger.judge(alarm, stall.see(record.time), body.step, record.time, stall.facts)
+        self._progress("ticks", body.step, record.time)
 
-    def _progress(self, step: int, time: float) -> None:
+    def _progress(self, source: Source, step: int, time: float) -> None:
         for alarm, stall in self._stalls:
-            stall.progress(step, time)
-            if not (alarm.rests or stall.exempt):
+            stall.progress(source, step, time)
+            if not stall.exempt:
                 self._ledger.judge(alarm, stall.see(time), step, time, stall.facts)
 
     def _reason(self) -> str:
@@ -188,5 +185,5 @@ class Engine:
 
 
 def _ends(fields: Mapping[str, Scalar]) -> bool:
-    """Whether an event marks the end of its phase."""
-    return fields.get("state") in ("end", "ended") or bool(fields.get("ended"))
+    """Whether a `phase` event (its name is the field `name`) marks the end: `state` is "begin" or "end"."""
+    return fields.get("state") == "end"

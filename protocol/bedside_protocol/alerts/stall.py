@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, Literal, TypeAlias
 
 from bedside_protocol.alerts.levels import AMBER, OK, RED, Facts
 from bedside_protocol.alerts.median import RollingMedian
@@ -10,27 +10,32 @@ from bedside_protocol.alerts.rules import NoStep
 
 _WINDOW: Final = 101
 
+Source: TypeAlias = Literal["ticks", "values"]
+
 
 class Stall:
     """The time since the last step against the median step."""
 
-    __slots__ = ("_excuse", "_median", "_moved", "_silence", "_step", "limits")
+    __slots__ = ("_excuse", "_excused", "_median", "_moved", "_said", "_silence", "limits")
 
     def __init__(self, limits: NoStep) -> None:
         self.limits = limits
         self._median = RollingMedian(_WINDOW)
-        self._step: int | None = None
+        self._said: dict[Source, tuple[int, float]] = {}
+        """The last step each source said, and when it first did."""
         self._moved = 0.0
+        self._excused = 0.0
+        """When silence was last excused: time before that is in no step's pace."""
         self._silence = 0.0
         self._excuse = ""
 
     def __repr__(self) -> str:
-        return f"<Stall step {self._step}, silent for {self._silence:.1f} s, {self.exempt or 'watching'}>"
+        return f"<Stall silent for {self._silence:.1f} s, {self.exempt or 'watching'}>"
 
     @property
     def exempt(self) -> str:
         """Why silence is legitimate now, empty when it is not."""
-        return self._excuse or ("starting" if self._step is None else "")
+        return self._excuse or ("" if self._said else "starting")
 
     @property
     def limit(self) -> float:
@@ -41,22 +46,32 @@ class Stall:
         return {"value": self._silence, "silence": self._silence, "median": self._median.value}
 
     def excuse(self, why: str, time: float) -> None:
-        """From now on silence is legitimate because of `why`; empty: no longer, and the silence so far is forgotten."""
-        self._excuse = why
-        self._moved = time
+        """From now on silence is legitimate because of `why`; empty: no longer. Where that is new, the silence so far is forgotten."""
+        if why != self._excuse:
+            self._excuse = why
+            self._moved = self._excused = time
 
     def restart(self, time: float) -> None:
         """The steps begin anew: a resumed run is starting again."""
-        self._step = None
-        self.excuse("", time)
+        self._said.clear()
+        self._excuse = ""
+        self._moved = self._excused = time
 
-    def progress(self, step: int, time: float) -> None:
-        """The run is known to have been at `step` at `time`; step 0 is before the first."""
-        if step == self._step or (self._step is None and step <= 0):
+    def progress(self, source: Source, step: int, time: float) -> None:
+        """One of those who know says the run was at `step` at `time`; step 0 is before the first.
+
+        Each is compared with itself alone: a late block of values after a tick is no way back, and a run that goes back while the
+        ticks hold on to its highest step still moves.
+        """
+        before = self._said.get(source)
+        if (before is None and step <= 0) or (before is not None and step == before[0]):
             return
-        if self._step is not None and step > self._step and time > self._moved and not self._excuse:
-            self._median.push((time - self._moved) / (step - self._step))
-        self._step, self._moved = step, max(time, self._moved)
+        self._said[source] = (step, time)
+        if before is None and len(self._said) > 1:
+            return
+        if before is not None and step > before[0] and time > before[1] and not self._excuse:
+            self._median.push((time - max(before[1], self._excused)) / (step - before[0]))
+        self._moved = max(time, self._moved)
 
     def see(self, time: float) -> int:
         """The level at `time`."""
