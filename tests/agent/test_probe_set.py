@@ -16,7 +16,7 @@ from bedside_protocol.records import ProbeDeclared, Snapshot
 
 
 class Steps(Probe):
-    """Tells the step, after `seconds` of work."""
+    """Tells the step, and says it cost `seconds`: costs and steps of many seconds, beside which the test's own do not count."""
 
     kind = "steps"
 
@@ -25,10 +25,17 @@ class Steps(Probe):
         self.seconds = seconds
 
     def measure(self, step: int) -> Snapshot | None:
+        return Snapshot(self.name, self.kind, step, {"step": float(step)}, cost=self.seconds)
+
+
+class Working(Steps):
+    """Takes the time it says."""
+
+    def measure(self, step: int) -> Snapshot | None:
         until = time.perf_counter() + self.seconds
         while time.perf_counter() < until:
             pass
-        return Snapshot(self.name, self.kind, step, {"step": float(step)})
+        return Snapshot(self.name, self.kind, step, {})
 
 
 class FedOneStep(Steps):
@@ -53,7 +60,7 @@ class Faulty(Steps):
         raise self.error
 
 
-def measured_steps(probes: ProbeSet, steps: range, seconds: float = 1.0) -> list[int]:
+def measured_steps(probes: ProbeSet, steps: range, seconds: float = 1000.0) -> list[int]:
     return [snapshot.step for step in steps for snapshot in probes.boundary(step, seconds)]
 
 
@@ -142,26 +149,40 @@ def test_a_probe_with_nothing_to_tell_is_asked_ever_more_rarely(probes: ProbeSet
 
 
 def test_the_cost_of_a_snapshot_is_the_time_it_took_of_the_training_thread(probes: ProbeSet) -> None:
-    probes.add(Steps("s", every(1), seconds=0.003))
+    probes.add(Working("s", every(1), seconds=0.003))
+    began = time.perf_counter()
     (snapshot,) = probes.boundary(1, 10.0)
-    assert 0.003 <= snapshot.cost < 0.1
+    assert 0.003 <= snapshot.cost <= time.perf_counter() - began
 
 
 def test_a_dear_probe_is_stretched_until_it_keeps_the_budget_and_says_so(probes: ProbeSet) -> None:
-    probes.add(Steps("dear", every(10), seconds=0.002))
+    probes.add(Steps("dear", every(10), seconds=2000.0))
     probes.declared()
-    steps = measured_steps(probes, range(1, 4001), seconds=0.001)
-    gap = steps[-1] - steps[-2]
-    assert 0.002 / (gap * 0.001) <= 0.01
-    assert gap <= 1280  # 2 ms of every 1 ms step need 200 steps; the rest is room for a slow machine
-    assert probes.declared()[-1].every == gap
+    steps = measured_steps(probes, range(1, 4001), seconds=1000.0)
+    assert steps[-1] - steps[-2] == 320  # 2 of every 1 need 200 steps for one per cent; the next power of two is 32 × 10
+    assert probes.declared() == [ProbeDeclared("dear", "steps", 320, {})]
 
 
-def test_one_slow_measurement_stretches_at_most_fourfold(probes: ProbeSet) -> None:
-    probe = Steps("s", every(10), seconds=0.05)
+def test_a_probe_that_became_cheap_is_measured_as_often_as_asked_again(probes: ProbeSet) -> None:
+    probe = Steps("s", every(10), seconds=2000.0)
     probes.add(probe)
-    assert measured_steps(probes, range(1, 11), seconds=0.001) == [10]
-    assert measured_steps(probes, range(11, 41), seconds=0.001) == [40]
+    measured_steps(probes, range(1, 1001))
+    probe.seconds = 0.0
+    assert measured_steps(probes, range(1001, 3000))[-2:] == [2980, 2990]
+
+
+def test_a_dear_probe_does_not_slow_a_cheap_one_down(probes: ProbeSet) -> None:
+    probes.add(Steps("dear", every(10), seconds=5000.0))
+    probes.add(Steps("cheap", every(10), seconds=10.0))
+    told = [snapshot for step in range(1, 2001) for snapshot in probes.boundary(step, 1000.0)]
+    assert sum(snapshot.probe == "cheap" for snapshot in told) == 200
+    assert sum(snapshot.cost for snapshot in told if 720 < snapshot.step <= 2000) <= 0.01 * 1280 * 1000.0
+
+
+def test_a_first_slow_measurement_stretches_nothing_and_later_ones_at_most_fourfold_each(probes: ProbeSet) -> None:
+    probe = Steps("s", every(10), seconds=50_000.0)
+    probes.add(probe)
+    assert measured_steps(probes, range(1, 641)) == [10, 20, 40, 160, 640]
 
 
 def test_a_stretched_probe_is_fed_in_the_last_steps_before_it_is_measured(probes: ProbeSet) -> None:
@@ -172,10 +193,10 @@ def test_a_stretched_probe_is_fed_in_the_last_steps_before_it_is_measured(probes
         if codes.armed:
             fed.append(step)
         codes.observe([0, 1])
-        codes.feeding += 0.01  # as if each had taken ten steps' time
-        told += [snapshot.step for snapshot in probes.boundary(step, 0.001)]
-    assert told == [10, 40]
-    assert fed == [*range(1, 11), *range(31, 41)]
+        codes.feeding += 10_000.0  # as if each had taken ten steps' time
+        told += [snapshot.step for snapshot in probes.boundary(step, 1000.0)]
+    assert told == [10, 20, 40]
+    assert fed == [*range(1, 21), *range(31, 41)]
 
 
 def test_an_error_in_a_probe_is_a_problem_naming_it_and_the_others_go_on(probes: ProbeSet, problems: Counter[str]) -> None:

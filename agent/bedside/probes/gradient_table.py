@@ -46,11 +46,11 @@ class Table:
 def summary(rows: Sequence[Row], unowned: Sequence[str]) -> Table:
     """The snapshot of the parameters the optimizers stepped.
 
-    Scalars: `norm` (2-norm over all finite gradients), `nonfinite` (tensors with a NaN or infinity in their gradient), `tensors`
-    (parameters stepped), `none` and `zero` (those whose gradient is None, or zero everywhere), `unowned` (trainable parameters in no
-    optimizer), `unchanged` (pushed by more than rounding, yet exactly where they were), `update_ratio_median` and `update_ratio_max` (over layers:
-    ‖change‖ / ‖weight‖). Arrays over layers, in the order of the parameters: `layer_norm`, `layer_update_ratio` (NaN where the weights
-    were all zero). Texts: the names behind `none`, `zero`, `unowned`, `unchanged` and `nonfinite`, at most 50 each.
+    Scalars: `norm` (2-norm over all finite gradients), `tensors` (parameters stepped), `nonfinite` (those with a NaN or infinity in their
+    gradient), `none` and `zero` (those whose gradient is None, or zero everywhere), `unowned` (trainable parameters in no optimizer),
+    `unchanged` (pushed by more than rounding, yet exactly where they were), `update_ratio_median` and `update_ratio_max`
+    (over layers: ‖change‖ / ‖weight‖). Arrays over layers, in the order of the parameters: `layer_norm`, `layer_update_ratio` (NaN where
+    the weights were all zero). Texts: the names behind `none`, `zero`, `unowned`, `unchanged` and `nonfinite`, at most 50 each.
 
     Waits for the device: the one sync of this probe.
     """

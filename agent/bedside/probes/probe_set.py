@@ -19,7 +19,7 @@ from bedside.probes.probe import Gone, Probe
 from bedside.schedule import BUDGET, NEVER, load, stretches
 
 _RECENT_STEPS = 65  # their median is the time of a step: an evaluation or a pause among them does not move it
-_RECENT_COSTS = 5  # the first measurement allocates and compiles; a median of five forgets it
+_RECENT_COSTS = 5  # the first measurement allocates, another was interrupted: a median of five forgets both
 _QUICKEST_STRETCH = 4  # a measurement: one that happened to be slow must not silence a probe for thousands of steps
 
 
@@ -65,8 +65,8 @@ class _Entry:
         self.patience = min(self.patience * 2, max(self.every, 1))
 
     def cost(self) -> float:
-        """Seconds of the training thread a measurement takes, feeding included."""
-        return statistics.median(self.costs) if self.costs else 0.0
+        """Seconds of the training thread a measurement takes, feeding included; nothing while only the first is known."""
+        return statistics.median_low(self.costs) if len(self.costs) > 1 else 0.0
 
 
 class ProbeSet:
