@@ -68,7 +68,11 @@ def no_columns(axis: Axis = "step") -> Columns:
 
 
 def column_shift(low: int, high: int, room: int) -> int:
-    """The smallest k for which stretches of 2**k, beginning at multiples of 2**k, cover `low`…`high` with at most `room` ≥ 1."""
+    """The smallest k for which stretches of 2**k, beginning at multiples of 2**k, cover `low`…`high` with at most `room` ≥ 1.
+
+    Zero is a multiple of everything, so a range with zero inside takes two stretches even where `room` is 1.
+    """
+    room = max(room, 2 if low < 0 <= high else 1)
     k = max(0, ((high - low) // room).bit_length() - 1)
     while (high >> k) - (low >> k) >= room:
         k += 1
@@ -126,7 +130,7 @@ class Series:
         steps, values = self._steps.all, self._values.all
         self._pyramid.grow(steps, values)
         seen = max(old - 1, 0)
-        self._breaks.extend(np.flatnonzero(np.diff(steps[seen:]) < 0) + seen + 1)
+        self._breaks.extend(np.flatnonzero(steps[seen + 1 :] < steps[seen:-1]) + seen + 1)  # a difference may overflow
         fresh = values[old:]
         finite = np.isfinite(fresh)
         self._lows.extend(_records(np.where(finite, fresh, np.inf), self._best(self._lows, np.inf)) + old)
@@ -226,7 +230,7 @@ class SeriesHistory:
         return int(steps[at]), float(self.values[at])
 
     def columns(self, width: int, *, axis: Axis = "step", smoothing: float = 0.0) -> Columns:
-        """At most `width` columns, and no more than there are points; see the module's docstring.
+        """At most `width` columns, and no more than there are points; see the module's docstring and `column_shift`.
 
         `smoothing` in [0, 1) gives a line instead: low, high, mean and last are then the bias-corrected exponential average of
         the points, taking each column's points as equal to its mean.

@@ -28,7 +28,7 @@ def strip(steps: Sequence[int], usage: Sequence[ArrayLike], width: int, height: 
     shift = column_shift(min(steps), max(steps), min(height, len(steps)))
     newest = {step >> shift: place for place, step in enumerate(steps)}
     shades = _ASCII if ascii else _SHADES
-    return [(row << shift, _shaded(usage[place], width, shades)) for row, place in sorted(newest.items())]
+    return [(row << shift, _shaded(usage[place], width, shades)) for row, place in sorted(newest.items())[-height:]]
 
 
 def span_of(steps: Sequence[int], height: int) -> int:
