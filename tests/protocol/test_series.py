@@ -79,7 +79,7 @@ def test_long_runs_tell_what_their_points_tell(seed: int, length: int, width: in
     random = np.random.default_rng(seed)
     steps = np.cumsum(random.integers(0, 60, length))
     for begin in random.integers(0, length, restarts):
-        steps[begin:] -= random.integers(0, 2 * steps[begin] + 1)
+        steps[begin:] -= random.integers(0, 2 * abs(int(steps[begin])) + 1)
     values = random.normal(size=length).cumsum()
     values[random.random(length) < 0.05] = np.nan
     values[length // 3 : length // 2] = np.inf

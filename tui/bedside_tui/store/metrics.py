@@ -15,7 +15,7 @@ from bedside_protocol.records import Metrics
 from bedside_protocol.sanitise import text
 
 from bedside_tui.store.clean import distinct
-from bedside_tui.store.ledger import Track
+from bedside_tui.store.ledger import Ledger, Track
 from bedside_tui.store.remark import remark
 from bedside_tui.store.view import Badge, MetricView
 
@@ -56,11 +56,12 @@ class Metric:
 class _Group:
     """The metrics that come in rows together, and the blocks that wait to be written."""
 
-    __slots__ = ("blocks", "metrics", "names", "positions")
+    __slots__ = ("blocks", "metrics", "names", "positions", "unknown")
 
     def __init__(self, names: frozenset[object], metrics: Sequence[Metric | None]) -> None:
         self.names = names
         self.metrics = metrics
+        self.unknown = sum(metric is None for metric in metrics)
         self.blocks: list[Metrics] = []
         self.positions: list[int] = []
 
@@ -78,15 +79,14 @@ class _Group:
 class MetricsFold:
     """All metrics of a run."""
 
-    __slots__ = ("_by_name", "_groups", "_shown", "_waiting", "left_out")
+    __slots__ = ("_by_name", "_groups", "_left_out", "_shown", "_waiting")
 
     def __init__(self) -> None:
         self._groups: dict[tuple[int, tuple[str, ...]], _Group] = {}
         self._by_name: dict[object, Metric] = {}
         self._shown: dict[str, Metric] = {}
         self._waiting: list[_Group] = []
-        self.left_out = 0
-        """Values of metrics beyond MOST_METRICS, not kept."""
+        self._left_out: Ledger[int] = Ledger()
 
     def __len__(self) -> int:
         return len(self._shown)
@@ -96,8 +96,10 @@ class MetricsFold:
         if not len(block.steps):
             return
         group = self._groups.get((rank, block.names)) or self._new_group(rank, block.names)
+        unknown = len(block.names) if group is None else group.unknown
+        if unknown:
+            self._left_out.add(position, (self._left_out.last_at(position) or 0) + unknown * len(block.steps))
         if group is None:
-            self.left_out += block.values.size
             return
         if not group.blocks:
             self._make_room(group)
@@ -106,6 +108,10 @@ class MetricsFold:
             self._make_room(group)
         group.blocks.append(block)
         group.positions.append(position)
+
+    def left_out(self, position: int) -> int:
+        """Values of metrics beyond MOST_METRICS, not kept."""
+        return self._left_out.last_at(position) or 0
 
     def settle(self) -> None:
         """Write what waits, so that tracks are complete."""

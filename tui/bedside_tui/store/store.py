@@ -168,7 +168,7 @@ class Store:
         """The run as known at `time` seconds, None for the newest. A time outside `span` is moved to its nearer end."""
         first, last = self.span
         when = last if time is None else min(max(time, first), last)
-        position = self.records if time is None or time >= last else bisect_right(self._times, time)
+        position = bisect_right(self._times, when)
         if self._shown is None or self._shown[0] != (position, when):
             self._shown = (position, when), self._view(position, when)
         return self._shown[1]
@@ -205,8 +205,8 @@ class Store:
 
     def _problems_at(self, position: int) -> dict[str, int]:
         problems = dict(self._problems.upto(position))
-        if self._metrics.left_out and position == self.records:
-            problems[f"a run shows its first {MOST_METRICS:,} metrics: values of others"] = self._metrics.left_out
+        if left_out := self._metrics.left_out(position):
+            problems[f"only the first {MOST_METRICS:,} metrics are kept: values of others"] = left_out
         return problems
 
     def time_of_step(self, step: float) -> float | None:
