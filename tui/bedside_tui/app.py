@@ -9,7 +9,6 @@ from collections.abc import Callable, Mapping
 from typing import ClassVar
 
 from bedside_protocol.records import Scalar, Verb
-
 from bedside_tui.asking import pause_or_resume
 from bedside_tui.draw import number
 from bedside_tui.keys import KEYS

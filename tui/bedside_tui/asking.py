@@ -11,7 +11,6 @@ from typing import NamedTuple
 
 from bedside_protocol.commands import is_over
 from bedside_protocol.records import Lifecycle, Scalar, Verb
-
 from bedside_tui.draw import number
 from bedside_tui.sources.source import Control
 from bedside_tui.store.view import CommandView, View

@@ -77,7 +77,7 @@ KEYS: tuple[Key, ...] = (
     Key(("}",), "speed(2)", "", "double the speed", "time"),
     *(Key((str(tenth),), f"percent({tenth * 10})", "", f"to {tenth * 10} % of the run", "time") for tenth in range(10)),
     Key(("home",), "percent(0)", "", "to the beginning", "time"),
-    Key(("end",), "end", "end", "to the end; in a live run, back to now", "time", footer=2),
+    Key(("end",), "end", "latest", "to the end; in a live run, back to now", "time", footer=2),
     Key(("t",), "pin", "pin", "keep the metric at the top", "vitals", footer=8),
     Key(("y",), "log_axis", "log axis", "logarithmic or linear axis", "chart", footer=1),
     Key(("x",), "time_axis", "step/time", "steps or time along the bottom", "chart", footer=1),

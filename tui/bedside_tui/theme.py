@@ -15,9 +15,10 @@ from rich.color import Color
 from rich.style import Style
 
 Tone = Literal[
-    "plain", "quiet", "rule", "strong", "accent", "curve", "second", "third", "ok", "amber", "red", "alarm", "key", "mode"
+    "plain", "quiet", "rule", "strong", "accent", "curve", "second", "third", "ok", "amber", "red", "alarm", "key", "mode", "cursor"
 ]  # fmt: skip
-"""`alarm`: the whole line of a red alarm. `mode`: the line that says this is not now. `curve`, `second`, `third`: data."""
+"""`alarm`: the whole line of a red alarm. `mode`: the line that says this is not now. `cursor`: the cell one types in. `curve`, `second`,
+`third`: data."""
 
 PaletteName = Literal["dark", "light", "ansi", "mono"]
 
@@ -31,6 +32,11 @@ class Palette:
     background: str
     selected: Style
     tones: Mapping[Tone, Style]
+
+    @property
+    def ground(self) -> Style:
+        """What lies under everything: the background, or the terminal's own."""
+        return Style() if self.ansi else Style.parse(f"on {self.background}")
 
     @property
     def ansi(self) -> bool:
@@ -47,7 +53,7 @@ DARK = Palette(
     _styles(
         plain="#b4bcc4", quiet="#77818b", rule="#4a545e", strong="bold #e4e9ee", accent="#6fb3c8", curve="#6fb3c8",
         second="#c9a86a", third="#a78fc9", ok="#7fa98a", amber="bold #e5b567", red="bold #ff6b63", alarm="bold #ffffff on #8c2a2a",
-        key="bold #c8d0d8", mode="#101418 on #6fb3c8",
+        key="bold #c8d0d8", mode="#cfe8f1 on #1f4a5a", cursor="#101418 on #6fb3c8",
     ),
 )  # fmt: skip
 
@@ -56,7 +62,7 @@ LIGHT = Palette(
     _styles(
         plain="#3c444c", quiet="#6d757d", rule="#b4bac0", strong="bold #14181c", accent="#1f6f87", curve="#1f6f87",
         second="#8a5a00", third="#6a4c9c", ok="#3c7a4c", amber="bold #965c00", red="bold #b3201a", alarm="bold #ffffff on #a8251f",
-        key="bold #14181c", mode="#ffffff on #1f6f87",
+        key="bold #14181c", mode="#0f3a47 on #cfe3ea", cursor="#ffffff on #1f6f87",
     ),
 )  # fmt: skip
 
@@ -67,7 +73,7 @@ ANSI = Palette(
     _styles(
         plain="default", quiet="dim", rule="dim", strong="bold default", accent="cyan", curve="cyan",
         second="yellow", third="magenta", ok="green", amber="bold yellow", red="bold red", alarm="bold white on red",
-        key="bold default", mode="reverse cyan",
+        key="bold default", mode="reverse cyan", cursor="reverse",
     ),
 )  # fmt: skip
 
@@ -75,7 +81,7 @@ MONO = Palette(
     "mono", True, "ansi_default", Style(reverse=True),
     _styles(
         plain="default", quiet="dim", rule="dim", strong="bold", accent="default", curve="default", second="bold", third="dim",
-        ok="default", amber="bold", red="bold", alarm="bold reverse", key="bold", mode="reverse",
+        ok="default", amber="bold", red="bold", alarm="bold reverse", key="bold", mode="reverse", cursor="reverse",
     ),
 )  # fmt: skip
 

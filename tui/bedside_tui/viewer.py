@@ -6,17 +6,18 @@ the drawing, the screens, the colours, the list of runs, and the promise that no
 
 from __future__ import annotations
 
+import asyncio
 import time
 import traceback
 from collections.abc import Callable, Sequence
 from typing import ClassVar
 
-from bedside_protocol.sanitise import text as safe
 from rich.text import Text
 from textual.app import App
 from textual.message import Message
 from textual.theme import Theme
 
+from bedside_protocol.sanitise import text as safe
 from bedside_tui.screens.base import RunScreen
 from bedside_tui.screens.runs import Library, RunRow, RunsScreen
 from bedside_tui.sources.source import Source
@@ -69,6 +70,8 @@ class Viewer(App[None], inherit_bindings=False):
         self._fps = fps
         self._read_only = read_only
         self._now = monotonic
+        self.settled = asyncio.Event()
+        """Set once all that had been written before we came is read, or the list of runs where no run is open."""
         self.screens: dict[str, RunScreen] = {}
         self.viewing = Viewing(source, self._now(), read_only=read_only, left=left)
 
@@ -97,6 +100,8 @@ class Viewer(App[None], inherit_bindings=False):
         """Read what came, and let the keyboard have its turn when it is much."""
         if self.viewing.take(self._now, FEEDING):
             self.post_message(self.Arrived())
+        elif self.viewing.status.complete:
+            self.settled.set()
 
     @property
     def top(self) -> RunScreen | None:
@@ -123,12 +128,13 @@ class Viewer(App[None], inherit_bindings=False):
     def paint(self, palette: Palette) -> None:
         """Use these colours from here on."""
         self.look = Look(palette, self.look.ascii)
-        background = palette.background
-        name = f"bedside-{palette.name}"
-        ink = "ansi_default" if palette.ansi else str(palette.tones["plain"].color.name if palette.tones["plain"].color else "")
-        self.register_theme(Theme(name, primary=ink, foreground=ink, background=background, surface=background, dark=palette.dark,
-                                  ansi=palette.ansi))  # fmt: skip
-        self.theme = name
+        if palette.ansi:
+            self.theme = "ansi-dark"  # the terminal's own colours, whichever they are
+        else:
+            name = f"bedside-{palette.name}"
+            ink, ground = palette.tones["plain"].color, palette.background
+            self.register_theme(Theme(name, primary=ink.name if ink else "white", background=ground, surface=ground, dark=palette.dark))
+            self.theme = name
         self.ansi_color = palette.ansi
 
     def _fatal_error(self) -> None:
@@ -151,6 +157,8 @@ class Viewer(App[None], inherit_bindings=False):
 
     def _show_runs(self, rows: Sequence[RunRow]) -> None:
         self.run_rows, self.runs_read = rows, True
+        if self.viewing.source is None:
+            self.settled.set()
         self.redraw()
 
     def open_run(self, row: RunRow) -> None:

@@ -10,7 +10,6 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Mapping, Sequence
 
 from bedside_protocol.records import Scalar, Verb
-
 from bedside_tui.asking import Asking, Verdict
 from bedside_tui.clock import ReplayClock
 from bedside_tui.draw import number

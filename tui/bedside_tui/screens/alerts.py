@@ -7,9 +7,17 @@ from bedside_tui.screens.base import RunScreen
 from bedside_tui.store.view import AlertView, View
 from bedside_tui.widgets.alarms import alert_row, alerts_heading, opened
 from bedside_tui.widgets.choice import window
+from bedside_tui.widgets.curves import curve_panel
 from bedside_tui.widgets.frame import Frame
-from bedside_tui.widgets.lines import Line, fit, line, pad, rule, select
+from bedside_tui.widgets.lines import Line, beside, filled, fit, line, pad, rule, select
+from bedside_tui.widgets.probe_panels import panel_of
 from bedside_tui.widgets.status import title_of
+
+WIDE = 150
+"""Columns from which what the alarm is about stands beside its page."""
+
+PAGE = 84
+"""Columns of the page then: a line one can read without losing it."""
 
 AlertKey = tuple[str, str, int]
 
@@ -55,12 +63,15 @@ class AlertsScreen(RunScreen):
     def _opened(self, frame: Frame, alert: AlertView, count: int, width: int, height: int) -> list[Line]:
         place = number.ordinal(self.choice.place + 1, count)
         lines = [self.heading(frame, f"alert {place}", width)]
-        page = opened(alert, frame.view, min(width, 110))
+        beside_it = width >= WIDE
+        page = opened(alert, frame.view, PAGE if beside_it else width)
         room = height - 1
         self._scroll = max(0, min(self._scroll, len(page) - room))
         shown = page[self._scroll : self._scroll + room]
         if len(page) > self._scroll + room:
             shown[-1] = line((f"          +{len(page) - self._scroll - room + 1} more lines, j", "quiet"))
+        if beside_it:
+            return lines + beside(shown, _evidence(alert, frame, width - PAGE - 1, room), PAGE)
         return lines + shown
 
     def show_alarm(self, key: AlertKey) -> None:
@@ -92,6 +103,14 @@ class AlertsScreen(RunScreen):
             self.action_move(1_000)
         else:
             super().action_last()
+
+
+def _evidence(alert: AlertView, frame: Frame, width: int, height: int) -> list[Line]:
+    """What the alarm is about: the panel of its probe, or the chart of its metric."""
+    probe, metric = frame.view.probe(alert.target), frame.view.metric(alert.target)
+    if probe is not None:
+        return panel_of(probe, frame, width, min(height, 30))
+    return filled(curve_panel(frame, [metric], width, min(height, 24)), height) if metric is not None else []
 
 
 def not_judged(view: View, width: int) -> list[Line]:

@@ -6,8 +6,12 @@ everywhere; a subclass draws the body between them.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Collection, Hashable, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, cast
+
+from textual.app import ComposeResult
+from textual.binding import Binding
+from textual.screen import Screen
 
 from bedside_tui.keys import Where, keys_of, presses
 from bedside_tui.widgets.choice import Choice
@@ -16,9 +20,6 @@ from bedside_tui.widgets.frame import Frame
 from bedside_tui.widgets.lines import Line, filled, line, pointed, rule, wrapped
 from bedside_tui.widgets.rows import Look, Rows
 from bedside_tui.widgets.status import age_text, alarm_line, status_line, time_line
-from textual.app import ComposeResult
-from textual.binding import Binding
-from textual.screen import Screen
 
 if TYPE_CHECKING:
     from bedside_tui.app import BedsideApp
@@ -35,10 +36,10 @@ def head(frame: Frame, width: int) -> list[Line]:
     return lines if frame.playhead.mode == "now" else [time_line(frame, width), *lines]
 
 
-def foot(frame: Frame, where: Sequence[Where], width: int) -> list[Line]:
+def foot(frame: Frame, where: Sequence[Where], width: int, idle: Collection[str] = ()) -> list[Line]:
     """What was said and the keys, and the scrubber if this is not now."""
     in_time = frame.playhead.mode != "now"
-    lines = [said_line(frame, width), footer(where, width, control=frame.control, in_time=in_time)]
+    lines = [said_line(frame, width), footer(where, width, control=frame.control, in_time=in_time, idle=idle)]
     return [scrubber_line(frame, width), *lines] if in_time else lines
 
 
@@ -46,6 +47,8 @@ class RunScreen(Screen[None], inherit_bindings=False):
     """A screen about one run. Subclasses give `where` (their name and places in the table of keys) and `body`."""
 
     where: ClassVar[tuple[Where, ...]] = ("lists",)
+    idle: ClassVar[frozenset[str]] = frozenset()
+    """Actions of lists that do nothing here, left out of the footer."""
     AUTO_FOCUS = None
     ALLOW_SELECT = False
     CSS = "RunScreen { layout: vertical; padding: 0; }"
@@ -80,7 +83,7 @@ class RunScreen(Screen[None], inherit_bindings=False):
         width, height = self.rows.size
         if not width or not height:
             return
-        top, bottom = head(frame, width), foot(frame, self.where, width)
+        top, bottom = self.top_lines(frame, width), foot(frame, self.where, width, self.idle)
         room = height - len(top) - len(bottom)
         if room < 3:
             bottom = bottom[-1:] if height > len(top) + 1 else []
@@ -96,6 +99,10 @@ class RunScreen(Screen[None], inherit_bindings=False):
         parts = wrapped(sentence, max(8, width - 6))
         body = [line(("   " if place else " ✖ ", "red"), part) for place, part in enumerate(parts)]
         self.rows.show(filled([(), *body, *self.empty("other screens may work: v h b l w; q leaves")], height), look)
+
+    def top_lines(self, frame: Frame, width: int) -> list[Line]:
+        """The head; another one only where there is no run to speak of."""
+        return head(frame, width)
 
     def body(self, frame: Frame, width: int, height: int) -> list[Line]:
         """The lines between head and foot: at most `height`, each cut at `width`."""

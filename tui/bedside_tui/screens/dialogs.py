@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Literal, NamedTuple, TypeVar
 
+from textual import events
+from textual.app import ComposeResult
+from textual.screen import ModalScreen
+
 from bedside_tui.widgets.choice import Choice, window
 from bedside_tui.widgets.editor import Editor
 from bedside_tui.widgets.lines import Line, ends, line, rule, select, wrapped
 from bedside_tui.widgets.rows import Look, Rows
-from textual import events
-from textual.app import ComposeResult
-from textual.screen import ModalScreen
 
 T = TypeVar("T")
 
@@ -93,7 +94,7 @@ class AskLine(Dialog[str]):
 
 STOP_CHOICES: tuple[tuple[StopAnswer, str, str], ...] = (
     ("checkpoint", "checkpoint and stop", "save at the next step boundary, then end the run there"),
-    ("stop", "stop now", "end the run at the next step boundary; what is not saved is lost"),
+    ("stop", "stop now", "end the run at the next step boundary, without saving"),
     ("cancel", "cancel", "let it run"),
 )
 

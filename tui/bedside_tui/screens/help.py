@@ -21,14 +21,15 @@ SYMBOLS = (
 )
 
 
-def help_lines(width: int) -> list[Line]:
-    """Everything the help screen says, in one column, or in two where the width allows."""
-    columns = 2 if width >= 110 else 1
+def help_lines(width: int, wanted: str = "") -> list[Line]:
+    """Everything the help screen says, in one column, or in two where the width allows; with `wanted` only rows that contain it."""
+    columns = 2 if width >= 110 and not wanted else 1
     each = width // columns - (1 if columns == 2 else 0)
-    blocks = [_section(title, rows, each) for title, rows in help_rows()]
-    blocks.append(_section("symbols", list(SYMBOLS), each))
+    sections = [*help_rows(), ("symbols", list(SYMBOLS))]
+    kept = [(title, [row for row in rows if wanted.lower() in " ".join(row).lower()]) for title, rows in sections]
+    blocks = [_section(title, rows, each) for title, rows in kept]
     if columns == 1:
-        return [row for block in blocks for row in block]
+        return [row for block, (_, rows) in zip(blocks, kept, strict=True) if rows for row in block]
     left, right = [*blocks[0], *blocks[3]], [*blocks[1], *blocks[2], *blocks[4]]
     paired = zip_longest(left, right, fillvalue=())
     return [beside([one], [other], each)[0] for one, other in paired]
@@ -45,9 +46,12 @@ class HelpScreen(RunScreen):
     """Keys from their table. The cursor scrolls."""
 
     where = ("lists",)
+    idle = frozenset({"open"})
 
     def body(self, frame: Frame, width: int, height: int) -> list[Line]:
-        lines = help_lines(width)
+        lines = help_lines(width, self.filter)
+        if self.filter and not lines:
+            return [self.heading(frame, "help", width), *self.empty("no key does that; esc shows all")]
         scrolls = max(1, len(lines) - height + 1)
         self.choice.offer(range(scrolls))
         first = self.choice.place if len(lines) > height else window(len(lines), 0, height)

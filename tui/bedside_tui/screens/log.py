@@ -57,8 +57,11 @@ def _detail(view: View, mark: Mark, width: int) -> list[Line]:
 
 
 def _command_at(view: View, mark: Mark) -> CommandView | None:
-    """The command one of whose moments made this mark."""
-    if mark.kind not in ("command", "checkpoint"):
+    """The command one of whose moments made this mark; for a checkpoint the one that asked for it."""
+    if mark.kind == "checkpoint":
+        saving = (command for command in view.commands if command.verb in ("checkpoint", "stop"))
+        return next((command for command in saving if command.life[0][0] <= mark.time <= command.life[-1][0]), None)
+    if mark.kind != "command":
         return None
     return next((command for command in view.commands if any(moment[0] == mark.time for moment in command.life)), None)
 

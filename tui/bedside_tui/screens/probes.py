@@ -11,6 +11,7 @@ from bedside_tui.widgets.frame import Frame
 from bedside_tui.widgets.lines import Line, ends, line, rule
 from bedside_tui.widgets.probe_panels import PANELS, probe_title, scalars_panel, verdict_of
 from bedside_tui.widgets.status import age_text
+from bedside_tui.widgets.vitals import waiting_for
 
 
 class ProbeScreen(RunScreen):
@@ -29,11 +30,12 @@ class ProbeScreen(RunScreen):
         place = f"  {number.ordinal(self.choice.place + 1, len(probes))}" if len(probes) > 1 else ""
         said, tone = verdict_of(probe)
         age, age_tone = age_text(frame)
-        lines = [rule(probe_title(probe) + place, width, age, age_tone), ends((), line((f"{said} ", tone)), width)]
+        lines = [rule(probe_title(probe) + place, width, age, age_tone)]
         if probe.snapshot is None:
-            return lines + self.empty(probe.not_checked or f"declared, not measured yet: every {number.count(probe.every)} steps")
-        lines[1:] = []
+            return lines + self.empty(waiting_for(probe))
         panel = PANELS.get(self.kind, scalars_panel)(probe, frame, width, height - 1)
+        if panel:  # the verdict has its place at the end of the first line, over whatever is cut for it
+            panel[0] = ends(panel[0], line((f"  {said} ", tone)), width)
         return lines + panel
 
     def action_open(self) -> None:

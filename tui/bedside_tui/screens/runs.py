@@ -8,14 +8,14 @@ from typing import Protocol
 
 from bedside_protocol.records import Lifecycle
 from bedside_tui.draw import number
-from bedside_tui.screens.base import RunScreen
+from bedside_tui.screens.base import RunScreen, head
 from bedside_tui.sources.source import Source
 from bedside_tui.store.view import Badge
 from bedside_tui.theme import Tone
 from bedside_tui.widgets.choice import window
 from bedside_tui.widgets.frame import Frame
-from bedside_tui.widgets.lines import Line, line, pad, pad_left, rule, select, wrapped
-from bedside_tui.widgets.status import BADGES, LIFECYCLE
+from bedside_tui.widgets.lines import Line, fit, line, pad, pad_left, rule, select, wrapped
+from bedside_tui.widgets.status import BADGES, LIFECYCLE, SEVERITIES
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +54,8 @@ class Library(Protocol):
         """The way to a run's records, not yet started."""
 
 
+ALIVE = ("starting", "running", "paused", "stalled", "suspended", "unreachable")
+
 HEALTH: dict[str, str] = {"red": "✖ red", "amber": "▲ amber", "ok": "● ok", "pending": "◌ pending", "none": "unknown"}
 
 
@@ -62,6 +64,12 @@ class RunsScreen(RunScreen):
 
     where = ("lists", "runs")
 
+    def top_lines(self, frame: Frame, width: int) -> list[Line]:
+        """Where no run is open, what there is altogether."""
+        if self.viewer.viewing.source is not None:
+            return head(frame, width)
+        return list_head(self.viewer.run_rows, width)
+
     def body(self, frame: Frame, width: int, height: int) -> list[Line]:
         rows = [row for row in self.viewer.run_rows if self.passes(row.title, row.lifecycle, row.result, row.id)]
         chosen = self.choice.offer([row.id for row in rows])
@@ -69,11 +77,12 @@ class RunsScreen(RunScreen):
         lines = [rule(title, width)]
         if not rows:
             return lines + self.empty(*self._why_empty())
-        lines.append(_heading(width))
+        longest = max(len(row.title) for row in rows)
+        lines.append(_heading(width, longest))
         room = height - len(lines) - (2 if height > 8 else 0)
         first = window(len(rows), self.choice.place, room)
         for row in rows[first : first + room]:
-            drawn = run_line(row, width)
+            drawn = run_line(row, width, longest)
             lines.append(select(drawn, width) if row.id == chosen else drawn)
         where = next((row.dir for row in rows if row.id == chosen), "")
         if height > 8:
@@ -96,31 +105,52 @@ class RunsScreen(RunScreen):
             self.viewer.open_run(row)
 
 
-def _columns(width: int) -> tuple[int, int]:
+def list_head(rows: Sequence[RunRow], width: int) -> list[Line]:
+    """The two lines on top of a list without an open run: how many there are, and which that still run need somebody."""
+    alive = [row for row in rows if row.lifecycle in ALIVE]
+    over = len(rows) - len(alive)
+    first = line((" bedside", "strong"), (f"  {number.count(len(alive))} alive  {number.count(over)} over", "plain"))
+    sick = [row for row in alive if row.verdict in ("red", "amber")]
+    if not sick:
+        return [first, line((" ● ok" if alive else " ◌", "ok" if alive else "quiet"), ("  no living run has an alarm", "quiet"))]
+    worst = sorted(sick, key=lambda row: row.verdict != "red")
+    word, tone = SEVERITIES[worst[0].verdict]
+    names = ", ".join(row.title for row in worst)
+    return [first, tuple(span._replace(tone=tone) for span in fit(line(f" {word}  {names}"), width))]
+
+
+FIXED = 3 + 8 + 9 + 2 + 10 + 8 + 7
+"""Cells of all columns but the run's and the state's: glyph, step, loss, health, result, when."""
+
+SHORT = 100
+"""Columns below which a reason is cut to its first word."""
+
+
+def _columns(width: int, longest: int) -> tuple[int, int]:
     """Widths of the run's and the state's column: they take what the fixed ones leave."""
-    fixed = 3 + 10 + 10 + 10 + 9 + 8
-    left = max(16, width - fixed)
-    state = min(30, max(8, left * 2 // 5))
-    return left - state, state
+    left = max(16, width - FIXED)
+    name = min(longest + 2, max(left * 11 // 20, left - 34))
+    return name, left - name
 
 
-def _heading(width: int) -> Line:
-    name, state = _columns(width)
-    return line((f"   {pad('run', name)}{pad('state', state)}{pad_left('step', 10)}{pad_left('loss', 10)}  {pad('health', 10)}"
-                 f"{pad('result', 9)}{pad_left('when', 5)} ", "quiet"))  # fmt: skip
+def _heading(width: int, longest: int) -> Line:
+    name, state = _columns(width, longest)
+    return line((f"   {pad('run', name)}{pad('state', state)}{pad_left('step', 8)}{pad_left('loss', 9)}  {pad('health', 10)}"
+                 f"{pad('result', 8)}{pad_left('when', 6)} ", "quiet"))  # fmt: skip
 
 
-def run_line(row: RunRow, width: int) -> Line:
+def run_line(row: RunRow, width: int, longest: int) -> Line:
     """` ✖ world/v7.0.5  killed (9)  95,210  1.31  ✖ red  failed  3 d`."""
-    name, state = _columns(width)
+    name, state = _columns(width, longest)
     glyph, tone = LIFECYCLE[row.lifecycle]
     words = row.lifecycle + (" here" if row.here and row.lifecycle == "running" else "")
     if row.reason and row.lifecycle not in ("running", "starting", "finished"):
-        words += f" ({row.reason})" if row.lifecycle == "killed" else f" {row.reason}"
+        reason = row.reason if width >= SHORT else row.reason.partition(":")[0]
+        words += f" ({reason})" if row.lifecycle == "killed" else f" {reason}"
     badge: Tone = BADGES[row.verdict][1]
     title: Tone = "strong" if row.lifecycle in ("running", "paused", "starting", "stalled") else "plain"
     return line(
         " ", (f"{glyph} ", tone), (pad(row.title, name - 1) + " ", title), (pad(words, state - 1) + " ", "plain"),
-        pad_left(number.count(row.step), 10), pad_left(number.value(row.loss), 10), "  ", (pad(HEALTH[row.verdict], 10), badge),
-        (pad(row.result, 9), "plain"), (pad_left(row.when or "now", 5) + " ", "quiet"),
+        pad_left(number.count(row.step), 8), pad_left(number.value(row.loss), 9), "  ", (pad(HEALTH[row.verdict], 10), badge),
+        (pad(row.result, 8), "plain"), (pad_left(row.when or "now", 6) + " ", "quiet"),
     )  # fmt: skip

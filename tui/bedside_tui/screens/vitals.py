@@ -23,7 +23,7 @@ RowKey = tuple[str, str]
 
 ALARM: RowKey = ("alarm", "")
 
-NO_PROBE = 'no probe yet: `run.watch(model, optimizer)`, `run.probe(bedside.Codebook("vq", size=512))`'
+NO_PROBE = "no probe yet: `run.watch(model, optimizer)` or `run.probe(…)`"
 
 WIDE = 120
 """Columns from which there are two columns of panels."""

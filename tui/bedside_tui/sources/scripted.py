@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import count
 from queue import SimpleQueue
 
@@ -24,7 +25,6 @@ from bedside_protocol.records import (
     Scalar,
     Verb,
 )
-
 from bedside_tui.sources.source import Control, SourceStatus, Update
 
 CONNECTED = SourceStatus("connected")
@@ -113,9 +113,9 @@ class ScriptedSource:
 
     def start(self, deliver: Callable[[Update], None]) -> None:
         for first in range(0, len(self._records), BLOCK):
-            self._waiting.put(Update(self._records[first : first + BLOCK], self._status))
-        if not self._records:
-            self._waiting.put(Update((), self._status))
+            read = replace(self._status, complete=False, progress=first / len(self._records))
+            self._waiting.put(Update(self._records[first : first + BLOCK], read))
+        self._waiting.put(Update((), self._status))
         self._thread = threading.Thread(target=self._play, args=(deliver,), name="scripted source", daemon=True)
         self._thread.start()
 

@@ -11,6 +11,8 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
+
 from bedside_protocol.records import (
     HUB_RANK,
     AlertChanged,
@@ -28,7 +30,6 @@ from bedside_protocol.records import (
     RunStarted,
     Snapshot,
 )
-from numpy.typing import NDArray
 
 Kind = Literal["healthy", "collapse"]
 
@@ -212,7 +213,7 @@ def codebook_snapshot(probe: str, step: int, usage: NDArray[np.int64]) -> Snapsh
         "top10": float(shares[:10].sum()),
         "ignored": 0.0,
     }
-    return Snapshot(probe, "codebook", step, scalars, {"usage": Array("histogram", usage)}, cost=0.00021)
+    return Snapshot(probe, "codebook", step, scalars, {"usage": Array("histogram", usage)}, cost=0.011)
 
 
 def _gradients(plan: _Plan) -> Iterator[tuple[float, Body]]:
@@ -227,7 +228,7 @@ def _gradients(plan: _Plan) -> Iterator[tuple[float, Body]]:
             {"norm": float(np.sqrt((norms**2).sum())), "update_ratio": float(ratios.mean()), "tensors": 62.0, "nonfinite": 0.0},
             {"layer_norm": Array("table", norms, LAYERS), "layer_update_ratio": Array("table", ratios, LAYERS)},
             {"none": (), "zero": (), "unowned": ()},
-            cost=0.0016,
+            cost=0.016,
         )  # fmt: skip
 
 
@@ -255,7 +256,7 @@ def _samples(plan: _Plan) -> Iterator[tuple[float, Body]]:
             "samples", "samples", step,
             {"error": float(((target - reconstruction) ** 2).mean())},
             {"target": Array("image", target), "reconstruction": Array("image", reconstruction)},
-            cost=0.0009,
+            cost=0.02,
         )  # fmt: skip
 
 
@@ -272,8 +273,22 @@ def _story(plan: _Plan) -> Iterator[tuple[float, Body]]:
     quarter = plan.steps // 4
     yield plan.time(quarter), Event("lr warm-up over", quarter, {"lr": 3e-4})
     yield plan.time(quarter * 2), Note("reconstructions look sharp, leaving it over night", "you", quarter * 2)
+    yield from _judgements(plan)
     if plan.kind == "collapse":
         yield from _alarms(plan)
+
+
+def _judgements(plan: _Plan) -> Iterator[tuple[float, Body]]:
+    """Rules that cannot judge at first, and then find nothing."""
+    warm, learnt = int(0.081 * plan.steps), int(0.02 * plan.steps)
+    for rule in ("codebook-collapse", "codebook-perplexity"):
+        yield 0.02, AlertChanged(rule, "vq", "not_checked", message=f"warming up: before step {warm:,}")
+        yield plan.time(warm), AlertChanged(rule, "vq", "ok", step=warm)
+    for rule in ("nonfinite", "explosion", "loss-level"):
+        yield 0.02, AlertChanged(rule, "loss", "not_checked", message=f"before step {learnt:,}")
+        yield plan.time(learnt), AlertChanged(rule, "loss", "ok", step=learnt)
+    yield plan.time(50) + 0.01, AlertChanged("dead-parameters", "gradients", "ok", step=50)
+    yield 0.02, AlertChanged("loss-level", "eval/loss", "not_checked", message="fewer than 50 values")
 
 
 def _alarms(plan: _Plan) -> Iterator[tuple[float, Body]]:

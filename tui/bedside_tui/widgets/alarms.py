@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from bedside_protocol.alerts.runbooks import RUNBOOKS
-
 from bedside_tui.draw import number
 from bedside_tui.store.view import AlertView, View
 from bedside_tui.theme import Tone

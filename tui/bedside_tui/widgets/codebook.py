@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from bedside_tui.draw import number
 from bedside_tui.draw.histogram import histogram
 from bedside_tui.draw.strip import strip
-from bedside_tui.store.view import History, ProbeView
+from bedside_tui.store.view import ProbeView
 from bedside_tui.theme import Tone
 from bedside_tui.widgets.frame import Frame
 from bedside_tui.widgets.lines import Line, Span, beside, filled, fit, line, pad, pad_left
@@ -17,8 +17,8 @@ from bedside_tui.widgets.vitals import codebook_size
 FEWEST_ROWS = 5
 """Rows below which the pictures are left out and only the numbers stay."""
 
-HEALTHY_USAGE, HEALTHY_PERPLEXITY = 0.8, 0.4
-"""Shares of the codes that a healthy codebook uses, and of which its perplexity is, after warm-up (FAILURES A: 800 and 400…600 of 1024)."""
+HEALTHY_USAGE, HEALTHY_PERPLEXITY = 0.8, 600 / 1024
+"""Shares of the codes that a healthy codebook uses, and that its perplexity is, after warm-up."""
 
 
 def codebook_panel(probe: ProbeView, frame: Frame, width: int, height: int) -> list[Line]:
@@ -54,19 +54,22 @@ def _numbers(probe: ProbeView, width: int) -> Line:
     tone: Tone = probe.badge if probe.badge in ("red", "amber") else "strong"
     used, perplexity, dead = (scalars.get(name) for name in ("used", "perplexity", "dead"))
     share = f" ({number.percent(used / size)})" if used is not None and size else ""
-    row = line("   used ", (f"{number.count(used)}{share}", tone), (_best(probe.scalars.get("used"), used, whole=True), "quiet"),
-               "    perplexity ", (number.value(perplexity), tone), (_best(probe.scalars.get("perplexity"), perplexity), "quiet"),
-               "    dead ", (number.count(dead), tone))  # fmt: skip
+    row = line(
+        "   used ", (f"{number.count(used)}{share}", tone), "   perplexity ", (number.value(perplexity), tone),
+        "   dead ", (number.count(dead), tone), (_bests(probe), "quiet"),
+    )  # fmt: skip
     return fit(row, width)
 
 
-def _best(history: History | None, now: float | None, *, whole: bool = False) -> str:
+def _bests(probe: ProbeView) -> str:
     """What it was at best, where it is no longer."""
-    best = history.highest if history is not None else None
-    if best is None or now is None or best[1] <= now * 1.05:
-        return ""
-    value = number.count(best[1]) if whole else number.value(best[1])
-    return f"  was {value} @ {number.count(best[0])}"
+    said = []
+    for name in ("used", "perplexity"):
+        history = probe.scalars.get(name)
+        best = history.highest if history is not None else None
+        if history is not None and best is not None and best[1] > history.last[2] * 1.05:
+            said.append(f"{name} {number.count(best[1])} @ {number.count(best[0])}")
+    return f"   was {', '.join(said)}" if said else ""
 
 
 def _sorted_and_top(usage: NDArray[np.float64], frame: Frame, width: int, height: int) -> list[Line]:
@@ -74,10 +77,16 @@ def _sorted_and_top(usage: NDArray[np.float64], frame: Frame, width: int, height
     table_width = 18 if width >= 46 else 0
     bars = width - table_width - 3 - (2 if table_width else 0)
     picture = [line("   ", (row, "curve")) for row in histogram(usage, bars, max(1, height - 2), ascii=frame.ascii)]
-    left = [line(("   usage, sorted", "quiet")), *picture, line((f"   {pad('codes by use →', bars)}", "quiet"))]
+    left = [line(("   usage, sorted", "quiet")), *picture, line((f"   {_axis(len(usage), bars)}", "quiet"))]
     if not table_width:
         return left
     return beside(left, _top_codes(usage, height), 3 + bars, "  ")
+
+
+def _axis(size: int, width: int) -> str:
+    """`codes by use →     512`, the number under the last bar."""
+    label, end = "codes by use →", number.count(size)
+    return pad(label, width - len(end)) + end if width > len(label) + len(end) else pad(label, width)
 
 
 def _top_codes(usage: NDArray[np.float64], height: int) -> list[Line]:
@@ -100,7 +109,7 @@ def _over_time(probe: ProbeView, frame: Frame, width: int, height: int) -> list[
         width - label - 1, max(1, height - 1), ascii=frame.ascii,
     )  # fmt: skip
     each = f", a row = {number.count(rows[1][0] - rows[0][0])} steps" if len(rows) > 1 else ""
-    lines: list[Line] = [line((f" usage over time{each}", "quiet"))]
+    lines: list[Line] = [line((f" over time{each}", "quiet"))]
     return lines + [(Span(f"{pad_left(number.count(step), label)} ", "quiet"), Span(shades, "curve")) for step, shades in rows]
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from bedside_protocol.sanitise import text as safe
-
 from bedside_tui.widgets.lines import Line, cut_text, line
 
 LONGEST = 400
@@ -57,4 +56,6 @@ class Editor:
         at = self.cursor - first
         under = shown[at] if at < len(shown) else " "
         blank = " " * max(0, room - len(cut_text(shown, room)) - (1 if at >= len(shown) else 0))
-        return line((f" {label}: ", "accent"), (shown[:at], "strong"), (under, "mode"), (shown[at + 1 :], "strong"), blank, (hint, "quiet"))
+        return line(
+            (f" {label}: ", "accent"), (shown[:at], "strong"), (under, "cursor"), (shown[at + 1 :], "strong"), blank, (hint, "quiet")
+        )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from bedside_tui.draw import number
 from bedside_tui.draw.cells import Pin
@@ -16,11 +16,14 @@ from bedside_tui.widgets.timeline import tone_of
 DIVIDER = " │"
 
 
-def footer(where: Sequence[Where], width: int, *, control: bool = True, in_time: bool = False) -> Line:
-    """The keys of a screen in one line: control first, then the screen's own, then the general; the least needed go when narrow."""
+def footer(where: Sequence[Where], width: int, *, control: bool = True, in_time: bool = False, idle: Collection[str] = ()) -> Line:
+    """The keys of a screen in one line: control first, then the screen's own, then the general; the least needed go when narrow.
+
+    `idle` are actions that do nothing here.
+    """
     groups: list[list[Key]] = [[], [], []]
     for key in KEYS:
-        if not key.footer or (key.control and not control):
+        if not key.footer or (key.control and not control) or key.action in idle:
             continue
         if key.control:
             groups[0].append(key)

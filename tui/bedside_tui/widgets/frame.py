@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import Literal
 
 from bedside_protocol.records import Verb
-
 from bedside_tui.sources.source import SourceStatus
 from bedside_tui.store.view import Mark, View
 from bedside_tui.theme import Tone

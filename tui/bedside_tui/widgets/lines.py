@@ -76,10 +76,11 @@ def fit(row: Line, width: int) -> Line:
     """Exactly `width` cells: cut with an ellipsis, or filled with blanks."""
     fitted: list[Span] = []
     left = max(0, width)
-    for span in row:
+    for place, span in enumerate(row):
         cells = cell_len(span.text)
         if cells > left:
-            fitted.append(span._replace(text=pad(span.text, left)))
+            only_blanks = not any(other.text.strip() for other in row[place + 1 :])
+            fitted.append(span._replace(text=pad(span.text.rstrip() if only_blanks else span.text, left)))
             left = 0
             break
         fitted.append(span)

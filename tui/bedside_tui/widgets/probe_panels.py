@@ -109,8 +109,9 @@ def samples_panel(probe: ProbeView, frame: Frame, width: int, height: int) -> li
     if not groups:
         return scalars_panel(probe, frame, width, height)
     lines: list[Line] = []
-    label = 16
+    label = 18
     room = width - label - 1
+    groups = [(name, _enlarged(images, room, (height - 2) // len(groups) - 1)) for name, images in groups]
     for name, images in groups:
         count = how_many(images, room, gap=2)
         rows = picture_rows(images[:count], room, frame.ascii)
@@ -122,6 +123,16 @@ def samples_panel(probe: ProbeView, frame: Frame, width: int, height: int) -> li
         cell = groups[0][1].shape[2] + 2
         lines.append(line((pad("   error", label), "quiet"), *(pad(error, cell) for error in errors)))
     return lines
+
+
+def _enlarged(
+    images: np.ndarray[tuple[int, ...], np.dtype[np.generic]], width: int, height: int
+) -> np.ndarray[tuple[int, ...], np.dtype[np.generic]]:
+    """Each pixel as a square of the largest size at which four pictures (or all, if fewer) fit side by side."""
+    count, rows, columns = images.shape
+    fitting = [factor for factor in range(1, 9) if -(-rows * factor // 2) <= height and min(count, 4) * (columns * factor + 2) - 2 <= width]
+    factor = max(fitting, default=1)
+    return images.repeat(factor, axis=1).repeat(factor, axis=2)
 
 
 def picture_rows(images: np.ndarray[tuple[int, ...], np.dtype[np.generic]], width: int, ascii: bool) -> list[Line]:

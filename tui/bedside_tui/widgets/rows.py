@@ -17,11 +17,16 @@ from textual.geometry import Region
 from textual.strip import Strip
 from textual.widget import Widget
 
+from bedside_protocol.sanitise import text as safe
 from bedside_tui.theme import Palette, Tone, paint, to_ascii
 from bedside_tui.widgets.lines import Line, Paint, fit
 
 GAP = 8
 """Unchanged cells between two changes worth sending again rather than moving the cursor (a move with its style is about as long)."""
+
+
+LONGEST = 2000
+"""Characters of one span that are looked at: no terminal is wider."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,15 +40,16 @@ class Look:
 @lru_cache(maxsize=512)
 def _style(tone: Tone | Paint, selected: bool, look: Look) -> Style:
     if isinstance(tone, Paint):
-        return paint(tone.foreground, tone.background)
-    style = look.palette.tones[tone]
+        return look.palette.ground + paint(tone.foreground, tone.background)
+    style = look.palette.ground + look.palette.tones[tone]
     return style + look.palette.selected if selected else style
 
 
 def to_strip(row: Line, width: int, look: Look) -> Strip:
-    """One line as exactly `width` cells of the terminal."""
+    """One line as exactly `width` cells of the terminal. Whatever slipped past the sanitiser at the edge is made visible here."""
+    safe_row = tuple(span if span.text.isprintable() else span._replace(text=safe(span.text, LONGEST)) for span in row)
     segments = [
-        Segment(to_ascii(span.text) if look.ascii else span.text, _style(span.tone, span.selected, look)) for span in fit(row, width)
+        Segment(to_ascii(span.text) if look.ascii else span.text, _style(span.tone, span.selected, look)) for span in fit(safe_row, width)
     ]
     return Strip(segments, width)
 
@@ -95,7 +101,7 @@ class Rows(Widget):
         if look is not None:
             self.look = look
         strips = [to_strip(row, width, self.look) for row in lines[:height]]
-        strips += [Strip.blank(width)] * (height - len(strips))
+        strips += [Strip.blank(width, self.look.palette.ground)] * (height - len(strips))
         old, self._strips = self._strips, strips
         if whole or len(old) != height or (old and old[0].cell_length != width):
             self.sent += width * height
@@ -112,7 +118,7 @@ class Rows(Widget):
             self.refresh(*regions)
 
     def render_line(self, y: int) -> Strip:
-        return self._strips[y] if y < len(self._strips) else Strip.blank(self.size.width)
+        return self._strips[y] if y < len(self._strips) else Strip.blank(self.size.width, self.look.palette.ground)
 
     @property
     def text(self) -> str:

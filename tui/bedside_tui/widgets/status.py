@@ -12,7 +12,6 @@ from typing import NamedTuple
 
 from bedside_protocol.alerts.defaults import DEFAULT_RULES
 from bedside_protocol.records import Lifecycle
-
 from bedside_tui.draw import number
 from bedside_tui.store.view import AlertView, View
 from bedside_tui.theme import Tone
@@ -86,6 +85,8 @@ def status_line(frame: Frame, width: int) -> Line:
     """Alive, doing, safe."""
     view = frame.view
     pieces = [_Piece(1, line((run_name(view), "strong"))), _Piece(0, _state(frame))]
+    if _nothing_written(view):
+        return _fitted(pieces, width)
     if frame.asked is not None:
         pieces.append(_Piece(0, line((said_of(frame.asked), "accent"))))
     pieces.append(_Piece(2, line("step ", (number.count(view.step), "strong"))))
@@ -107,11 +108,17 @@ def _state(frame: Frame) -> Line:
         return line((f"◌ {source.detail or 'connecting'}", "quiet"))
     if source.state == "unreachable" and view.lifecycle in ALIVE:
         return line((f"▲ unreachable{f' {source.detail}' if source.detail else ''}", "amber"))
+    if _nothing_written(view):
+        return line(("◌ nothing written yet: the run has not begun", "quiet"))
     glyph, tone = LIFECYCLE[view.lifecycle]
     reason = "" if view.lifecycle in ("running", "starting", "paused", "finished") else view.reason
     if view.lifecycle == "killed":
         reason = f"({reason})" if reason else ""
     return line((f"{glyph} {view.lifecycle}{f' {reason[:60]}' if reason else ''}", tone))
+
+
+def _nothing_written(view: View) -> bool:
+    return view.run is None and not view.metrics and not view.marks
 
 
 def _checkpoint(view: View) -> Line:

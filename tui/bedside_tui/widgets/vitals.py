@@ -7,7 +7,6 @@ import re
 from collections.abc import Mapping
 
 from bedside_protocol.metrics import unit_of
-
 from bedside_tui.draw import number
 from bedside_tui.store.view import ProbeView, View
 from bedside_tui.widgets.lines import Line, Span, fit, line, pad, pad_left
@@ -43,8 +42,9 @@ def _system_pieces(system: Mapping[str, float]) -> list[tuple[str, str]]:
     if (wait := system.get("data_wait")) is not None:
         pieces.append(("data wait", f"{number.count(wait * 100)} %"))
     if (step := system.get("step_ms")) is not None:
-        p95 = system.get("step_ms_p95")
-        pieces.append(("step", number.milliseconds(step / 1e3) + (f"  p95 {number.milliseconds(p95 / 1e3)}" if p95 is not None else "")))
+        text, p95 = number.milliseconds(step / 1e3), system.get("step_ms_p95")
+        slow = number.milliseconds(p95 / 1e3).removesuffix(" ms") if p95 is not None else ""
+        pieces.append(("step", f"{text} p95 {slow}" if slow else text))
     known = {"cpu_percent", "memory", "memory_total", "memory_available", "data_wait", "step_ms", "step_ms_p95"}
     others = [name for name in system if name not in known and not name.startswith("gpu")]
     return pieces + [(name.replace("_", " "), f"{number.value(system[name])} {unit_of(name)}".rstrip()) for name in sorted(others)]

@@ -1,0 +1,138 @@
+"""Pictures of every screen, made by the application itself: it runs headless over a scripted run and saves what it draws as SVG.
+
+`python -m bedside_tui.screenshot --out DIR`. The same scenes are what the documentation shows and what a person inspects after a change.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from bedside_tui.app import BedsideApp
+from bedside_tui.screens.runs import RunRow
+from bedside_tui.sources.scripted import ScriptedSource
+from bedside_tui.sources.scripted_run import Kind, scripted_run
+from bedside_tui.sources.source import Source
+from bedside_tui.theme import PALETTES, PaletteName
+
+SIZES = ((80, 24), (200, 50))
+
+RUN_ROWS = (
+    RunRow("k3v9", "digits-1", "tokenizer", "running", "", 12_431, 0.0214, "red", "", "now", "~/.local/state/bedside/k3v9-digits-1"),
+    RunRow("k3v8", "digits-0", "tokenizer", "finished", "", 20_000, 0.0198, "ok", "worked", "1d 02h", "~/.local/state/bedside/k3v8"),
+    RunRow("j81x", "v7.0.5", "world", "killed", "9: SIGKILL", 95_210, 1.31, "red", "failed", "3d 11h", "~/.local/state/bedside/j81x"),
+    RunRow("j7aa", "bg-1", "solver", "failed", "KeyError: 'mask'", 500, 0.84, "amber", "", "6d 00h", "~/.local/state/bedside/j7aa"),
+    RunRow("j70c", "bg-0", "solver", "lost", "", 31, None, "none", "", "9d 07h", "~/.local/state/bedside/j70c"),
+)
+"""A list of runs as a busy week leaves it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """A picture to take: what is looked at, and the keys that lead there."""
+
+    name: str
+    keys: tuple[str, ...] = ()
+    kind: Kind = "collapse"
+    source: Literal["live", "recorded", "silent", "list"] = "live"
+    """A run going on, a recording, a run that says nothing yet, or no run but the list of them."""
+    palette: PaletteName = "dark"
+    ascii: bool = False
+
+
+SCENES: tuple[Scene, ...] = (
+    Scene("vitals"),
+    Scene("vitals-healthy", ("j", "j", "j"), kind="healthy"),
+    Scene("chart", ("h", "j", "j", "y")),
+    Scene("codebook", ("b",)),
+    Scene("codebook-healthy", ("b",), kind="healthy"),
+    Scene("model", ("o",)),
+    Scene("samples", ("i",)),
+    Scene("alerts", ("w",)),
+    Scene("alarm", ("n",)),
+    Scene("log", ("l", "j", "j", "j")),
+    Scene("help", ("question_mark",)),
+    Scene("stop", ("S",)),
+    Scene("palette", ("colon", "c", "h")),
+    Scene("note", ("m", *"half of it is dead")),
+    Scene("replay", ("9", "right_square_bracket", "space"), source="recorded"),
+    Scene("replay-chart", ("h", "7", "space"), source="recorded"),
+    Scene("runs", ("j",), source="list"),
+    Scene("nothing-yet", source="silent"),
+    Scene("vitals-light", palette="light"),
+    Scene("vitals-ansi", palette="ansi"),
+    Scene("vitals-mono", palette="mono"),
+    Scene("vitals-ascii", ascii=True),
+    Scene("chart-ascii", ("h",), ascii=True),
+)
+
+
+class PictureLibrary:
+    """The rows of `RUN_ROWS`; each opens the scripted run."""
+
+    def rows(self) -> Sequence[RunRow]:
+        return RUN_ROWS
+
+    def open(self, row: RunRow) -> Source:
+        return ScriptedSource(scripted_run())
+
+
+def application(scene: Scene) -> BedsideApp:
+    """The viewer as the scene wants it. Its clock stands still, so that pictures taken twice are the same."""
+    source: Source | None = None
+    if scene.source in ("live", "recorded"):
+        live = scene.source == "live"
+        source = ScriptedSource(scripted_run(scene.kind, ended=not live), live=live)
+    elif scene.source == "silent":
+        source = ScriptedSource()
+    library = PictureLibrary() if scene.source == "list" else None
+    return BedsideApp(source, library=library, palette=PALETTES[scene.palette], ascii=scene.ascii, monotonic=lambda: 1000.0)
+
+
+async def take(scene: Scene, size: tuple[int, int]) -> str:
+    """One picture as SVG."""
+    app = application(scene)
+    async with app.run_test(size=size) as pilot:
+        await asyncio.wait_for(app.settled.wait(), timeout=20)
+        for key in scene.keys:
+            await pilot.press(key)
+        await pilot.pause()
+        app.redraw()
+        await pilot.pause()
+        return app.export_screenshot(title=f"bedside · {scene.name}")
+
+
+async def take_all(out: Path, scenes: Sequence[Scene]) -> list[Path]:
+    """Every scene at both sizes, as `NAME-80x24.svg`."""
+    out.mkdir(parents=True, exist_ok=True)
+    made = []
+    for scene in scenes:
+        for size in SIZES:
+            path = out / f"{scene.name}-{size[0]}x{size[1]}.svg"
+            path.write_text(await take(scene, size), encoding="utf-8")
+            made.append(path)
+    return made
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m bedside_tui.screenshot", description="pictures of every screen as SVG")
+    parser.add_argument("--out", type=Path, default=Path("pictures"), help="folder to write to")
+    parser.add_argument("scenes", nargs="*", help=f"only these: {', '.join(scene.name for scene in SCENES)}")
+    options = parser.parse_args()
+    os.environ["TZ"] = "UTC"  # a picture must not depend on where it is taken
+    time.tzset()
+    wanted = [scene for scene in SCENES if not options.scenes or scene.name in options.scenes]
+    for path in asyncio.run(take_all(options.out, wanted)):
+        print(path)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
