@@ -8,7 +8,8 @@ from collections import Counter
 import numpy as np
 import pytest
 import torch
-from bedside.probes.codebook import Codebook, usage
+
+from bedside.probes.codebook import Codebook, count_here, count_there, usage
 from bedside_protocol.records import Snapshot
 
 
@@ -65,12 +66,10 @@ def test_the_window_slides_and_never_holds_less_than_it_should() -> None:
         codes.observe([0] * 5)
     for held in range(5, 96, 5):
         codes.observe([1] * 5)
-        counts = measured(codes).arrays["usage"].values
-        assert counts[1] == held
-        assert 100 <= counts.sum() <= 115
-    for _ in range(4):
-        codes.observe([1] * 5)
-    assert measured(codes).arrays["usage"].values[0] == 0
+        assert measured(codes).arrays["usage"].values.tolist() == [100 - held, held, 0, 0]
+    codes.observe([1] * 7)
+    assert measured(codes).scalars["window"] == 102
+    assert measured(codes).scalars["used"] == 1
 
 
 def test_the_window_is_twenty_assignments_a_code_unless_told() -> None:
@@ -104,7 +103,7 @@ def test_nothing_observed_is_nothing_to_tell() -> None:
         (torch.empty(0, 3, dtype=torch.long), "empty"),
         (None, "integers, not object"),
         ("codes", "integers"),
-        ([[1], [2, 3]], "cannot be counted"),
+        ([[1], [2, 3]], "cannot be read"),
         ({0: 1}, "integers, not object"),
     ],
 )
@@ -114,12 +113,10 @@ def test_what_is_no_index_is_said_by_name_and_left_out(problems: Counter[str], i
     codes.observe([0, 1])
     for _ in range(3):
         codes.observe(indices)
-    assert len(problems) == 1
+    assert measured(codes).arrays["usage"].values.tolist()[2:] == [0, 0]
     (text,) = problems
     assert text.startswith("probe vq: ")
     assert said in text
-    assert problems[text] == 3
-    assert measured(codes).arrays["usage"].values.tolist()[2:] == [0, 0]
 
 
 def test_indices_outside_are_counted_as_ignored_and_those_beside_them_as_usual() -> None:
@@ -131,29 +128,29 @@ def test_indices_outside_are_counted_as_ignored_and_those_beside_them_as_usual()
     assert snapshot.arrays["usage"].values.tolist() == [1, 1, 0, 1]
 
 
-def test_a_size_that_is_none_is_said_and_the_training_goes_on(problems: Counter[str]) -> None:
-    codes = Codebook("vq", 0)
+@pytest.mark.parametrize("size", [0, -4, 2.5, "512", None])
+def test_a_size_that_is_none_is_said_and_the_training_goes_on(problems: Counter[str], size: int) -> None:
+    codes = Codebook("vq", size)
     codes.attach(lambda text: problems.update([text]))
     codes.observe([0])
     assert "whole number of codes" in next(iter(problems))
 
 
-def test_counting_on_a_device_gives_what_counting_here_gives() -> None:
-    indices = torch.randint(-3, 40, (7, 11), generator=torch.Generator().manual_seed(1))
-    here, there = Codebook("vq", 32), Codebook("vq", 32)
-    here.observe(indices)
-    there._count_on_device(torch, indices)  # the path of an accelerator, on the device there is
-    one, other = measured(here), measured(there)
-    assert one.arrays == other.arrays
-    assert one.scalars == other.scalars
+def test_counting_where_tensors_live_gives_what_counting_here_gives() -> None:
+    batches = [torch.randint(-3, 40, (77,), generator=torch.Generator().manual_seed(seed)) for seed in (1, 2)]
+    assert np.array_equal(count_there(batches, 32), count_here([batch.numpy() for batch in batches], 32))
+    assert count_there([], 3).tolist() == count_here([], 3).tolist() == [0, 0, 0]
 
 
-def test_counts_begun_in_inference_mode_take_additions_in_training() -> None:
-    codes = Codebook("vq", 4)
-    with torch.inference_mode():
-        codes._count_on_device(torch, torch.tensor([0, 1]))
-    codes._count_on_device(torch, torch.tensor([1]))
-    assert measured(codes).arrays["usage"].values.tolist() == [1, 2, 0, 0]
+def test_a_batch_the_script_writes_to_afterwards_was_counted_as_it_was() -> None:
+    codes, indices = Codebook("vq", 4), torch.tensor([1, 1])
+    codes.observe(indices)
+    indices.fill_(3)
+    assert measured(codes).arrays["usage"].values.tolist() == [0, 2, 0, 0]
+
+
+def test_a_size_may_be_any_integer_number() -> None:
+    assert Codebook("vq", np.int64(64)).size == 64
 
 
 def test_observing_draws_no_random_numbers() -> None:

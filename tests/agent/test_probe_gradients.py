@@ -10,11 +10,12 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 import torch
+from torch import Tensor, nn
+from torch.nn.utils import clip_grad_norm_  # bound before anything listens
+
 from bedside.probes.gradients import Gradients
 from bedside.probes.probe_set import ProbeSet
 from bedside_protocol.records import Snapshot
-from torch import Tensor, nn
-from torch.nn.utils import clip_grad_norm_  # bound before anything listens
 
 
 class Net(nn.Module):

@@ -7,6 +7,7 @@ from collections import Counter
 import numpy as np
 import pytest
 import torch
+
 from bedside.probes.probe_set import ProbeSet
 from bedside.probes.samples import Samples
 from bedside_protocol.records import Snapshot

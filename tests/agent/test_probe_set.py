@@ -8,6 +8,7 @@ import time
 from collections import Counter
 
 import pytest
+
 from bedside.probes.codebook import Codebook
 from bedside.probes.probe import Gone, Probe, SilentProbe
 from bedside.probes.probe_set import ProbeSet
@@ -214,10 +215,10 @@ def test_a_probe_whose_object_is_gone_is_said_once_and_left_out(probes: ProbeSet
 
 def test_what_a_probe_had_to_say_before_it_joined_a_run_is_said_when_it_does(probes: ProbeSet, problems: Counter[str]) -> None:
     codes = Codebook("vq", 8)
-    codes.observe([9])
+    codes.observe([0.5])
     assert not problems
     probes.add(codes)
-    assert list(problems) == ["probe vq: indices outside 0 … 7 are not counted"]
+    assert list(problems) == ["probe vq: indices must be integers, not float64; they are not counted"]
 
 
 def test_a_closed_set_measures_nothing(probes: ProbeSet) -> None:

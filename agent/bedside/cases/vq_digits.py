@@ -25,7 +25,7 @@ CODES = 512
 DIMENSIONS = 16
 WIDTH = 64
 BATCH = 64
-LEARNING_RATE = 1e-3
+LEARNING_RATE = 5e-4
 WARM_UP = 100
 
 DECAY = 0.99
@@ -179,7 +179,7 @@ def train(settings: Settings) -> None:
 
         codes.observe(indices)
         samples.observe(target=images, reconstruction=made)
-        run.log({"loss": loss, "loss/recon": reconstruction, "loss/commit": commitment, "loss/codebook": codebook, "lr": lr})
+        run.log({"loss": loss, "loss/recon": reconstruction, "vq/commit": commitment, "vq/codebook": codebook, "lr": lr})
         if step % 250 == 0 or step == settings.steps:
             print(f"step {step:6,} of {settings.steps:,}  loss {loss:.5f}  recon {reconstruction:.5f}", flush=True)
     run.finish()

@@ -1,41 +1,33 @@
 """How a codebook is used: which codes of a vector quantizer the data still reaches.
 
-A batch says little: its perplexity is capped by its size. So assignments are counted over a sliding window of at least 20 times the
-number of codes, and one snapshot tells the whole window. Counting happens where the indices live; on an accelerator the counts stay
-there, and the one device sync is at the measurement.
+A batch says little: its perplexity is capped by its size. So the latest assignments are kept, at least 20 times the number of codes, and
+a measurement counts them all. Between measurements nothing is counted, only copied: in a training loop one call costs what its cold
+caches cost, and a copy touches the least. On an accelerator the copies stay there, and the one device sync is at the measurement.
 
 The probe judges nothing: what usage is healthy is a rule's business.
 """
 
 from __future__ import annotations
 
+import operator
 import sys
 import time
 from collections import deque
-from functools import reduce
-from itertools import groupby
-from operator import add
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from bedside_protocol.records import Array, Scalar, Snapshot
 from numpy.typing import NDArray
 
 from bedside.probes.probe import Probe
 from bedside.schedule import NEVER, Schedule
 from bedside.schedule import every as every_steps
+from bedside_protocol.records import Array, Scalar, Snapshot
 
 if TYPE_CHECKING:
     import torch
 
-Counts: TypeAlias = "NDArray[np.int64] | torch.Tensor"
-"""int64 (size + 1): the assignments of each code, and last those of no code."""
-
 _ASSIGNMENTS_A_CODE = 20
 """Counting noise of a uniformly used code is then 22 %, and a code of a tenth of the mean share is missed in 13 % of windows."""
-
-_BLOCKS = 10
-"""The window slides by a tenth of itself."""
 
 
 class Codebook(Probe):
@@ -54,105 +46,69 @@ class Codebook(Probe):
     kind = "codebook"
 
     def __init__(self, name: str, size: int, *, every: int | Schedule = 50, window: int | None = None) -> None:
-        super().__init__(name, every if not isinstance(every, int) else every_steps(every))
-        self.size = max(1, int(size))
+        super().__init__(name, every_steps(max(1, every)) if isinstance(every, int) else every)
+        self.size = _number_of_codes(size)
         self.window = max(1, int(window or _ASSIGNMENTS_A_CODE * self.size))
         self.lead = self.schedule.every or NEVER
-        self._blocks: deque[tuple[int, Counts]] = deque()
-        """Finished blocks, oldest first, each with its number of assignments."""
-        self._block: Counts | None = None
-        self._in_block = 0
-        self._in_window = 0
+        self._batches: deque[NDArray[np.int64] | torch.Tensor] = deque()
+        """The latest assignments, flat, oldest first: as few batches as make a window."""
+        self._lengths: deque[int] = deque()
+        self._held = 0
         if size != self.size:
-            self.say(f"a codebook has a whole number of codes, not {size!r}; {self.size} is taken")
+            self.say(f"a codebook has a whole number of codes, not {size!r}")
 
     def settings(self) -> dict[str, Scalar]:
         return {"size": self.size, "window": self.window}
 
     def observe(self, indices: object) -> None:
-        """Count chosen codes: integers 0 … `size` − 1 as a tensor, an array or nested lists, of any shape. Never raises, never syncs."""
+        """Take chosen codes: integers 0 … `size` − 1 as a tensor, an array or nested lists, of any shape. Never raises, never syncs."""
         if _is_compiling() or not self.armed:  # in this order: a traced region must not depend on whether the probe is fed
             return
         began = time.perf_counter()
         try:
-            self._count(indices)
+            self._take(indices)
         except Exception as error:
-            self.say(f"indices that cannot be counted ({type(error).__name__})")
+            self.say(f"indices that cannot be read ({type(error).__name__})")
         self.feeding += time.perf_counter() - began
 
-    def _count(self, indices: object) -> None:
+    def _take(self, indices: object) -> None:
         torch = sys.modules.get("torch")
         if torch is not None and isinstance(indices, torch.Tensor):
             if _is_no_real_step(torch, indices):
                 return
             if indices.device.type != "cpu":
-                self._count_on_device(torch, indices)
+                whole = not (indices.is_floating_point() or indices.is_complex() or indices.dtype == torch.bool)
+                if self._accepts(indices.numel(), whole, str(indices.dtype)):
+                    self._slide(indices.detach().reshape(-1).to(torch.int64, copy=True), indices.numel())
                 return
             indices = indices.detach().numpy()
-        self._count_here(np.asarray(indices))
+        array = np.asarray(indices)
+        if self._accepts(array.size, array.dtype.kind in "iu", str(array.dtype)):
+            self._slide(array.reshape(-1).astype(np.int64), array.size)  # a copy: the script may write to its own
 
-    def _count_here(self, indices: NDArray[Any]) -> None:
-        if not self._takes(indices.size, indices.dtype.kind in "iu", str(indices.dtype)):
-            return
-        flat = indices.reshape(-1)
-        outside = 0
-        if flat.min() < 0 or flat.max() >= self.size:
-            inside = flat[(flat >= 0) & (flat < self.size)]
-            outside = flat.size - inside.size
-            flat = inside
-            self._say_outside()
-        counts = np.empty(self.size + 1, np.int64)
-        counts[:-1] = np.bincount(flat.astype(np.int64, copy=False), minlength=self.size)
-        counts[-1] = outside
-        self._add(indices.size, counts)
-
-    def _count_on_device(self, torch: Any, indices: torch.Tensor) -> None:
-        """Without a sync: neither `bincount`, which must know the largest index, nor a look at the values."""
-        whole = not (indices.is_floating_point() or indices.is_complex() or indices.dtype == torch.bool)
-        if not self._takes(indices.numel(), whole, str(indices.dtype)):
-            return
-        with torch.inference_mode(False):  # counts begun in an evaluation must take additions in training
-            flat = indices.detach().reshape(-1).long()
-            flat = torch.where((flat >= 0) & (flat < self.size), flat, self.size)
-            counts = torch.zeros(self.size + 1, dtype=torch.int64, device=flat.device)
-            self._add(flat.numel(), counts.scatter_add_(0, flat, torch.ones_like(flat)))
-
-    def _takes(self, count: int, whole: bool, dtype: str) -> bool:
+    def _accepts(self, count: int, whole: bool, dtype: str) -> bool:
         if count == 0:
             self.say("an empty batch of indices")
         elif not whole:
             self.say(f"indices must be integers, not {dtype}; they are not counted")
         return count > 0 and whole
 
-    def _add(self, assignments: int, counts: Counts) -> None:
-        """Slide the window: append to the newest block, and drop the oldest while what remains is still a full window."""
-        if self._block is None or _place(self._block) != _place(counts):
-            self._close_block()
-            self._block = counts
-        else:
-            self._block += counts
-        self._in_block += assignments
-        self._in_window += assignments
-        if self._in_block * _BLOCKS >= self.window:
-            self._close_block()
-        while self._blocks and self._in_window - self._blocks[0][0] >= self.window:
-            self._in_window -= self._blocks.popleft()[0]
-
-    def _close_block(self) -> None:
-        if self._block is not None:
-            self._blocks.append((self._in_block, self._block))
-            self._block, self._in_block = None, 0
+    def _slide(self, batch: NDArray[np.int64] | torch.Tensor, length: int) -> None:
+        self._batches.append(batch)
+        self._lengths.append(length)
+        self._held += length
+        while self._held - self._lengths[0] >= self.window:
+            self._held -= self._lengths.popleft()
+            self._batches.popleft()
 
     def measure(self, step: int) -> Snapshot | None:
-        blocks = [counts for _, counts in self._blocks]
-        if self._block is not None:
-            blocks.append(self._block)
-        if not blocks:
+        if not self._batches:
             return None
-        total = _read(blocks)
-        counts, ignored = total[:-1], int(total[-1])
+        counts = count_here([batch for batch in self._batches if isinstance(batch, np.ndarray)], self.size)
+        counts += count_there([batch for batch in self._batches if not isinstance(batch, np.ndarray)], self.size)
+        ignored = self._held - int(counts.sum())
         if ignored:
-            self._say_outside()
+            self.say(f"indices outside 0 … {self.size - 1} are not counted")
         return Snapshot(
             self.name,
             self.kind,
@@ -161,8 +117,26 @@ class Codebook(Probe):
             arrays={"usage": Array("histogram", counts)},
         )
 
-    def _say_outside(self) -> None:
-        self.say(f"indices outside 0 … {self.size - 1} are not counted")
+
+def count_here(batches: list[NDArray[np.int64]], size: int) -> NDArray[np.int64]:
+    """How often each of `size` codes occurs; other indices are left out."""
+    flat = np.concatenate(batches) if batches else np.empty(0, np.int64)
+    if flat.size and (flat.min() < 0 or flat.max() >= size):
+        flat = flat[(flat >= 0) & (flat < size)]
+    return np.bincount(flat, minlength=size).astype(np.int64, copy=False)
+
+
+def count_there(batches: list[torch.Tensor], size: int) -> NDArray[np.int64]:
+    """The same where the batches live. Waits for each device they live on, once."""
+    total = np.zeros(size, np.int64)
+    for device in {batch.device for batch in batches}:
+        import torch
+
+        flat = torch.cat([batch for batch in batches if batch.device == device])
+        flat = torch.where((flat >= 0) & (flat < size), flat, size)
+        counts = torch.zeros(size + 1, dtype=torch.int64, device=device).scatter_add_(0, flat, torch.ones_like(flat))
+        total += counts[:size].cpu().numpy()  # the only sync of this probe
+    return total
 
 
 def usage(counts: NDArray[np.int64]) -> dict[str, float]:
@@ -185,17 +159,11 @@ def usage(counts: NDArray[np.int64]) -> dict[str, float]:
     }
 
 
-def _read(blocks: list[Counts]) -> NDArray[np.int64]:
-    """The sum of the blocks. Those on a device are summed there and cross once: the only sync of this probe."""
-    total = np.zeros(blocks[0].shape[0], np.int64)
-    for _, group in groupby(blocks, key=_place):
-        counted = reduce(add, group)
-        total += counted if isinstance(counted, np.ndarray) else counted.cpu().numpy()
-    return total
-
-
-def _place(counts: Counts) -> str:
-    return "" if isinstance(counts, np.ndarray) else str(counts.device)
+def _number_of_codes(size: object) -> int:
+    try:
+        return max(1, operator.index(size))  # type: ignore[arg-type]
+    except TypeError:
+        return 1
 
 
 def _is_compiling() -> bool:

@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from bedside_protocol.records import Array
 from numpy.typing import NDArray
 
 from bedside.probes.parameters import layer
 from bedside.probes.tensor_norms import read
 from bedside.probes.updates import Move
+from bedside_protocol.records import Array
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -13,14 +13,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from bedside_protocol.records import Scalar, Snapshot
-
 from bedside.probes import clipping, parameters
 from bedside.probes.gradient_table import Row, summary
 from bedside.probes.probe import Gone, Probe
 from bedside.probes.tensor_norms import norms
 from bedside.probes.updates import Move, Updates
 from bedside.schedule import every as every_steps
+from bedside_protocol.records import Scalar, Snapshot
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -46,7 +45,7 @@ class Gradients(Probe):
     lead = 1
 
     def __init__(self, model: Module, *optimizers: Optimizer, name: str = "gradients", every: int = 50) -> None:
-        super().__init__(name, every_steps(every, early=_EARLY))
+        super().__init__(name, every_steps(max(1, every), early=_EARLY))
         self.armed = False
         self._model = weakref.ref(model)
         stepping = [getattr(optimizer, "optimizer", optimizer) for optimizer in optimizers]  # accelerate's wraps the real one

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from bedside_protocol.records import Scalar, Snapshot
-
 from bedside.schedule import Schedule
+from bedside_protocol.records import Scalar, Snapshot
 
 
 class Gone(Exception):

@@ -13,10 +13,9 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
 
-from bedside_protocol.records import ProbeDeclared, Snapshot
-
 from bedside.probes.probe import Gone, Probe
 from bedside.schedule import BUDGET, NEVER, load, stretches
+from bedside_protocol.records import ProbeDeclared, Snapshot
 
 _RECENT_STEPS = 65  # their median is the time of a step: an evaluation or a pause among them does not move it
 _RECENT_COSTS = 5  # the first measurement allocates, another was interrupted: a median of five forgets both
@@ -107,7 +106,7 @@ class ProbeSet:
     def boundary(self, step: int, step_seconds: float) -> list[Snapshot]:
         """What is measured after `step` steps, the last of which took `step_seconds`. Called by the training thread between two steps.
 
-        Costs some 0.2 µs when nothing is due.
+        Costs a fraction of a microsecond when nothing is due.
         """
         self._seconds.append(step_seconds)
         if self._last <= step < self._next:
