@@ -24,12 +24,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from .probes.codebook import Codebook
 from .probes.probe import Probe
+from .probes.samples import Samples
 
 if TYPE_CHECKING:
     from .run import Run
     from .steps import Steps
 
-__all__ = ["Codebook", "Probe", "event", "finish", "init", "log", "on_checkpoint", "probe", "step", "steps", "watch"]
+__all__ = ["Codebook", "Probe", "Samples", "event", "finish", "init", "log", "on_checkpoint", "probe", "step", "steps", "watch"]
 
 _AnyProbe = TypeVar("_AnyProbe", bound=Probe)
 _run: Run | None = None

@@ -58,6 +58,7 @@ class Run:
         self._step_began = time.monotonic()
         self._waited = 0.0
         self._finished = False
+        self._left = False
 
     def __repr__(self) -> str:
         state = "finished" if self._finished else "stopping" if self.stopping else f"step {self._step:,}"
@@ -170,6 +171,8 @@ class Run:
         """
         if self._finished:
             return
+        if error is None:
+            self.settle_step()
         self._finished = True
         try:
             self._device.boundary(wait=True)
@@ -244,11 +247,19 @@ class Run:
         except Exception as error:  # a fault of ours must not end somebody's training
             self._problems(f"step: {type(error).__name__}: {error}")
 
-    def count_step(self) -> None:
-        """A step that was left by `break`: it counts, and nothing is asked at its boundary."""
-        if not self._finished:
+    def leave_step(self) -> None:
+        """The loop was left within a step: by `break`, and then it counts, or by an exception, and then it was never made.
+
+        Which of the two is seen only by what comes next: another loop or a good end, or an ending with an error.
+        """
+        self._left = True
+
+    def settle_step(self) -> None:
+        """Count a step that was left by `break`; nothing is asked at its boundary."""
+        if self._left and not self._finished:
             self._step += 1
             self._tick_clock()
+        self._left = False
 
     def _tick_clock(self) -> float:
         now = time.monotonic()

@@ -80,7 +80,7 @@ class HubSpawner:
                     env=environment,
                     cwd="/",
                 )
-            launcher.communicate(self.plan.to_json([entry for entry in sys.path if entry]).encode(), timeout=10)
+            launcher.communicate(self.plan.to_json([os.path.abspath(entry) for entry in sys.path if entry]).encode(), timeout=10)
         except (OSError, subprocess.SubprocessError) as error:
             raise CannotSpawn(str(error)) from error
 

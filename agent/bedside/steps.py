@@ -28,6 +28,7 @@ class Steps(Generic[Item]):
 
     def __iter__(self) -> Iterator[Item]:
         run = self._run
+        run.settle_step()
         iterations = 0
         waited = 0.0
         items = iter(self._loader)
@@ -44,7 +45,7 @@ class Steps(Generic[Item]):
                 yield item
             except GeneratorExit:
                 if boundary:
-                    run.count_step()
+                    run.leave_step()
                 raise
             if boundary:
                 run.end_step(waited)

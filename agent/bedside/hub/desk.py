@@ -5,22 +5,26 @@ Decides and returns; the hub sends and records. A command is known by its id for
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from bedside_protocol.commands import EXPIRED, EXPIRES_IN, FOR_TRAINING, OVER
 from bedside_protocol.messages import Answer, Ask, Order
-from bedside_protocol.records import AlertAcknowledged, Body, CommandChanged, Note
+from bedside_protocol.records import AlertAcknowledged, Body, CommandChanged, Note, Scalar
 
 from .gate import Role
 
 _HAND_OVER_AGAIN = 1.0
 """Seconds until an order that was not accepted is sent again; the agent carries out each id once."""
 _MAX_NOTE = 2000
+_MAX_ARGUMENTS = 16
+_MAX_ID = 100
 
 
 @dataclass(slots=True)
 class _Waiting:
     order: Order
+    lifetime: float
     expires: float
     handed: float
 
@@ -41,18 +45,21 @@ class Desk:
         if role != "operator":
             return Answer(ask.id, False, "this key may look, not command"), []
         if ask.run != self._run:
-            return Answer(ask.id, False, f"this is run {self._run}, not {ask.run}"), []
+            return Answer(ask.id, False, f"this is run {self._run}, not {ask.run[:100]}"), []
+        if not 0 < len(ask.id) <= _MAX_ID:
+            return Answer(ask.id, False, f"a command's id has 1 to {_MAX_ID} characters"), []
         if ask.id in self._known:
             return Answer(ask.id, True, "already asked"), []
         self._known.add(ask.id)
         who = ask.who[:100]
-        requested = CommandChanged(ask.id, ask.verb, "requested", who, arguments=dict(ask.arguments))
+        arguments = _short(ask.arguments)
+        requested = CommandChanged(ask.id, ask.verb, "requested", who, arguments=arguments)
         if ask.verb not in FOR_TRAINING:
             return Answer(ask.id, True), [requested, *self._own_work(ask, who, step)]
         if is_over:
             return Answer(ask.id, False, OVER), [requested, CommandChanged(ask.id, ask.verb, "refused", who, OVER)]
-        lifetime = min(max(ask.expires_in, 1.0), 10 * EXPIRES_IN)
-        self._waiting[ask.id] = _Waiting(Order(ask.id, ask.verb, who, dict(ask.arguments)), now + lifetime, 0.0)
+        lifetime = min(max(1.0, ask.expires_in), 10 * EXPIRES_IN)  # in this order, not-a-number is 1
+        self._waiting[ask.id] = _Waiting(Order(ask.id, ask.verb, who, arguments), lifetime, now + lifetime, 0.0)
         return Answer(ask.id, True), [requested]
 
     def restore(self, command: CommandChanged, now: float) -> None:
@@ -60,7 +67,7 @@ class Desk:
         self._known.add(command.id)
         if command.state == "requested" and command.verb in FOR_TRAINING:
             order = Order(command.id, command.verb, command.who, dict(command.arguments))
-            self._waiting[command.id] = _Waiting(order, now + EXPIRES_IN, 0.0)
+            self._waiting[command.id] = _Waiting(order, EXPIRES_IN, now + EXPIRES_IN, 0.0)
 
     def heard(self, command: CommandChanged) -> None:
         """The training said something about a command: it has it."""
@@ -77,11 +84,10 @@ class Desk:
 
     def expired(self, now: float) -> list[Body]:
         """What is said of commands that waited too long."""
-        gone = [waiting.order for waiting in self._waiting.values() if now >= waiting.expires]
-        for order in gone:
-            del self._waiting[order.id]
-        text = EXPIRED.format(seconds=EXPIRES_IN)
-        return [CommandChanged(order.id, order.verb, "expired", order.who, text, arguments=order.arguments) for order in gone]
+        gone = [waiting for waiting in self._waiting.values() if now >= waiting.expires]
+        for waiting in gone:
+            del self._waiting[waiting.order.id]
+        return [_expired(waiting.order, waiting.lifetime) for waiting in gone]
 
     def close(self) -> list[Body]:
         """The run is over: what was not accepted will not happen."""
@@ -96,3 +102,13 @@ class Desk:
         text = str(ask.arguments.get("text", ""))[:_MAX_NOTE]
         at = ask.arguments.get("step")
         return [Note(text, who, at if isinstance(at, int) else step), applied]
+
+
+def _expired(order: Order, seconds: float) -> CommandChanged:
+    return CommandChanged(order.id, order.verb, "expired", order.who, EXPIRED.format(seconds=seconds), arguments=order.arguments)
+
+
+def _short(arguments: Mapping[str, Scalar]) -> dict[str, Scalar]:
+    """Arguments as they are recorded: few, and no text longer than a note."""
+    few = list(arguments.items())[:_MAX_ARGUMENTS]
+    return {name[:100]: value[:_MAX_NOTE] if isinstance(value, str) else value for name, value in few}

@@ -49,15 +49,16 @@ class Gate:
     def __repr__(self) -> str:
         return f"<Gate for {len(self._roles)} keys>"
 
-    def answer_zap(self) -> None:
-        """Answer one authentication request, if one waits."""
+    def answer_zap(self) -> bool:
+        """Answer one authentication request; False where none waits."""
         try:
             version, request, domain, _address, _identity, mechanism, *credentials = self.zap.recv_multipart(zmq.NOBLOCK)
-        except (zmq.Again, ValueError):
-            return
+        except zmq.Again:
+            return False
         known = mechanism == b"CURVE" and domain == DOMAIN.encode() and len(credentials) == 1 and credentials[0] in self._roles
         role = self._roles[credentials[0]].encode() if known else b""
         self.zap.send_multipart([version, request, b"200" if known else b"400", b"" if known else b"unknown key", role, b""])
+        return True
 
     def receive(self) -> tuple[bytes, Role, bytes] | None:
         """One message: peer, role, frame; None when none waits. Messages of more than one frame are dropped."""

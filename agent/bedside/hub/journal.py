@@ -1,7 +1,7 @@
 """The order of things: what goes into the log next, each record once, judged as it is written.
 
 Pure: records and times in, chunks out. Agents' records are taken once by their counters, metrics merged to columns, the alert engine reads exactly what
-is written, and its findings follow the records that caused them, so the same engine over the same file finds the same.
+is written, and its findings follow the records that caused them, in the same chunk, so the same engine over the same file finds the same.
 """
 
 from __future__ import annotations
@@ -10,8 +10,9 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from bedside_protocol.alerts.engine import Engine
-from bedside_protocol.records import HUB_RANK, AlertChanged, Body, Record
-from bedside_protocol.runlog import TARGET_CHUNK, encode_chunk, merge_metrics
+from bedside_protocol.codec import CodecError, encode_record
+from bedside_protocol.records import HUB_RANK, AlertChanged, Body, Problem, Record, Unknown
+from bedside_protocol.runlog import TARGET_CHUNK, merge_metrics, seal_chunk
 
 _SPLIT = 512
 """Records in one chunk at most."""
@@ -26,6 +27,7 @@ class Journal:
         self.step = 0
         self._next_seq = 1
         self._own = 0
+        self._sealed: dict[int, int] = {}
         self._pending: list[Record] = []
         self._pending_bytes = 0
 
@@ -49,41 +51,62 @@ class Journal:
                 self.engine.observe(record)
             self._next_seq = record.seq + 1
         self.counters.update(counters)
+        self._sealed.update(counters)
         self._own = self.counters.get(HUB_RANK, 0)
 
     def take(self, record: Record, size: int) -> bool:
-        """An agent's record; False where it was taken before."""
+        """An agent's record; False where it was taken before, or is of a kind unknown here and cannot be kept."""
         if record.counter <= self.counters.get(record.rank, 0):
             return False
         self.counters[record.rank] = record.counter
+        if isinstance(record.body, Unknown):
+            return False
         self._pending.append(record)
         self._pending_bytes += size
         return True
 
     def say(self, time: float, body: Body) -> None:
         """The hub's own word."""
-        self._own += 1
-        self.counters[HUB_RANK] = self._own
-        self._pending.append(Record(time, body, HUB_RANK, self._own))
+        self._pending.append(Record(time, body, HUB_RANK))
 
     def chunks(self) -> list[tuple[bytes, int, dict[int, int], list[Record]]]:
-        """What is pending as chunks ready to append: bytes, number of records, counters, and the records themselves."""
-        if not self._pending:
-            return []
+        """What is pending as chunks ready to append: bytes, number of records, newest counters so far, and the records themselves.
+
+        Each chunk tells the counters of what stands in it and before it: a hub that finds only the first of them knows what is missing.
+        """
         pending, self._pending, self._pending_bytes = merge_metrics(self._pending), [], 0
-        judged: list[Record] = []
-        for record in pending:
-            judged.append(record)
-            for finding in self.engine.observe(record):
-                self._own += 1
-                judged.append(Record(record.time, finding, HUB_RANK, self._own))
-        self.counters[HUB_RANK] = self._own
-        counters = dict(self.counters)
         made = []
-        for start in range(0, len(judged), _SPLIT):
-            part = [replace(record, seq=self._next_seq + place) for place, record in enumerate(judged[start : start + _SPLIT])]
-            last = start + _SPLIT >= len(judged)
-            chunk = encode_chunk(part, self._next_seq, counters if last else {})
-            made.append((chunk, len(part), counters if last else {}, part))
-            self._next_seq += len(part)
+        part: list[tuple[Record, bytes]] = []
+        size = 0
+        for record in pending:
+            group = [self._placed(record), *(self._placed(Record(record.time, found, HUB_RANK)) for found in self.engine.observe(record))]
+            more = sum(len(frame) for _, frame in group)
+            if part and (size + more > TARGET_CHUNK or len(part) + len(group) > _SPLIT):
+                made.append(self._chunk(part))
+                part, size = [], 0
+            part += group
+            size += more
+        if part:
+            made.append(self._chunk(part))
         return made
+
+    def _placed(self, record: Record) -> tuple[Record, bytes]:
+        """The record with its place in the log (the hub's own with its counter too), and its bytes."""
+        if record.rank == HUB_RANK:
+            self._own += 1
+            self.counters[HUB_RANK] = self._own
+            record = replace(record, counter=self._own)
+        record = replace(record, seq=self._next_seq)
+        self._next_seq += 1
+        try:
+            return record, encode_record(record)
+        except CodecError as error:  # a word of the hub's too long to be read again: said to be missing rather than written
+            record = replace(record, body=Problem(f"a {type(record.body).__name__} could not be recorded: {error}", 1, "hub"))
+            return record, encode_record(record)
+
+    def _chunk(self, part: list[tuple[Record, bytes]]) -> tuple[bytes, int, dict[int, int], list[Record]]:
+        records = [record for record, _ in part]
+        for record in records:
+            self._sealed[record.rank] = max(record.counter, self._sealed.get(record.rank, 0))
+        counters = dict(self._sealed)
+        return seal_chunk([frame for _, frame in part], records, records[0].seq, counters), len(records), counters, records

@@ -120,8 +120,8 @@ class Hub:
     # --- what comes in
 
     def _hear(self, now: float) -> None:
-        while self._gate.zap.getsockopt(zmq.EVENTS) & zmq.POLLIN:
-            self._gate.answer_zap()
+        while self._gate.answer_zap():
+            pass
         for _ in range(1000):
             received = self._gate.receive()
             if received is None:
@@ -158,7 +158,11 @@ class Hub:
                 self._refused += 1
 
     def _take(self, frame: bytes) -> None:
-        record = decode_record(frame)
+        try:
+            record = decode_record(frame)
+        except CodecError:  # one that cannot be read must not cost the others of its batch
+            self._refused += 1
+            return
         if self._journal.take(record, len(frame)):
             self._status.observe(record)
             if isinstance(record.body, CommandChanged):

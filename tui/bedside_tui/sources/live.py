@@ -15,11 +15,11 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 import zmq
-
 from bedside_protocol.codec import CodecError, decode_message, encode_message
 from bedside_protocol.messages import Answer, Ask, Bytes, Read, Refusal
 from bedside_protocol.records import CommandChanged, Record, Scalar, Verb
 from bedside_protocol.runlog import Decoder, NewerFormat
+
 from bedside_tui.places import Door, RunPlace, door_of
 from bedside_tui.sources.replay import Follower, records_of, writer_lives
 from bedside_tui.sources.source import SourceState, SourceStatus, Update
@@ -108,15 +108,17 @@ class LiveSource:
 
     def _ask_and_answer(self, socket: zmq.Socket[bytes], deliver: Callable[[Update], None]) -> None:
         heard = time.monotonic()
-        asked = False
+        asked = answered = False
         while not self._stop.is_set():
             if not asked:
                 self._decoder.forget()
                 asked = _sent(socket, encode_message(Read(self._decoder.offset, READ)))
-            self._send_commands(socket, deliver)
+            if answered:
+                self._send_commands(socket, deliver)
             if socket.poll(_POLL):
                 heard = time.monotonic()
-                asked = not self._hear(socket, deliver) and asked
+                if self._hear(socket, deliver):
+                    asked, answered = False, True
                 if self._over:
                     return
             elif time.monotonic() - heard > ANSWER_WITHIN:

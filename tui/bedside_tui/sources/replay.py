@@ -13,6 +13,7 @@ from typing import Final
 from bedside_protocol.places import LOCK_NAME
 from bedside_protocol.records import Lost, Record
 from bedside_protocol.runlog import Chunk, Damage, Decoder, NewerFormat
+
 from bedside_tui.sources.source import SourceState, SourceStatus, Update
 
 _PIECE: Final = 256 << 10

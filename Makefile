@@ -1,0 +1,47 @@
+# Two commands do everything on a fresh machine with Python >= 3.11, make and git: `make demo` and `make test`.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+CASE ?=
+STAMP := $(VENV)/.installed
+
+.PHONY: demo test lint types contracts unit bench pictures clean
+
+demo: $(STAMP) ## start a real training and watch it (CASE=codebook-collapse for a sick one)
+	@$(BIN)/bedside demo $(CASE)
+
+test: $(STAMP) lint types contracts unit ## everything a change must pass
+
+lint: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(STAMP)
+	$(BIN)/mypy
+
+contracts: $(STAMP)
+	$(BIN)/lint-imports
+
+unit: $(STAMP)
+	$(BIN)/pytest
+
+bench: $(STAMP) ## what a log call costs, beside a bare append and others
+	$(BIN)/python tests/bench/bench_log.py
+	$(BIN)/python tests/bench/bench_verdict.py
+
+pictures: $(STAMP) ## the screens as SVG, made by the application itself
+	$(BIN)/python -m bedside_tui.screenshot --out docs/pictures
+
+# torch first and alone: a range in another package's requirements would pull gigabytes of CUDA.
+$(STAMP): pyproject.toml
+	@command -v $(PYTHON) >/dev/null || { echo "no $(PYTHON) here: install Python 3.11 or newer"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "$(PYTHON) is older than 3.11: make PYTHON=python3.12 …"; exit 1; }
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade pip
+	$(BIN)/python -c 'import torch' 2>/dev/null || $(BIN)/python -m pip install --quiet --disable-pip-version-check torch==2.13.0
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $(STAMP)
+
+clean: ## remove what the commands above made
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
