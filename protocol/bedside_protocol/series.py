@@ -213,10 +213,10 @@ class SeriesHistory:
 
     def value_at(self, step: float) -> tuple[int, float] | None:
         """(step, value) of the last point at or before `step` in the newest segment that begins at or before it; else None."""
-        if not self.size or math.isnan(step):
+        if not self.size or not step >= -(2.0**63):
             return None
         self.series.settle()
-        wanted = np.int64(math.floor(max(-(2.0**63), step)) if step < 2.0**63 else 2**63 - 1)
+        wanted = np.int64(math.floor(step) if step < 2.0**63 else 2**63 - 1)
         steps = self.steps
         breaks = self._breaks()
         begins = np.concatenate([[0], breaks])

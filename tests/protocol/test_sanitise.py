@@ -7,9 +7,10 @@ import time
 import unicodedata
 
 import pytest
-from bedside_protocol.sanitise import MOST_MARKS, UNSEEN, text
 from hypothesis import given
 from hypothesis import strategies as st
+
+from bedside_protocol.sanitise import MOST_MARKS, UNSEEN, text
 
 OBEYED = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
 

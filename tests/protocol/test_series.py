@@ -7,9 +7,10 @@ import time
 
 import numpy as np
 import pytest
-from bedside_protocol.series import TICKS, Columns, Series, SeriesHistory, column_shift, smoothed
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+
+from bedside_protocol.series import TICKS, Columns, Series, SeriesHistory, column_shift, smoothed
 
 STEPS = st.one_of(st.integers(0, 60), st.integers(-(2**63), 2**63 - 1), st.sampled_from([10**12, -(10**12), 2**53 + 1]))
 VALUES = st.one_of(st.floats(-5, 5), st.sampled_from([math.nan, math.inf, -math.inf, 1e308, -1e308, 5e-324, -0.0]), st.floats(width=64))

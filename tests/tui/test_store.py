@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytest
+
 from bedside_protocol.records import (
     HUB_RANK,
     AlertAcknowledged,

@@ -7,6 +7,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from bedside_protocol.records import (
     HUB_RANK,
     AlertAcknowledged,
@@ -31,8 +34,6 @@ from bedside_protocol.records import (
 )
 from bedside_protocol.series import SeriesHistory
 from bedside_tui.store.store import Store
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 NAMES = st.sampled_from(["loss", "lr", "grad norm", "system/cpu", "acc[top5]", "val\x1bloss", "vallos\u0301s"])
 STEPS = st.integers(0, 3000)
@@ -98,16 +99,13 @@ BODIES: st.SearchStrategy[Body] = st.one_of(
     st.builds(Ended, st.sampled_from(["finished", "failed", "exited"]), STEPS),
     st.just(Unknown("new")),
 )
-RECORDS = st.lists(
-    st.builds(
-        lambda wait, body, rank, skip: (wait, body, rank, skip),
-        st.sampled_from([0.0, 0.0, 0.25, 1.0, 30.0, -5.0]),
-        BODIES,
-        st.sampled_from([0, 0, 0, HUB_RANK, 1]),
-        st.sampled_from([1, 1, 1, 5]),
-    ),
-    max_size=60,
+PARTS = st.tuples(
+    st.sampled_from([0.0, 0.0, 0.25, 1.0, 30.0, -5.0]),  # seconds since the record before
+    BODIES,
+    st.sampled_from([0, 0, 0, HUB_RANK, 1]),
+    st.sampled_from([1, 1, 1, 5]),  # places in the log since the record before
 )
+RECORDS = st.one_of(st.lists(PARTS, max_size=15), st.lists(PARTS, min_size=30, max_size=60))
 
 
 def log(parts: Sequence[tuple[float, Body, int, int]]) -> list[Record]:

@@ -7,15 +7,16 @@ curves (events, NaN, the cursor) are laid over the rows afterwards. plotext is i
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from bedside_protocol.series import Columns, column_shift
 from numpy.typing import NDArray
 
+from bedside_protocol.series import Columns, column_shift
 from bedside_tui.draw.cells import Line, Pin, Style, pinned, spans, text_of
 from bedside_tui.draw.scale import Scale, axis_ticks, scale_for
 
@@ -118,7 +119,7 @@ def _x_range(columns: Sequence[Columns], dots: int) -> tuple[float, float]:
     first, last = int(low // unit), max(int(low // unit), int(-(-high // unit)) - 1)
     shift = column_shift(first, last, max(1, dots))
     begin = (first >> shift) * unit * 2.0**shift
-    return begin, begin + dots * unit * 2.0**shift
+    return begin, max(begin + dots * unit * 2.0**shift, math.nextafter(begin, math.inf))  # beyond 2**53 steps may be too close
 
 
 def _y_scale(columns: Sequence[Columns], log: bool) -> Scale:
@@ -147,9 +148,9 @@ def _drawn(curves: Sequence[Curve], frame: _Frame, ascii: bool) -> str:
     wide, high = (frame.columns, frame.rows) if ascii else (frame.columns * _DOTS_X, frame.rows * _DOTS_Y)
     plotext.xlim(0, wide - 1)
     plotext.ylim(0, high - 1)
-    x_ticks = axis_ticks(frame.low, frame.high, frame.axis, max(1, frame.columns // 14))
+    x_ticks = axis_ticks(frame.low, frame.high, frame.axis, max(1, frame.columns // 12))
     plotext.xticks([place * (wide - 1) for place, _ in x_ticks], [label for _, label in x_ticks])
-    y_ticks = frame.y.ticks(max(2, frame.rows // 3)) or [(0.0, "")]
+    y_ticks = frame.y.ticks(max(3, frame.rows // 3)) or [(0.0, "")]
     plotext.yticks([place * (high - 1) for place, _ in y_ticks], [label.rjust(_LABEL)[:_LABEL] for _, label in y_ticks])
     for number, curve in enumerate(curves):
         for x, y in _pieces(curve.columns, frame, wide, high):

@@ -27,24 +27,18 @@ def value(x: float | None) -> str:
     if size == 0:
         return "0.0000"  # also for -0.0
     if not 0.0009995 <= size < 999_999.5:
-        return _scientific(x)
+        return f"{x:.1e}"
     for below, decimals in _DECIMALS:
         if float(f"{size:.{decimals}f}") < below:  # after rounding: 9.996 is 10.0, not 10.00
             return f"{x:.{decimals}f}"
     return f"{x:,.0f}"
 
 
-def _scientific(x: float) -> str:
-    """`3.0e-04`; one digit less where the exponent has three, so that the width stays."""
-    text = f"{x:.1e}"
-    return text if len(text.lstrip("-")) <= 7 else f"{x:.0e}"
-
-
 def count(n: float | None, width: int | None = None) -> str:
     """A whole number with thousands separators: `12,431`; where that exceeds `width`, shortened: `12.4 M`, then `1e+12`."""
     if n is None:
         return MISSING
-    if isinstance(n, float) and not math.isfinite(n):
+    if not abs(n) < 1e16:  # beyond this a double has no units, and a text no end
         return value(n)
     text = f"{round(n):,}"
     if width is None or len(text) <= width:
@@ -52,7 +46,7 @@ def count(n: float | None, width: int | None = None) -> str:
     for unit, name in ((10**12, "T"), (10**9, "G"), (10**6, "M"), (10**3, "k")):
         if abs(n) >= unit and len(short := f"{n / unit:.1f}{name}") <= width:
             return short
-    return f"{float(max(-(2**63), min(2**63, n))):.0e}"
+    return f"{n:.0e}"
 
 
 def fixed(text: str, width: int) -> str:
@@ -88,7 +82,7 @@ def duration(seconds: float | None) -> str:
     if left < 59.5:
         return f"{sign}{left:.1f} s" if left < 9.95 else f"{sign}{left:.0f} s"
     if left >= 100 * _DAY:
-        return f"{sign}{left / _DAY:,.0f} d" if left < 1e7 * _DAY else f"{sign}{left / _DAY:.0e} d"
+        return f"{sign}{left / _DAY:,.0f} d" if left < 99_999.5 * _DAY else f"{sign}{left / _DAY:.0e} d"
     whole = round(left)
     if whole < _HOUR:
         return f"{sign}{whole // _MINUTE}m{whole % _MINUTE:02}"
@@ -98,10 +92,12 @@ def duration(seconds: float | None) -> str:
 
 
 def milliseconds(seconds: float | None) -> str:
-    """A short time in milliseconds: `7.0 ms`, `0.12 ms`, `140 ms`."""
+    """A short time in milliseconds: `7.0 ms`, `0.12 ms`, `140 ms`; beyond 1000 s as `duration`."""
     if seconds is None or not math.isfinite(seconds):
         return MISSING if seconds is None else value(seconds)
     ms = seconds * 1000
+    if abs(ms) >= 1e6:
+        return duration(seconds)
     return f"{ms:.2f} ms" if abs(ms) < 0.995 else f"{ms:.1f} ms" if abs(ms) < 9.95 else f"{count(ms)} ms"
 
 

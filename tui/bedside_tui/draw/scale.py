@@ -58,8 +58,8 @@ def scale_for(low: float, high: float, *, log: bool = False) -> Scale:
     if not (math.isfinite(low) and math.isfinite(high)):
         return Scale(0.1, 1.0, log=True) if log else Scale(0.0, 1.0)
     if log:
-        low, high = max(low, 1e-300), max(high, 1e-300)
-        low, high = (low, high) if high / low > 1.05 else (low / 1.5, min(high, 1e307) * 1.5)
+        low, high = (min(max(end, 1e-300), 1e307) for end in (low, high))
+        low, high = (low, high) if high / low > 1.05 else (low / 1.5, high * 1.5)
         return Scale(low, high, log=True)
     if not high / 2 - low / 2 > max(abs(low), abs(high), 1e-290) * 1e-9:
         room = max(abs(low) * 0.1, 1e-6) if low else 1.0

@@ -6,9 +6,9 @@ Two columns of a history make one cell, so a drawing `width` cells wide reads `r
 from __future__ import annotations
 
 import numpy as np
-from bedside_protocol.series import Columns
 from numpy.typing import NDArray
 
+from bedside_protocol.series import Columns
 from bedside_tui.draw.scale import Scale
 
 _DOTS = 4
@@ -46,9 +46,9 @@ def sparkline(columns: Columns, width: int, *, ascii: bool = False) -> str:
     if not shown:
         return " " * width
     part = slice(len(columns) - shown, None)
-    low, mid, high = _extents(columns, part)
+    low, mid, high, band = _extents(columns, part)
     known = np.isfinite(mid)
-    scale = Scale(*_range(low[known], high[known]))
+    scale = Scale(*_range(np.minimum(low, mid - band[0])[known], np.maximum(high, mid + band[1])[known]))
     rows = _ASCII_ROWS if ascii else _DOTS
     top, middle, bottom = (_rows(scale, values, rows) for values in (high, mid, low))
     bad = columns.bad[part]
@@ -61,25 +61,32 @@ def sparkline(columns: Columns, width: int, *, ascii: bool = False) -> str:
 _ASCII_ROWS = len(_ASCII_LEVELS)
 
 
-def _extents(columns: Columns, part: slice) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """Low, middle and high to draw: the mean, widened to the extreme where that is a spike; holes filled from the left."""
+def _extents(columns: Columns, part: slice) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], tuple[float, float]]:
+    """Low, middle and high to draw: the mean, widened to the extreme where that is a spike; holes filled from the left.
+
+    The band is how far the values of a column usually lie below and above its mean: the scale holds it, so that where there is
+    nothing but noise the line lies still.
+    """
     mid, low, high = columns.mean[part].copy(), columns.low[part], columns.high[part]
     some = columns.count[part] > 0
-    with np.errstate(all="ignore"):
-        up, down = high / 2 - mid / 2, mid / 2 - low / 2
-        usual = _SPIKE * np.array([np.median(up[some]), np.median(down[some])]) if some.any() else np.zeros(2)
-        high = np.where(up > usual[0], high, mid)
-        low = np.where(down > usual[1], low, mid)
+    up, down = high / 2 - mid / 2, mid / 2 - low / 2  # halved: the distance of ±1e308 is no double
+    usual = (float(np.median(down[some])), float(np.median(up[some]))) if some.any() else (0.0, 0.0)
+    high = np.where(up > _SPIKE * usual[1], high, mid)
+    low = np.where(down > _SPIKE * usual[0], low, mid)
     source = np.maximum.accumulate(np.where(some, np.arange(len(mid)), -1))
     hole = ~some & (source >= 0)
     mid[hole] = mid[source[hole]]
-    return np.where(hole, mid, low), mid, np.where(hole, mid, high)
+    band = tuple(min(2 * distance, 1e300) for distance in usual)
+    return np.where(hole, mid, low), mid, np.where(hole, mid, high), (band[0], band[1])
+
+
+_MOST = float(np.finfo(np.float64).max)
 
 
 def _range(low: NDArray[np.float64], high: NDArray[np.float64]) -> tuple[float, float]:
     if not len(low):
         return 0.0, 1.0
-    least, most = float(low.min()), float(high.max())
+    least, most = max(float(low.min()), -_MOST), min(float(high.max()), _MOST)
     if most / 2 - least / 2 > max(abs(least), abs(most)) * 1e-12:
         return least, most
     return (0.0, 2 * most) if 0 < most < 1e300 else (-1.0, 1.0) if most == 0 else (least - abs(least) / 2, 1e-300)

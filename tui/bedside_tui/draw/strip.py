@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from bedside_protocol.series import column_shift
 from numpy.typing import ArrayLike, NDArray
+
+from bedside_protocol.series import column_shift
 
 _SHADES = " ░▒▓█"
 _ASCII = " .:+#"

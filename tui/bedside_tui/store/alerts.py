@@ -10,7 +10,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from bedside_protocol.records import AlertAcknowledged, AlertChanged
-
 from bedside_tui.store.ledger import Ledger, Moment
 from bedside_tui.store.view import AlertView, Badge, Mark
 

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from bedside_protocol.records import CheckpointSaved, CommandChanged, CommandState
-
 from bedside_tui.draw import number
 from bedside_tui.store.alerts import Episode
 from bedside_tui.store.ledger import Ledger, Moment, Prefix

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar, overload
 
 import numpy as np
+
 from bedside_protocol.series import Series, SeriesHistory
 
 T_co = TypeVar("T_co", covariant=True)

@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from bedside_protocol.records import Ended, Lifecycle, LifecycleChanged, RunStarted
-
 from bedside_tui.draw import number
 from bedside_tui.store.ledger import Ledger, Moment
 from bedside_tui.store.view import Badge, Mark

@@ -10,10 +10,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Literal
 
 import numpy as np
+
 from bedside_protocol.metrics import SYSTEM_PREFIX, kind_of
 from bedside_protocol.records import Metrics
 from bedside_protocol.sanitise import text
-
 from bedside_tui.store.clean import distinct
 from bedside_tui.store.ledger import Ledger, Track
 from bedside_tui.store.remark import remark

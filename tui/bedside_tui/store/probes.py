@@ -6,7 +6,6 @@ import math
 from collections.abc import Mapping, Sequence
 
 from bedside_protocol.records import ProbeDeclared, Snapshot
-
 from bedside_tui.store.ledger import Ledger, Moment, Track
 from bedside_tui.store.view import Badge, History, ProbeView
 

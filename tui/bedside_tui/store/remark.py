@@ -9,8 +9,8 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from bedside_protocol.series import SeriesHistory
 
+from bedside_protocol.series import SeriesHistory
 from bedside_tui.draw import number
 
 _COLUMNS = 32

@@ -32,7 +32,6 @@ from bedside_protocol.records import (
     Tick,
 )
 from bedside_protocol.sanitise import text
-
 from bedside_tui.draw import number
 from bedside_tui.store.alerts import AlertsFold
 from bedside_tui.store.clean import clean
