@@ -54,7 +54,7 @@ def naive(history: SeriesHistory, columns: Columns, unit: float) -> None:
         if finite:
             assert (columns.low[at], columns.high[at], columns.last[at]) == (min(finite), max(finite), finite[-1])
             exact = sum(value / len(finite) for value in finite)
-            assert columns.mean[at] == pytest.approx(exact, rel=1e-6, abs=max(map(abs, finite)) * 1e-9)
+            assert columns.mean[at] == pytest.approx(exact, rel=1e-6, abs=max(map(abs, finite)) * 1e-9 + 1e-320)
             assert columns.low[at] <= columns.mean[at] <= columns.high[at]
         else:
             assert np.isnan([columns.low[at], columns.high[at], columns.mean[at], columns.last[at]]).all()

@@ -76,7 +76,7 @@ def scale_for(low: float, high: float, *, log: bool = False) -> Scale:
 def tick_label(value: float, step: float = 0.0) -> str:
     """A round number with just the decimals its neighbours at a distance of `step` need."""
     size = max(abs(value), abs(step))
-    if not math.isfinite(value) or size >= 1e7 or (0 < size < 1e-4):
+    if not math.isfinite(value) or size >= 999_999.5 or (0 < size < 1e-4):
         return f"{value:.1e}".replace(".0e", "e") if math.isfinite(value) and value else number.value(value) if value else "0"
     near = step or abs(value)
     decimals = max(0, -math.floor(math.log10(near) + 1e-9)) if near else 0
