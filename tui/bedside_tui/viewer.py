@@ -100,8 +100,9 @@ class Viewer(App[None], inherit_bindings=False):
         """Read what came, and let the keyboard have its turn when it is much."""
         if self.viewing.take(self._now, FEEDING):
             self.post_message(self.Arrived())
-        elif self.viewing.status.complete:
+        elif self.viewing.status.complete and not self.settled.is_set():
             self.settled.set()
+            self.redraw()
 
     @property
     def top(self) -> RunScreen | None:

@@ -121,6 +121,7 @@ class Viewing:
             source=self.status,
             playhead=playhead,
             age=None if self._heard is None else max(0.0, now - self._heard),
+            now=now,
             newest=newest,
             marks=self.store.marks if playhead.mode != "now" else (),
             seen=tuple(self._seen),

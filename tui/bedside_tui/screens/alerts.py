@@ -5,7 +5,7 @@ from __future__ import annotations
 from bedside_tui.draw import number
 from bedside_tui.screens.base import RunScreen
 from bedside_tui.store.view import AlertView, View
-from bedside_tui.widgets.alarms import alert_row, alerts_heading, opened
+from bedside_tui.widgets.alarms import alert_columns, alert_row, alerts_heading, opened
 from bedside_tui.widgets.choice import window
 from bedside_tui.widgets.curves import curve_panel
 from bedside_tui.widgets.frame import Frame
@@ -52,11 +52,12 @@ class AlertsScreen(RunScreen):
         if not alerts:
             lines += self.empty("no alarm in this run so far", "what the rules find stands here: a red one stays until it is acknowledged")
         else:
-            lines.append(alerts_heading(width))
+            cells = alert_columns(alerts, width)
+            lines.append(alerts_heading(cells))
             room = height - len(lines) - len(unjudged) - (1 if unjudged else 0)
             first = window(len(alerts), self.choice.place, room)
             for place, alert in enumerate(alerts[first : first + room], start=first):
-                row = alert_row(alert, width)
+                row = alert_row(alert, cells, width)
                 lines.append(select(row, width) if place == self.choice.place else row)
         return [*lines, (), *unjudged] if unjudged else lines
 

@@ -9,7 +9,7 @@ from bedside_tui.draw import number
 from bedside_tui.screens.base import RunScreen
 from bedside_tui.store.view import MetricView, View
 from bedside_tui.widgets.choice import window
-from bedside_tui.widgets.curves import SMOOTHINGS, STYLES, Axes, curves, readout
+from bedside_tui.widgets.curves import SMOOTHINGS, STYLES, Axes, CurveCache, readout
 from bedside_tui.widgets.frame import Frame
 from bedside_tui.widgets.lines import Line, beside, filled, line, rule, select
 from bedside_tui.widgets.metrics import columns_for, longest_name, metric_row
@@ -28,6 +28,7 @@ class ChartScreen(RunScreen):
         super().__init__(look)
         self.axes = Axes()
         self.kept: list[str] = []
+        self._cache = CurveCache()
 
     def body(self, frame: Frame, width: int, height: int) -> list[Line]:
         names = [metric.name for metric in frame.view.metrics if self.passes(metric.name)]
@@ -43,7 +44,7 @@ class ChartScreen(RunScreen):
         side = min(58, width // 3) if width >= LIST_FROM else 0
         room, main = height - len(lines), width - side - (1 if side else 0)
         readouts = [readout(metric, style, main) for metric, style in zip(shown, STYLES, strict=False)][: max(0, room)]
-        drawn = curves(frame, shown, main, room - len(readouts), self.axes)
+        drawn = self._cache.curves(frame, shown, main, room - len(readouts), self.axes)
         chart = filled([*drawn, *readouts], room)
         return lines + (beside(chart, self._list(frame, names, chosen, side, room), main) if side else chart)
 

@@ -8,7 +8,7 @@ from bedside_tui.draw import number
 from bedside_tui.keys import Where
 from bedside_tui.screens.base import RunScreen
 from bedside_tui.widgets.frame import Frame
-from bedside_tui.widgets.lines import Line, ends, line, rule
+from bedside_tui.widgets.lines import Line, line, rule
 from bedside_tui.widgets.probe_panels import PANELS, probe_title, scalars_panel, verdict_of
 from bedside_tui.widgets.status import age_text
 from bedside_tui.widgets.vitals import waiting_for
@@ -30,13 +30,11 @@ class ProbeScreen(RunScreen):
         place = f"  {number.ordinal(self.choice.place + 1, len(probes))}" if len(probes) > 1 else ""
         said, tone = verdict_of(probe)
         age, age_tone = age_text(frame)
-        lines = [rule(probe_title(probe) + place, width, age, age_tone)]
+        right = line((said, tone), (" ─ ", "rule"), (age, age_tone))
+        head = rule(probe_title(probe) + place, width, right)
         if probe.snapshot is None:
-            return lines + self.empty(waiting_for(probe))
-        panel = PANELS.get(self.kind, scalars_panel)(probe, frame, width, height - 1)
-        if panel:  # the verdict has its place at the end of the first line, over whatever is cut for it
-            panel[0] = ends(panel[0], line((f"  {said} ", tone)), width)
-        return lines + panel
+            return [head, *self.empty(waiting_for(probe))]
+        return [head, *PANELS.get(self.kind, scalars_panel)(probe, frame, width, height - 1)]
 
     def action_open(self) -> None:
         """A probe's alarm, where it has one."""

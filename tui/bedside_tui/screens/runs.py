@@ -63,6 +63,7 @@ class RunsScreen(RunScreen):
     """The list. Rows are known by the run's id."""
 
     where = ("lists", "runs")
+    idle = frozenset({"next_alarm", "acknowledge", "note"})
 
     def top_lines(self, frame: Frame, width: int) -> list[Line]:
         """Where no run is open, what there is altogether."""
@@ -119,7 +120,7 @@ def list_head(rows: Sequence[RunRow], width: int) -> list[Line]:
     return [first, tuple(span._replace(tone=tone) for span in fit(line(f" {word}  {names}"), width))]
 
 
-FIXED = 3 + 8 + 9 + 2 + 10 + 8 + 7
+FIXED = 3 + 7 + 8 + 2 + 10 + 8 + 8
 """Cells of all columns but the run's and the state's: glyph, step, loss, health, result, when."""
 
 SHORT = 100
@@ -129,13 +130,13 @@ SHORT = 100
 def _columns(width: int, longest: int) -> tuple[int, int]:
     """Widths of the run's and the state's column: they take what the fixed ones leave."""
     left = max(16, width - FIXED)
-    name = min(longest + 2, max(left * 11 // 20, left - 34))
-    return name, left - name
+    state = min(40, max(14, left - longest - 2))
+    return min(longest + 2, max(8, left - state)), state
 
 
 def _heading(width: int, longest: int) -> Line:
     name, state = _columns(width, longest)
-    return line((f"   {pad('run', name)}{pad('state', state)}{pad_left('step', 8)}{pad_left('loss', 9)}  {pad('health', 10)}"
+    return line((f"   {pad('run', name)}{pad('state', state)}{pad_left('step', 7)}{pad_left('loss', 8)}  {pad('health', 10)}"
                  f"{pad('result', 8)}{pad_left('when', 6)} ", "quiet"))  # fmt: skip
 
 
@@ -151,6 +152,6 @@ def run_line(row: RunRow, width: int, longest: int) -> Line:
     title: Tone = "strong" if row.lifecycle in ("running", "paused", "starting", "stalled") else "plain"
     return line(
         " ", (f"{glyph} ", tone), (pad(row.title, name - 1) + " ", title), (pad(words, state - 1) + " ", "plain"),
-        pad_left(number.count(row.step), 8), pad_left(number.value(row.loss), 9), "  ", (pad(HEALTH[row.verdict], 10), badge),
+        pad_left(number.count(row.step, 7), 7), pad_left(number.value(row.loss), 8), "  ", (pad(HEALTH[row.verdict], 10), badge),
         (pad(row.result, 8), "plain"), (pad_left(row.when or "now", 6) + " ", "quiet"),
     )  # fmt: skip

@@ -9,7 +9,7 @@ from typing import NamedTuple, cast
 from bedside_tui.screens.base import RunScreen
 from bedside_tui.store.view import MetricView, View
 from bedside_tui.widgets.choice import window
-from bedside_tui.widgets.curves import curve_panel
+from bedside_tui.widgets.curves import CurveCache, curve_panel
 from bedside_tui.widgets.frame import Frame
 from bedside_tui.widgets.lines import Line, beside, filled, line, rule, select
 from bedside_tui.widgets.metrics import columns_for, longest_name, metric_row
@@ -62,6 +62,7 @@ class VitalsScreen(RunScreen):
     def __init__(self, look: Look) -> None:
         super().__init__(look)
         self._panels: list[list[RowKey]] = [[ALARM]]
+        self._cache = CurveCache()
 
     @property
     def at_alarm(self) -> bool:
@@ -155,7 +156,7 @@ class VitalsScreen(RunScreen):
         metric = self._charted(frame.view, metrics, chosen)
         probe = frame.view.probe(chosen[1]) if chosen[0] == "probe" else next(iter(frame.view.probes), None)
         upper = height if probe is None else max(10, height // 2)
-        lines = filled(curve_panel(frame, [metric] if metric else [], width, upper), upper)
+        lines = filled(curve_panel(frame, [metric] if metric else [], width, upper, cache=self._cache), upper)
         if probe is not None:
             lines += panel_of(probe, frame, width, height - upper)
         return lines

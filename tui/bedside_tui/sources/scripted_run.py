@@ -225,9 +225,11 @@ def _gradients(plan: _Plan) -> Iterator[tuple[float, Body]]:
         ratios = 1e-3 * np.exp(0.3 * noise.standard_normal(len(LAYERS)))
         yield plan.time(step) + 0.003, Snapshot(
             "gradients", "gradients", step,
-            {"norm": float(np.sqrt((norms**2).sum())), "update_ratio": float(ratios.mean()), "tensors": 62.0, "nonfinite": 0.0},
+            {
+                "norm": float(np.sqrt((norms**2).sum())), "tensors": 62.0, "nonfinite": 0.0, "none": 0.0, "zero": 0.0, "unowned": 0.0,
+                "unchanged": 0.0, "update_ratio_median": float(np.median(ratios)), "update_ratio_max": float(ratios.max()),
+            },
             {"layer_norm": Array("table", norms, LAYERS), "layer_update_ratio": Array("table", ratios, LAYERS)},
-            {"none": (), "zero": (), "unowned": ()},
             cost=0.016,
         )  # fmt: skip
 
@@ -254,7 +256,7 @@ def _samples(plan: _Plan) -> Iterator[tuple[float, Body]]:
         reconstruction = np.clip((1 - blur) * target + blur * target.mean(0) + 0.03 * noise.standard_normal(target.shape), 0, 1)
         yield plan.time(step) + 0.004, Snapshot(
             "samples", "samples", step,
-            {"error": float(((target - reconstruction) ** 2).mean())},
+            {"psnr/reconstruction": float(-10 * np.log10(((target - reconstruction) ** 2).mean()))},
             {"target": Array("image", target), "reconstruction": Array("image", reconstruction)},
             cost=0.02,
         )  # fmt: skip

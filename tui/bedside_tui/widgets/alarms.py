@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import NamedTuple
+
 from bedside_protocol.alerts.runbooks import RUNBOOKS
 from bedside_tui.draw import number
 from bedside_tui.store.view import AlertView, View
@@ -28,29 +31,39 @@ def alarm_state(alert: AlertView) -> tuple[str, Tone]:
     return STATES[alert.severity]
 
 
-def alert_row(alert: AlertView, width: int) -> Line:
+class AlertColumns(NamedTuple):
+    """Cells of the columns whose texts vary."""
+
+    title: int
+    target: int
+
+
+def alert_columns(alerts: Sequence[AlertView], width: int) -> AlertColumns:
+    """As wide as the longest text needs, but no wider than leaves the finding room."""
+    title = max((len(title_of(alert.rule)) for alert in alerts), default=5)
+    target = max((len(alert.target) for alert in alerts), default=2)
+    return AlertColumns(min(title, max(10, width // 4)), min(target, max(8, width // 6)))
+
+
+def alert_row(alert: AlertView, cells: AlertColumns, width: int) -> Line:
     """` ✖ RED  codebook collapse  vq  11,900  41 of 512 codes  first · seen by you`."""
     word, tone = alarm_state(alert)
-    title_width = 20 if width >= 100 else 18
-    target_width = min(28, max(10, width // 6))
     flags = [
         *(["first"] if alert.first_out else []),
         *([f"cleared at {number.count(alert.cleared_step)}"] if alert.cleared_step is not None and alert.shown else []),
         *([f"seen by {alert.acknowledged}"] if alert.acknowledged else []),
     ]
+    step = pad_left(number.count(alert.fired_step or alert.first_step, 9), 9)
     left = line(
-        " ", (pad(word, 10), tone), (pad(title_of(alert.rule), title_width) + " ", "strong" if alert.shown else "plain"),
-        pad(alert.target, target_width) + " ", (pad_left(number.count(alert.fired_step or alert.first_step), 9) + "  ", "quiet"),
-        (alert.message, "plain" if alert.shown else "quiet"),
+        " ", (pad(word, 10), tone), (pad(title_of(alert.rule), cells.title) + "  ", "strong" if alert.shown else "plain"),
+        pad(alert.target, cells.target), (step + "  ", "quiet"), (alert.message, "plain" if alert.shown else "quiet"),
     )  # fmt: skip
-    return ends(left, line((f"  {' · '.join(flags)} ", "quiet")) if flags else (), width)
+    return ends(left, line((f"  {' · '.join(flags)} ", "quiet")) if flags and width >= 100 else (), width)
 
 
-def alerts_heading(width: int) -> Line:
+def alerts_heading(cells: AlertColumns) -> Line:
     """Names of the columns of `alert_row`."""
-    title_width = 20 if width >= 100 else 18
-    target_width = min(28, max(10, width // 6))
-    return line((f" {pad('', 10)}{pad('alarm', title_width)} {pad('on', target_width)} {pad_left('since step', 9)}  finding", "quiet"))
+    return line((f" {pad('', 10)}{pad('alarm', cells.title)}  {pad('on', cells.target)}{pad_left('step', 9)}  finding", "quiet"))
 
 
 def opened(alert: AlertView, view: View, width: int) -> list[Line]:

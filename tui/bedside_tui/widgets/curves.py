@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -17,6 +18,9 @@ from bedside_tui.widgets.timeline import tone_of
 
 STYLES = CURVES
 """Curves of one chart, in order; more than these are not told apart."""
+
+KEPT = 1.0
+"""Seconds for which a chart is not drawn again for its newest points alone."""
 
 SMOOTHINGS = (0.0, 0.6, 0.9, 0.98)
 
@@ -41,7 +45,31 @@ class Axes:
 PLAIN_AXES = Axes()
 
 
-def curve_panel(frame: Frame, metrics: Sequence[MetricView], width: int, height: int, axes: Axes = PLAIN_AXES) -> list[Line]:
+class CurveCache:
+    """The chart drawn last, kept for a second: a chart costs a hundred times a row, and its newest column says no more sooner."""
+
+    def __init__(self) -> None:
+        self._key: tuple[object, ...] = ()
+        self._points = 0
+        self._at = -math.inf
+        self._lines: list[Line] = []
+
+    def curves(self, frame: Frame, metrics: Sequence[MetricView], width: int, height: int, axes: Axes) -> list[Line]:
+        """As `curves`; drawn anew when anything but the newest points changed, or after a second."""
+        time = None if frame.playhead.mode == "now" else frame.playhead.time
+        marks = len(frame.newest.marks)
+        key = (tuple(metric.name for metric in metrics), width, height, axes, frame.playhead.mode, time, marks, frame.ascii)
+        points = sum(len(metric.history) for metric in metrics)
+        fresh = points == self._points or (frame.now - self._at < KEPT and points < self._points * 1.01)
+        if key != self._key or not fresh:
+            self._key, self._points, self._at = key, points, frame.now
+            self._lines = curves(frame, metrics, width, height, axes)
+        return self._lines
+
+
+def curve_panel(
+    frame: Frame, metrics: Sequence[MetricView], width: int, height: int, axes: Axes = PLAIN_AXES, cache: CurveCache | None = None
+) -> list[Line]:
     """A head, the chart, and a readout a metric: `height` lines, of which the chart takes what is left."""
     names = " · ".join(metric.name for metric in metrics)
     lines: list[Line] = [rule(names or "chart", width, axes.said)]
@@ -49,7 +77,7 @@ def curve_panel(frame: Frame, metrics: Sequence[MetricView], width: int, height:
     room = height - len(lines) - len(readouts)
     if not metrics:
         return [*lines, (), line(("   no metric to draw yet", "quiet"))]
-    drawn = curves(frame, metrics, width, room, axes)
+    drawn = (cache.curves if cache is not None else curves)(frame, metrics, width, room, axes)
     if not drawn:
         return [*lines, *readouts]
     return lines + drawn + readouts

@@ -49,6 +49,8 @@ class Frame:
     playhead: Playhead
     age: float | None
     """Seconds since the run's last sign of life, None where there never was one, or where it does not matter (a recording)."""
+    now: float
+    """The viewer's clock, in seconds that only go forward."""
     newest: View
     """The run as known last, whatever moment `view` shows: what is asked of the run is about this."""
     marks: Sequence[Mark] = ()

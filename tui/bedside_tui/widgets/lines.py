@@ -119,12 +119,16 @@ def filled(rows: Iterable[Line], height: int) -> list[Line]:
     return kept + [EMPTY] * (height - len(kept))
 
 
-def rule(title: str, width: int, right: str = "", right_tone: Tone = "quiet") -> Line:
+def rule(title: str, width: int, right: str | Line = "", right_tone: Tone = "quiet") -> Line:
     """` ─ title ───────── right `: the head of a panel. `right` goes first when it gets narrow, then the title is cut."""
     title = cut_text(title, width - 5)
     room = width - cell_len(title) - 5
-    right = f" {right} " if right and cell_len(right) + 4 <= room else ""
-    return line((" ─ ", "rule"), (f"{title} ", "quiet"), ("─" * (room - cell_len(right) + 1), "rule"), (right, right_tone))
+    ending = line((right, right_tone)) if isinstance(right, str) else right
+    if not ending or width_of(ending) + 4 > room:
+        ending = ()
+    elif ending:
+        ending = (Span(" "), *ending, Span(" "))
+    return line((" ─ ", "rule"), (f"{title} ", "quiet"), ("─" * (room - width_of(ending) + 1), "rule"), *ending)
 
 
 def wrapped(text: str, width: int) -> list[str]:

@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
+from bedside_protocol.records import Array
 from bedside_tui.draw import number
-from bedside_tui.draw.bar import bar
 from bedside_tui.draw.image import how_many, pictures, pictures_as_text
 from bedside_tui.draw.sparkline import reads, sparkline
-from bedside_tui.store.view import ProbeView
+from bedside_tui.store.view import History, ProbeView
 from bedside_tui.theme import Tone
 from bedside_tui.widgets.codebook import codebook_panel
 from bedside_tui.widgets.frame import Frame
 from bedside_tui.widgets.lines import Line, Paint, Span, filled, line, pad, pad_left, rule, wrapped
 from bedside_tui.widgets.status import BADGES
+
+Pictures: TypeAlias = NDArray[np.generic]
+"""[n, h, w], or [n, h, w, 3]."""
 
 
 def panel_of(probe: ProbeView, frame: Frame, width: int, height: int) -> list[Line]:
@@ -73,9 +78,11 @@ def gradients_panel(probe: ProbeView, frame: Frame, width: int, height: int) -> 
         tone: Tone = "red" if not math.isfinite(value) else "amber" if value == 0 else "strong"
         ratio = number.value(by_label[name]) if name in by_label else number.MISSING
         lines.append(line(f"   {pad(name, name_width)} ", (pad_left(number.value(value), 10), tone), f" {pad_left(ratio, 10)}  ",
-                          (bar(_log_share(value, values), bar_width, ascii=frame.ascii), "curve")))  # fmt: skip
+                          ("━" * round(_log_share(value, values) * bar_width), "curve")))  # fmt: skip
     if shown < len(values):
         lines.append(line((f"   +{len(values) - shown} more layers", "quiet")))
+    if height - len(lines) >= 4:
+        lines += [(), line(("   over the run", "quiet")), *scalars_panel(probe, frame, width, height - len(lines) - 2)]
     return lines
 
 
@@ -90,7 +97,12 @@ def _log_share(value: float, values: list[float]) -> float:
 def _idle_lines(probe: ProbeView, width: int) -> list[Line]:
     """Parameters that do not learn, by name."""
     texts = probe.snapshot.texts if probe.snapshot is not None else {}
-    said = (("none", "no gradient"), ("zero", "gradient exactly zero"), ("unowned", "in no optimizer"))
+    said = (
+        ("none", "no gradient"),
+        ("zero", "gradient exactly zero"),
+        ("unowned", "in no optimizer"),
+        ("unchanged", "pushed, yet unchanged"),
+    )
     lines: list[Line] = []
     for key, words in said:
         if names := texts.get(key, ()):
@@ -103,39 +115,47 @@ def _idle_lines(probe: ProbeView, width: int) -> list[Line]:
 
 
 def samples_panel(probe: ProbeView, frame: Frame, width: int, height: int) -> list[Line]:
-    """Targets above their reconstructions, as many as fit; where there are no colours, in shades."""
-    arrays = probe.snapshot.arrays if probe.snapshot is not None else {}
-    groups = [(name, arrays[name].values) for name in ("target", "reconstruction") if name in arrays and arrays[name].values.ndim == 3]
-    if not groups:
-        return scalars_panel(probe, frame, width, height)
-    lines: list[Line] = []
-    label = 18
+    """What was given and what the model made of it, one row of pictures a name; where there are no colours, in shades."""
+    groups = [(name, _grey_pictures(array.values)) for name, array in _images(probe)]
+    label = min(18, max([8, *(len(name) + 4 for name, _ in groups)]))
     room = width - label - 1
-    groups = [(name, _enlarged(images, room, (height - 2) // len(groups) - 1)) for name, images in groups]
+    if not groups or room < 8:
+        return scalars_panel(probe, frame, width, height)
+    target = groups[0][1]
+    each = (height - 1) // len(groups) - 2
+    lines: list[Line] = [()]
     for name, images in groups:
-        count = how_many(images, room, gap=2)
-        rows = picture_rows(images[:count], room, frame.ascii)
+        large = _enlarged(images, room, each)
+        rows = picture_rows(large, room, frame.ascii)
         for place, row in enumerate(rows):
             lines.append((Span(pad(f"   {name}" if place == len(rows) // 2 else "", label), "quiet"), *row))
+        if images is not target and images.shape == target.shape:
+            lines.append(_errors(target, images, large.shape[2] + 2, how_many(large, room, gap=2), label))
         lines.append(())
-    errors = _errors(groups, how_many(groups[0][1], room, gap=2))
-    if errors:
-        cell = groups[0][1].shape[2] + 2
-        lines.append(line((pad("   error", label), "quiet"), *(pad(error, cell) for error in errors)))
     return lines
 
 
-def _enlarged(
-    images: np.ndarray[tuple[int, ...], np.dtype[np.generic]], width: int, height: int
-) -> np.ndarray[tuple[int, ...], np.dtype[np.generic]]:
-    """Each pixel as a square of the largest size at which four pictures (or all, if fewer) fit side by side."""
+def _images(probe: ProbeView) -> list[tuple[str, Array]]:
+    """The picture arrays, the target first."""
+    arrays = probe.snapshot.arrays if probe.snapshot is not None else {}
+    found = [(name, array) for name, array in arrays.items() if array.meaning == "image" and array.values.ndim in (3, 4)]
+    return sorted(found, key=lambda entry: entry[0] != "target")
+
+
+def _grey_pictures(values: Pictures) -> Pictures:
+    """[n, h, w]; of colours the mean of the channels."""
+    return values if values.ndim == 3 else np.asarray(values.astype(float).mean(axis=-1))
+
+
+def _enlarged(images: Pictures, width: int, height: int) -> Pictures:
+    """Each pixel as a square, as large as leaves six pictures (or all, if fewer) side by side."""
     count, rows, columns = images.shape
-    fitting = [factor for factor in range(1, 9) if -(-rows * factor // 2) <= height and min(count, 4) * (columns * factor + 2) - 2 <= width]
+    fitting = [factor for factor in range(1, 5) if -(-rows * factor // 2) <= height and min(count, 6) * (columns * factor + 2) - 2 <= width]
     factor = max(fitting, default=1)
     return images.repeat(factor, axis=1).repeat(factor, axis=2)
 
 
-def picture_rows(images: np.ndarray[tuple[int, ...], np.dtype[np.generic]], width: int, ascii: bool) -> list[Line]:
+def picture_rows(images: Pictures, width: int, ascii: bool) -> list[Line]:
     """Pictures side by side as lines; in ASCII each cell is a character as bright as its two pixels."""
     if ascii:
         return [line((row, "plain")) for row in pictures_as_text(images, width, gap=2, ascii=True)]
@@ -154,12 +174,11 @@ def _grey(level: int | None) -> tuple[int, int, int]:
     return (level, level, level) if level is not None else (140, 42, 42)
 
 
-def _errors(groups: list[tuple[str, np.ndarray[tuple[int, ...], np.dtype[np.generic]]]], count: int) -> list[str]:
-    """Mean squared error of each pair, in the order shown."""
-    if len(groups) < 2 or groups[0][1].shape != groups[1][1].shape:
-        return []
-    target, made = (images.astype(float)[:count] for _, images in groups)
-    return [number.value(float(error)) for error in ((target - made) ** 2).mean(axis=(1, 2))]
+def _errors(target: Pictures, made: Pictures, cell: int, count: int, label: int) -> Line:
+    """The peak signal-to-noise ratio of each picture shown, under it."""
+    squares = ((target.astype(float)[:count] - made.astype(float)[:count]) ** 2).mean(axis=(1, 2))
+    ratios = [-10 * math.log10(square) if square > 0 else math.inf for square in squares.tolist()]
+    return line((pad("   psnr", label), "quiet"), *(pad(f"{number.value(ratio)} dB", cell) for ratio in ratios))
 
 
 # --- anything else
@@ -172,8 +191,15 @@ def scalars_panel(probe: ProbeView, frame: Frame, width: int, height: int) -> li
     lines: list[Line] = []
     for name, history in list(probe.scalars.items())[: max(0, height)]:
         spark = sparkline(history.columns(reads(room)), room, ascii=frame.ascii) if room >= 6 else ""
-        lines.append(line(f"   {pad(name, name_width)} ", (pad_left(number.value(history.last[2]), 10), "strong"), "  ", (spark, "curve")))
+        lines.append(line(f"   {pad(name, name_width)} ", (pad_left(_written(history), 10), "strong"), "  ", (spark, "curve")))
     return lines
+
+
+def _written(history: History) -> str:
+    """A scalar as a count where it has only ever been whole, else as a measured value."""
+    seen = (history.lowest, history.highest)
+    whole = all(record is not None and record[1].is_integer() for record in seen) and history.last[2].is_integer()
+    return number.count(history.last[2]) if whole else number.value(history.last[2])
 
 
 PANELS: dict[str, Callable[[ProbeView, Frame, int, int], list[Line]]] = {

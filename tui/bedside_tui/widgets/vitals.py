@@ -117,7 +117,8 @@ def _gradients(probe: ProbeView) -> list[tuple[str, int]]:
 
 def _samples(probe: ProbeView) -> list[tuple[str, int]]:
     step = number.count(probe.snapshot.step) if probe.snapshot is not None else "—"
-    return [("target → recon", 16), (f"step {step}", 17), ("i look", 12)]
+    ratios = [value for name, value in probe.snapshot.scalars.items() if name.startswith("psnr/")] if probe.snapshot is not None else []
+    return [("target → made", 16), (f"psnr {number.value(ratios[0])} dB" if ratios else "", 17), (f"step {step}", 12), ("i look", 8)]
 
 
 def _scalars(probe: ProbeView) -> list[tuple[str, int]]:
