@@ -25,6 +25,11 @@ DRAIN: Final = 256
 
 MAX_NAMES: Final = 5_000
 """Metrics in one row: more would not fit a frame."""
+MAX_DISTINCT: Final = 10_000
+"""Metric names a run may have: each is a series with its own rules, in the hub and on the screen."""
+MAX_VALUES: Final = 100_000
+"""Values in one block of columns: a few hundred kilobytes, so that no frame is over the codec's limit."""
+MAX_STEP: Final = 1 << 62
 
 Row: TypeAlias = tuple[float, int, dict[str, float]]
 Entry: TypeAlias = Row | tuple[float, Body]
@@ -35,6 +40,7 @@ class SendQueue:
 
     def __init__(self, bad: Callable[[str], None], rows: int = MAX_ROWS, snapshot_bytes: int = MAX_SNAPSHOT_BYTES) -> None:
         self._bad = bad
+        self._names: set[str] = set()
         self._entries: deque[Entry] = deque(maxlen=rows)
         self._tickets = itertools.count(1)  # `next` on it is one atomic operation, also between threads
         self._appended = 0
@@ -91,7 +97,10 @@ class SendQueue:
                 records.extend(self._blocks(rows))
                 rows = []
             if len(entry) == 3:
-                rows.append(entry)
+                if abs(entry[1]) < MAX_STEP:
+                    rows.append(entry)
+                else:
+                    self._bad("log: a step is a 62-bit integer")
             else:
                 records.append(Record(entry[0], entry[1]))
         if rows:
@@ -105,12 +114,23 @@ class SendQueue:
                 self._bad(f"{label(name)} names no metric: names are text, not empty")
             elif name[:MAX_NAME] in names:
                 self._bad(f"{label(name)} is the same as another name in its first {MAX_NAME} characters")
-            else:
-                names[name[:MAX_NAME].encode("utf-8", "replace").decode()] = name
+            elif self._is_known(short := name[:MAX_NAME].encode("utf-8", "replace").decode()):
+                names[short] = name
         if len(names) > MAX_NAMES:
             self._bad(f"a log of {len(names):,} metrics at once: only the first {MAX_NAMES:,} are recorded")
             names = dict(list(names.items())[:MAX_NAMES])
-        return [_block(tuple(names), tuple(names.values()), rows)] if names else []
+        if not names:
+            return []
+        size = max(1, MAX_VALUES // len(names))
+        return [_block(tuple(names), tuple(names.values()), rows[first : first + size]) for first in range(0, len(rows), size)]
+
+    def _is_known(self, name: str) -> bool:
+        if name not in self._names:
+            if len(self._names) >= MAX_DISTINCT:
+                self._bad(f"more than {MAX_DISTINCT:,} different metric names: further ones are not recorded (is a step or an id in a name?)")
+                return False
+            self._names.add(name)
+        return True
 
     @property
     def dropped(self) -> int:

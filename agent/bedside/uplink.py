@@ -177,8 +177,11 @@ class Uplink:
         for _ in range(_PACKS):
             if not len(self._queue) or self._unacked_bytes >= MAX_UNACKED:
                 return
-            for record in self._queue.drain():
-                self._keep(record)
+            try:
+                for record in self._queue.drain():
+                    self._keep(record)
+            except Exception as error:  # one value nobody foresaw must cost a pack, not the monitoring
+                self._problems(f"some rows could not be packed: {type(error).__name__}: {error}")
             time.sleep(0)  # let the training thread in between two packs
 
     def _keep(self, record: Record) -> None:
