@@ -105,9 +105,8 @@ class Series:
         if not len(steps) == len(times) == len(values):
             raise ValueError(f"steps, times and values differ in length: {len(steps)}, {len(times)}, {len(values)}")
         floor = float(self._times.all[-1]) if len(self) else -_LONGEST
-        clean = np.where(np.abs(times) < _LONGEST, times, -_LONGEST)  # NaN compares false
         self._steps.extend(steps)
-        self._times.extend(np.maximum.accumulate(np.maximum(clean, floor)))
+        self._times.extend(times if _ascending(times, floor) else _made_ascending(times, floor))
         self._values.extend(values)
 
     def append(self, step: int, time: float, value: float) -> None:
@@ -139,6 +138,18 @@ class Series:
 
     def _best(self, records: Growing, otherwise: float) -> float:
         return float(self._values.all[records.all[-1]]) if len(records) else otherwise
+
+
+def _ascending(times: Floats, floor: float) -> bool:
+    """Whether times need no mending; NaN and infinities do."""
+    if not len(times):
+        return True
+    return floor <= times[0] and times[-1] < _LONGEST and bool((times[1:] >= times[:-1]).all())
+
+
+def _made_ascending(times: Floats, floor: float) -> Floats:
+    clean = np.where(np.abs(times) < _LONGEST, times, -_LONGEST)  # NaN compares false
+    return np.asarray(np.maximum.accumulate(np.maximum(clean, floor)), dtype=np.float64)
 
 
 def _records(values: Floats, best: float) -> Ints:

@@ -6,7 +6,7 @@ What is an alarm is decided by the rules in the hub; here their changes are only
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from bedside_protocol.records import AlertAcknowledged, AlertChanged
@@ -29,31 +29,51 @@ class Episode:
     cleared: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """All that the rules say at one position."""
+
+    alerts: list[AlertView]
+    """Firing (red, amber), then latched, then pending, then cleared; each newest first."""
+    red: list[Episode]
+    """The episodes that have been red."""
+    not_checked: list[tuple[str, str, str]]
+    """(rule, target, why) of what no rule can judge yet."""
+    badges: dict[str, Badge]
+    """The worst that is said of each target."""
+
+
 class AlertsFold:
     """Everything the rules said."""
 
-    __slots__ = ("_checks", "_episodes", "_titles")
+    __slots__ = ("_changes", "_checks", "_episodes", "_standing", "_titles")
 
     def __init__(self, titles: Mapping[str, str]) -> None:
         self._titles = titles
         self._episodes: dict[tuple[str, str, int], Ledger[Episode | None]] = {}
         self._checks: dict[tuple[str, str], Ledger[tuple[str, str]]] = {}
+        self._changes: Ledger[None] = Ledger()
+        self._standing: tuple[int, Standing] | None = None
 
     def changed(self, moment: Moment, body: AlertChanged) -> Mark | None:
         """Keep a change; the mark it leaves on the timeline, if any."""
+        self._changes.add(moment.position, None)
         checks = self._checks.setdefault((body.rule, body.target), Ledger())
         checks.add(moment.position, (body.state, body.message))
         if body.state in ("not_checked", "ok"):
-            self._forget_pending(moment, body)
+            self._be_over(moment, body)
             return None
         ledger = self._episodes.setdefault((body.rule, body.target, body.episode), Ledger())
         before = ledger.last_at(moment.position)
+        if before is not None and before.cleared is not None and body.state != "cleared":
+            before = None  # an engine that was restarted counts its episodes anew
         after = _episode(moment, body, before, first_out=not any(self._firing(moment.position)))
         ledger.add(moment.position, after)
         return self._mark(moment, body, before, after)
 
     def acknowledged(self, moment: Moment, body: AlertAcknowledged) -> Mark | None:
         """A person has seen one alert, or all that stand."""
+        self._changes.add(moment.position, None)
         wanted = (body.rule, body.target) if body.rule or body.target else None
         seen = 0
         for (rule, target, _), ledger in self._episodes.items():
@@ -68,32 +88,22 @@ class AlertsFold:
         by = f" by {body.who}" if body.who else ""
         return Mark(moment.time, moment.step, "command", "·", f"{what} acknowledged{by}", jump=False)
 
-    def views(self, position: int) -> list[AlertView]:
-        """Firing (red, amber), then latched, then pending, then cleared; each newest first."""
-        episodes = sorted(self._known(position), key=lambda it: (_place(it.alert), -it.fired))
-        return [episode.alert for episode in episodes]
-
-    def red(self, position: int) -> list[Episode]:
-        """The episodes known at `position` that have been red."""
-        return [it for it in self._known(position) if it.alert.severity == "red" and it.fired]
-
-    def not_checked(self, position: int) -> list[tuple[str, str, str]]:
-        """(rule, target, why) of what no rule can judge yet."""
-        latest = ((key, ledger.last_at(position)) for key, ledger in self._checks.items())
-        return [(rule, target, said[1]) for (rule, target), said in latest if said and said[0] == "not_checked"]
-
-    def badges(self, position: int) -> dict[str, Badge]:
-        """The worst that is said of each target now."""
-        badges: dict[str, Badge] = {}
-        for (_, target), ledger in self._checks.items():
-            said = ledger.last_at(position)
-            if said and said[0] in ("ok", "cleared"):
-                badges[target] = "ok"
-        for episode in self._known(position):
-            alert = episode.alert
-            badge: Badge = alert.severity or "amber" if alert.shown else "pending" if alert.state == "pending" else "none"
-            badges[alert.target] = max(badges.get(alert.target, "none"), badge, key=_RANK.__getitem__)
-        return badges
+    def standing(self, position: int) -> Standing:
+        """What is known at `position`. Kept until it changes: between two changes lie thousands of other records."""
+        version = self._changes.size_at(position)
+        if self._standing is None or self._standing[0] != version:
+            known = sorted(self._known(position), key=lambda it: (_place(it.alert), -it.fired))
+            checks = [(key, said) for key, ledger in self._checks.items() if (said := ledger.last_at(position))]
+            self._standing = (
+                version,
+                Standing(
+                    alerts=[episode.alert for episode in known],
+                    red=[episode for episode in known if episode.alert.severity == "red" and episode.fired],
+                    not_checked=[(rule, target, why) for (rule, target), (state, why) in checks if state == "not_checked"],
+                    badges=_badges([target for (_, target), (state, _) in checks if state in ("ok", "cleared")], known),
+                ),
+            )
+        return self._standing[1]
 
     def _known(self, position: int) -> Iterator[Episode]:
         latest = (ledger.last_at(position) for ledger in self._episodes.values())
@@ -102,12 +112,14 @@ class AlertsFold:
     def _firing(self, position: int) -> Iterator[Episode]:
         return (episode for episode in self._known(position) if episode.alert.state == "firing")
 
-    def _forget_pending(self, moment: Moment, body: AlertChanged) -> None:
-        """An episode that never fired is nobody's business once it is over."""
+    def _be_over(self, moment: Moment, body: AlertChanged) -> None:
+        """All is well without a word that it cleared: what was pending is nobody's business, what fired is cleared."""
         ledger = self._episodes.get((body.rule, body.target, body.episode))
         episode = ledger.last_at(moment.position) if ledger else None
-        if ledger is not None and episode is not None and episode.alert.state == "pending":
-            ledger.add(moment.position, None)
+        if ledger is None or episode is None or episode.cleared is not None:
+            return
+        over = replace(episode.alert, state="cleared", cleared_step=body.step)
+        ledger.add(moment.position, Episode(over, episode.fired, moment.position) if episode.fired else None)
 
     def _mark(self, moment: Moment, body: AlertChanged, before: Episode | None, after: Episode) -> Mark | None:
         title, alert = self._title(body.rule), after.alert
@@ -147,6 +159,14 @@ def _episode(moment: Moment, body: AlertChanged, before: Episode | None, *, firs
     )
     fired = moment.position if fires else before.fired if before else 0
     return Episode(alert, fired, moment.position if body.state == "cleared" else None)
+
+
+def _badges(well: Iterable[str], episodes: Iterable[Episode]) -> dict[str, Badge]:
+    badges: dict[str, Badge] = dict.fromkeys(well, "ok")
+    for alert in (episode.alert for episode in episodes):
+        badge: Badge = alert.severity or "amber" if alert.shown else "pending" if alert.state == "pending" else "none"
+        badges[alert.target] = max(badges.get(alert.target, "none"), badge, key=_RANK.__getitem__)
+    return badges
 
 
 def _place(alert: AlertView) -> int:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
 from collections.abc import Mapping, Sequence
+from operator import itemgetter
 
 from bedside_protocol.records import ProbeDeclared, Snapshot
 from bedside_tui.store.ledger import Ledger, Moment, Track
@@ -98,9 +100,7 @@ class ProbesFold:
         if size < 2:
             return math.nan
         entries = self._costs.entries
-        begin = size - 1
-        while begin > 0 and entries[begin][0] > running - COST_WINDOW:
-            begin -= 1
+        begin = max(0, bisect_right(entries, running - COST_WINDOW, 0, size - 1, key=itemgetter(0)) - 1)
         seconds = running - entries[begin][0]
         return (entries[size - 1][1] - entries[begin][1]) / seconds if seconds > 0 else math.nan
 

@@ -45,6 +45,8 @@ from bedside_tui.store.view import Mark, View
 
 _LATEST = float(1 << 52)
 _TITLES = {name: runbook.title for name, runbook in RUNBOOKS.items()}
+_MOST_PROBLEMS = 1000
+"""Distinct sentences kept; the agent says each once, so more are a damaged or hostile log."""
 _SPEAKERS = (0, HUB_RANK)
 """Ranks whose steps are the run's."""
 
@@ -65,7 +67,7 @@ class Store:
         self._marks: Ledger[Mark] = Ledger()
         self._stops: list[Mark] = []
         self._lost: Ledger[int] = Ledger()
-        self._problems: Ledger[tuple[str, int]] = Ledger()
+        self._problems: dict[str, Ledger[int]] = {}
         self._shown: tuple[tuple[int, float], View] | None = None
         self._fold: Mapping[type[Any], Callable[[Moment, Any], Mark | None]] = {
             RunStarted: self._lifecycle.started,
@@ -159,8 +161,10 @@ class Store:
         return Mark(moment.time, moment.step, "lost", "╳", f"{number.count(body.count)} records lost: {body.why}", jump=False)
 
     def _problem(self, moment: Moment, body: Problem) -> Mark | None:
-        known = any(said == body.text for said, _ in self._problems.entries)
-        self._problems.add(moment.position, (body.text, body.count))
+        known = self._problems.get(body.text)
+        if known is None and len(self._problems) >= _MOST_PROBLEMS:
+            return None
+        self._problems.setdefault(body.text, Ledger()).add(moment.position, body.count)
         return None if known else Mark(moment.time, moment.step, "problem", "!", f"{body.where}: {body.text}", jump=False)
 
     def at(self, time: float | None = None) -> View:
@@ -175,10 +179,9 @@ class Store:
     def _view(self, position: int, time: float) -> View:
         self._metrics.settle()
         state = self._lifecycle.at(position)
-        badges = self._alerts.badges(position)
-        not_checked = self._alerts.not_checked(position)
+        alerts = self._alerts.standing(position)
         step = self._trail.step_at(position)
-        metrics = self._metrics.views(position, badges)
+        metrics = self._metrics.views(position, alerts.badges)
         running = state.lifecycle == "starting" and not state.said and bool(metrics)
         recorded = self._times[position - 1] if position else 0.0
         return View(
@@ -191,19 +194,20 @@ class Store:
             paused_seconds=state.held_until(time),
             metrics=metrics,
             system=self._metrics.system(position),
-            probes=self._probes.views(position, badges, not_checked),
+            probes=self._probes.views(position, alerts.badges, alerts.not_checked),
             probe_cost=self._probes.cost(position, recorded - state.held_until(recorded)),
-            alerts=self._alerts.views(position),
-            not_checked=not_checked,
+            alerts=alerts.alerts,
+            not_checked=alerts.not_checked,
             commands=self._commands.views(position),
-            checkpoint=self._commands.checkpoint(position, self._alerts.red(position)),
+            checkpoint=self._commands.checkpoint(position, alerts.red),
             marks=self._marks.upto(position),
             lost=self._lost.last_at(position) or 0,
             problems=self._problems_at(position),
         )
 
     def _problems_at(self, position: int) -> dict[str, int]:
-        problems = dict(self._problems.upto(position))
+        counts = ((text, ledger.last_at(position)) for text, ledger in self._problems.items())
+        problems = {text: count for text, count in counts if count is not None}
         if left_out := self._metrics.left_out(position):
             problems[f"only the first {MOST_METRICS:,} metrics are kept: values of others"] = left_out
         return problems
