@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from bedside.probes.codebook import Codebook, count_here, count_there, usage
+from bedside.probes.codebook import Codebook, count, count_on_device, usage
 from bedside_protocol.records import Snapshot
 
 
@@ -97,8 +97,8 @@ def test_nothing_observed_is_nothing_to_tell() -> None:
         (torch.tensor([0, 2**62, 1]), "outside 0 … 3"),
         ([0.0, 1.0], "integers, not float64"),
         ([float("nan")], "integers, not float64"),
-        (torch.tensor([0.0]), "integers, not float32"),
-        (torch.tensor([True]), "integers, not bool"),
+        (torch.tensor([0.0]), "integers, not torch.float32"),
+        (torch.tensor([True]), "integers, not torch.bool"),
         ([], "empty"),
         (torch.empty(0, 3, dtype=torch.long), "empty"),
         (None, "integers, not object"),
@@ -136,10 +136,18 @@ def test_a_size_that_is_none_is_said_and_the_training_goes_on(problems: Counter[
     assert "whole number of codes" in next(iter(problems))
 
 
-def test_counting_where_tensors_live_gives_what_counting_here_gives() -> None:
+def test_counting_on_a_device_gives_what_counting_here_gives() -> None:
     batches = [torch.randint(-3, 40, (77,), generator=torch.Generator().manual_seed(seed)) for seed in (1, 2)]
-    assert np.array_equal(count_there(batches, 32), count_here([batch.numpy() for batch in batches], 32))
-    assert count_there([], 3).tolist() == count_here([], 3).tolist() == [0, 0, 0]
+    assert count_on_device(batches, 32).tolist() == count(batches, 32).tolist()
+    assert count([], 3).tolist() == [0, 0, 0]
+
+
+def test_indices_seen_under_inference_mode_count_like_others() -> None:
+    codes = Codebook("vq", 4)
+    with torch.inference_mode():
+        codes.observe(torch.tensor([0, 1]))
+    codes.observe(torch.tensor([1]))
+    assert measured(codes).arrays["usage"].values.tolist() == [1, 2, 0, 0]
 
 
 def test_a_batch_the_script_writes_to_afterwards_was_counted_as_it_was() -> None:

@@ -13,6 +13,8 @@ import operator
 import sys
 import time
 from collections import deque
+from collections.abc import Sequence
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -76,17 +78,15 @@ class Codebook(Probe):
         if torch is not None and isinstance(indices, torch.Tensor):
             if _is_no_real_step(torch, indices):
                 return
-            if indices.device.type != "cpu":
-                whole = not (indices.is_floating_point() or indices.is_complex() or indices.dtype == torch.bool)
-                if self._accepts(indices.numel(), whole, str(indices.dtype)):
-                    self._slide(indices.detach().reshape(-1).to(torch.int64, copy=True), indices.numel())
-                return
-            indices = indices.detach().numpy()
+            whole = not (indices.is_floating_point() or indices.is_complex() or indices.dtype == torch.bool)
+            if self._accepts(indices.numel(), whole, indices.dtype):
+                self._slide(indices.detach().reshape(-1).to(torch.int64, copy=True), indices.numel())
+            return
         array = np.asarray(indices)
-        if self._accepts(array.size, array.dtype.kind in "iu", str(array.dtype)):
+        if self._accepts(array.size, array.dtype.kind in "iu", array.dtype):
             self._slide(array.reshape(-1).astype(np.int64), array.size)  # a copy: the script may write to its own
 
-    def _accepts(self, count: int, whole: bool, dtype: str) -> bool:
+    def _accepts(self, count: int, whole: bool, dtype: object) -> bool:
         if count == 0:
             self.say("an empty batch of indices")
         elif not whole:
@@ -104,8 +104,7 @@ class Codebook(Probe):
     def measure(self, step: int) -> Snapshot | None:
         if not self._batches:
             return None
-        counts = count_here([batch for batch in self._batches if isinstance(batch, np.ndarray)], self.size)
-        counts += count_there([batch for batch in self._batches if not isinstance(batch, np.ndarray)], self.size)
+        counts = count(list(self._batches), self.size)
         ignored = self._held - int(counts.sum())
         if ignored:
             self.say(f"indices outside 0 … {self.size - 1} are not counted")
@@ -118,25 +117,38 @@ class Codebook(Probe):
         )
 
 
-def count_here(batches: list[NDArray[np.int64]], size: int) -> NDArray[np.int64]:
-    """How often each of `size` codes occurs; other indices are left out."""
-    flat = np.concatenate(batches) if batches else np.empty(0, np.int64)
-    if flat.size and (flat.min() < 0 or flat.max() >= size):
-        flat = flat[(flat >= 0) & (flat < size)]
-    return np.bincount(flat, minlength=size).astype(np.int64, copy=False)
-
-
-def count_there(batches: list[torch.Tensor], size: int) -> NDArray[np.int64]:
-    """The same where the batches live. Waits for each device they live on, once."""
+def count(batches: Sequence[NDArray[np.int64] | torch.Tensor], size: int) -> NDArray[np.int64]:
+    """How often each of `size` codes occurs; other indices are left out. Tensors are counted where they live: one sync a device."""
     total = np.zeros(size, np.int64)
-    for device in {batch.device for batch in batches}:
-        import torch
-
-        flat = torch.cat([batch for batch in batches if batch.device == device])
-        flat = torch.where((flat >= 0) & (flat < size), flat, size)
-        counts = torch.zeros(size + 1, dtype=torch.int64, device=device).scatter_add_(0, flat, torch.ones_like(flat))
-        total += counts[:size].cpu().numpy()  # the only sync of this probe
+    for place, group in groupby(sorted(batches, key=_place), key=_place):
+        if place == "":
+            total += _count_arrays([np.asarray(batch) for batch in group], size)
+        else:
+            total += count_on_device(list(group), size).cpu().numpy()  # type: ignore[arg-type]  # the only sync of this probe
     return total
+
+
+def count_on_device(batches: list[torch.Tensor], size: int) -> torch.Tensor:
+    """The counts (`size`) beside the batches, without a sync: neither `bincount`, which must know the largest index, nor a look."""
+    import torch
+
+    flat = torch.cat(batches)
+    flat = torch.where((flat >= 0) & (flat < size), flat, size)
+    return torch.zeros(size + 1, dtype=torch.int64, device=flat.device).scatter_add_(0, flat, torch.ones_like(flat))[:size]
+
+
+def _count_arrays(batches: list[NDArray[np.int64]], size: int) -> NDArray[np.int64]:
+    flat = np.concatenate(batches)
+    if flat.min() < 0 or flat.max() >= size:
+        flat = flat[(flat >= 0) & (flat < size)]
+    return np.bincount(flat, minlength=size)
+
+
+def _place(batch: NDArray[np.int64] | torch.Tensor) -> str:
+    """The accelerator a batch is on; empty for memory that numpy reads."""
+    if isinstance(batch, np.ndarray) or batch.device.type == "cpu":
+        return ""
+    return str(batch.device)
 
 
 def usage(counts: NDArray[np.int64]) -> dict[str, float]:
