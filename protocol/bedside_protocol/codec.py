@@ -1,11 +1,9 @@
 """Records and messages as bytes: the one file that knows msgpack and msgspec.
 
 A record is the msgpack array `[kind, time, rank, counter, body]`, a message `[kind, body]`. Bytes from outside are hostile until
-`_checked` has walked them: depth, nodes, key length and types are bounded, and whatever is wrong leaves as `CodecError`. Fields this
-version does not know are ignored, kinds it does not know become `Unknown`.
-
-Arrays travel as `{t, s, e, d}`: dtype, shape, encoding, data. Bytes of equal significance are stored together ("shuffled"), which is
-what lets zlib compress columns of floats; floats that are exactly float32 are stored as such; steps and times as differences.
+`_checked` has walked them: depth, nodes, key length and types are bounded, and whatever is wrong leaves as `CodecError`. The same bounds
+hold for what is written: nothing is written that could not be read. Fields this version does not know are ignored, kinds it does not know
+become `Unknown`. How arrays become maps is `arrays`' business.
 """
 
 from __future__ import annotations
@@ -15,19 +13,19 @@ from typing import Any, Final, cast
 import msgpack
 import msgspec
 import numpy as np
-from numpy.typing import NDArray
 
 from . import messages, records
+from .arrays import narrowed, pack_array, pack_deltas, pack_times, unpack_array
 from .records import Body, Metrics, Record, Unknown
 
 MAX_FRAME: Final = 4 << 20
-"""Largest frame taken, bytes: a picture of a few hundred thousand values fits; a bomb does not."""
+"""Largest frame taken, bytes: a batch of records fits; a bomb does not."""
+MAX_RECORD: Final = 896 << 10
+"""Largest record written, bytes: a picture of 200,000 values fits, and a chunk that holds one is still answered in one read of 1 MiB."""
 _MAX_DEPTH: Final = 16
 _MAX_NODES: Final = 20_000  # 1 MiB of nested empty arrays held the interpreter lock for 255 ms before this bound
 _MAX_KEY: Final = 256
-
-_RAW, _SHUFFLED, _DELTAS = 0, 1, 2
-_DTYPES: Final = frozenset({"|b1", "|u1", "|i1", "<u2", "<i2", "<u4", "<i4", "<u8", "<i8", "<f2", "<f4", "<f8"})
+_SMALL: Final = 32 << 10  # a frame this short cannot hold enough values to hurt; a longer one is counted before it is unpacked
 
 BODIES: Final[dict[str, type]] = {
     "run": records.RunStarted,
@@ -69,15 +67,24 @@ class CodecError(ValueError):
 
 
 def encode_record(record: Record) -> bytes:
-    """One record as a frame. Raises `CodecError` where a value cannot be said in msgpack (an integer over 64 bits)."""
+    """One record as a frame. Raises `CodecError` where it could not be read again: an integer over 64 bits, an object, a frame too large.
+
+    Text is always taken: half a surrogate pair (a file name that is not UTF-8) is written as `\\udc80`.
+    """
     body = record.body
-    if isinstance(body, Metrics):
-        kind, fields = "metrics", _pack_metrics(body)
-    elif isinstance(body, Unknown):
+    if isinstance(body, Unknown):
         raise CodecError(f"a record of the unknown kind {body.kind!r} cannot be written")
-    else:
-        kind, fields = _KIND_OF_BODY[type(body)], msgspec.to_builtins(body, builtin_types=(bytes,), enc_hook=_pack_foreign)
-    return _packed([kind, record.time, record.rank, record.counter, fields])
+    kind = _KIND_OF_BODY.get(type(body))
+    if kind is None:
+        raise CodecError(f"{type(body).__name__} is no body of a record")
+    try:
+        fields = _pack_metrics(body) if isinstance(body, Metrics) else _builtins(body)
+    except (TypeError, ValueError, NotImplementedError, RecursionError) as error:
+        raise CodecError(f"cannot be recorded: {error or type(error).__name__}") from error
+    frame = _packed([kind, float(record.time), record.rank, record.counter, fields])
+    if len(frame) > MAX_RECORD:
+        raise CodecError(f"{len(frame):,} bytes are over the limit of {MAX_RECORD:,} for one record")
+    return frame
 
 
 def decode_record(frame: bytes, seq: int = 0) -> Record:
@@ -94,8 +101,7 @@ def decode_record(frame: bytes, seq: int = 0) -> Record:
 
 def encode_message(message: messages.Message) -> bytes:
     """One message as a frame."""
-    body = msgspec.to_builtins(message, builtin_types=(bytes,))
-    return _packed([_KIND_OF_MESSAGE[type(message)], body])
+    return _packed([_KIND_OF_MESSAGE[type(message)], _builtins(message)])
 
 
 def decode_message(frame: bytes) -> messages.Message:
@@ -134,30 +140,38 @@ def _body(kind: str, fields: Any) -> Body:
     return cast("Body", msgspec.convert(fields, body, builtin_types=(bytes,), dec_hook=_unpack_foreign))
 
 
+def _builtins(value: object) -> object:
+    return msgspec.to_builtins(value, builtin_types=(bytes,), enc_hook=_pack_foreign)
+
+
 def _pack_foreign(value: object) -> object:
     if isinstance(value, np.ndarray):
-        return _pack_array(_narrowed(value))
+        return pack_array(narrowed(value))
     if isinstance(value, np.generic):
         return value.item()
     raise NotImplementedError(f"{type(value).__name__} has no place in a record")
 
 
 def _unpack_foreign(kind: type, value: Any) -> Any:
-    return _unpack_array(value)
+    return unpack_array(value)
 
 
 def _pack_metrics(block: Metrics) -> dict[str, object]:
+    if block.steps.shape != block.times.shape or block.values.shape != (len(block.names), block.steps.size):
+        raise ValueError(f"columns do not fit: {len(block.names)} names, steps {block.steps.shape}, values {block.values.shape}")
     return {
         "names": block.names,
-        "steps": _pack_deltas(block.steps),
-        "times": _pack_times(block.times),
-        "values": _pack_array(_narrowed(block.values)),
+        "steps": pack_deltas(block.steps),
+        "times": pack_times(block.times),
+        "values": pack_array(narrowed(block.values)),
     }
 
 
 def _unpack_metrics(fields: Any) -> Metrics:
-    names = fields["names"]
-    steps, times, values = (_unpack_array(fields[key]) for key in ("steps", "times", "values"))
+    if type(fields) is not dict:
+        raise CodecError("metrics are not columns")
+    names = fields.get("names")
+    steps, times, values = (unpack_array(fields.get(key)) for key in ("steps", "times", "values"))
     if type(names) is not list or not all(type(name) is str for name in names):
         raise CodecError("metric names are not text")
     n = steps.size
@@ -166,102 +180,25 @@ def _unpack_metrics(fields: Any) -> Metrics:
     return Metrics(tuple(names), steps, times.astype(np.float64, copy=False), values.astype(np.float64, copy=False))
 
 
-# --- arrays
-
-
-def _narrowed(values: NDArray[Any]) -> NDArray[Any]:
-    """float64 as float32 where that loses nothing; integers and the rest as they are."""
-    if values.dtype != np.float64:
-        return values
-    with np.errstate(over="ignore"):
-        narrow = values.astype(np.float32)
-    return narrow if np.array_equal(narrow.astype(np.float64), values, equal_nan=True) else values
-
-
-def _pack_array(values: NDArray[Any]) -> dict[str, object]:
-    values = np.ascontiguousarray(values)
-    dtype = values.dtype.newbyteorder("<").str if values.dtype.itemsize > 1 else values.dtype.str
-    if dtype not in _DTYPES:
-        raise CodecError(f"arrays of {values.dtype} are not recorded")
-    values = values.astype(dtype, copy=False)
-    data = values.reshape(-1).view(np.uint8).reshape(-1, values.dtype.itemsize).T.tobytes()
-    return {"t": dtype, "s": values.shape, "e": _SHUFFLED, "d": data}
-
-
-def _pack_deltas(values: NDArray[np.int64]) -> dict[str, object]:
-    """Integers as first value and differences, in the smallest type that holds them; as they are where differences overflow."""
-    if values.size == 0 or int(values.max()) - int(values.min()) >= 2**62 or np.abs(values).max() >= 2**62:
-        return _pack_array(values)
-    deltas = np.diff(values, prepend=0)
-    for dtype in ("<i2", "<i4", "<i8"):
-        narrow = deltas[1:].astype(dtype)
-        if np.array_equal(narrow, deltas[1:]):
-            break
-    return {"t": dtype, "s": values.shape, "e": _DELTAS, "d": _pack_array(narrow)["d"], "first": int(values[0])}
-
-
-def _pack_times(times: NDArray[np.float64]) -> dict[str, object]:
-    """Seconds as differences of microseconds where that is exact, which it is for times the agent wrote."""
-    with np.errstate(invalid="ignore", over="ignore"):
-        micros = np.rint(times * 1e6)
-        fits = times.size > 0 and bool(np.all(np.abs(micros) < 2**53)) and np.array_equal(micros / 1e6, times)
-    return {"micros": _pack_deltas(micros.astype(np.int64))} if fits else _pack_array(times)
-
-
-def _unpack_array(value: Any) -> NDArray[Any]:
-    if type(value) is not dict:
-        raise CodecError("an array is missing")
-    if "micros" in value:
-        return _unpack_array(value["micros"]) / 1e6
-    dtype, shape, encoding, data = value.get("t"), value.get("s"), value.get("e"), value.get("d")
-    if dtype not in _DTYPES or type(shape) is not list or type(data) is not bytes or len(shape) > 8:
-        raise CodecError("an array's head is malformed")
-    if not all(type(size) is int and 0 <= size <= MAX_FRAME for size in shape):
-        raise CodecError("an array's shape is malformed")
-    if encoding == _DELTAS:
-        return _unpack_deltas(value, np.dtype(dtype), shape, data)
-    flat = _unshuffled(data, np.dtype(dtype))
-    count = 1
-    for size in shape:
-        count *= size
-    if encoding not in (_RAW, _SHUFFLED) or flat.size != count:
-        raise CodecError("an array's data does not fill its shape")
-    return flat.reshape(shape)
-
-
-def _unpack_deltas(value: dict[str, Any], dtype: np.dtype[Any], shape: list[int], data: bytes) -> NDArray[np.int64]:
-    first = value.get("first")
-    deltas = _unshuffled(data, dtype)
-    if len(shape) != 1 or deltas.size != shape[0] - 1 or type(first) is not int or not -(2**63) <= first < 2**63 or dtype.kind != "i":
-        raise CodecError("differences do not fill their shape")
-    out = np.empty(shape[0], np.int64)
-    out[0] = first
-    out[1:] = deltas
-    return np.cumsum(out, out=out)
-
-
-def _unshuffled(data: bytes, dtype: np.dtype[Any]) -> NDArray[Any]:
-    if len(data) % dtype.itemsize:
-        raise CodecError("an array ends within a value")
-    if dtype.kind == "b" and data.strip(b"\0\1"):
-        raise CodecError("a truth value is neither 0 nor 1")
-    planes = np.frombuffer(data, np.uint8).reshape(dtype.itemsize, -1)
-    return np.ascontiguousarray(planes.T).reshape(-1).view(dtype)
-
-
 # --- msgpack, checked
 
 
 def _packed(value: object) -> bytes:
     try:
-        return cast("bytes", msgpack.packb(value, use_bin_type=True))
+        return cast("bytes", msgpack.packb(_checked(value), use_bin_type=True, unicode_errors="backslashreplace"))
+    except CodecError:
+        raise
     except (OverflowError, TypeError, ValueError) as error:
         raise CodecError(f"cannot be said in msgpack: {error}") from error
 
 
 def _unpacked(frame: bytes, limit: int = MAX_FRAME) -> Any:
+    if type(frame) is not bytes:
+        raise CodecError("a frame is not bytes")
     if len(frame) > limit:
         raise CodecError(f"a frame of {len(frame):,} bytes is over the limit of {limit:,}")
+    if len(frame) > _SMALL:
+        _counted(frame)
     try:
         value = msgpack.unpackb(frame, max_ext_len=0)
     except (ValueError, TypeError, OverflowError, msgpack.UnpackException) as error:
@@ -270,18 +207,20 @@ def _unpacked(frame: bytes, limit: int = MAX_FRAME) -> Any:
 
 
 def _checked(value: Any) -> Any:
-    """`value`, walked without recursion: bounded depth and nodes, short text keys."""
+    """`value`, walked without recursion: bounded depth and nodes, short text keys, no extension types."""
     nodes = 0
     level = [value]
     for _ in range(_MAX_DEPTH):
         below: list[Any] = []
         for item in level:
-            if type(item) is list:
+            if type(item) in (list, tuple):
                 below.extend(item)
             elif type(item) is dict:
                 if any(type(key) is not str or len(key) > _MAX_KEY for key in item):
                     raise CodecError("a key is not short text")
                 below.extend(item.values())
+            elif isinstance(item, (msgpack.ExtType, msgpack.Timestamp)):
+                raise CodecError("extension types have no place here")
         nodes += len(below)
         if nodes > _MAX_NODES:
             raise CodecError(f"more than {_MAX_NODES:,} values in one frame")
@@ -289,3 +228,43 @@ def _checked(value: Any) -> Any:
             return value
         level = below
     raise CodecError(f"nested deeper than {_MAX_DEPTH}")
+
+
+# By the first byte of a msgpack value: bytes that follow it; bytes of its length, and between length and data; bytes of its count, and
+# values an element has.
+_FIXED: Final = {0xCA: 4, 0xCB: 8, 0xCC: 1, 0xCD: 2, 0xCE: 4, 0xCF: 8, 0xD0: 1, 0xD1: 2, 0xD2: 4, 0xD3: 8} | {
+    0xD4 + power: 1 + 2**power for power in range(5)
+}
+_SIZED: Final = {0xC4: (1, 0), 0xC5: (2, 0), 0xC6: (4, 0), 0xC7: (1, 1), 0xC8: (2, 1), 0xC9: (4, 1)} | {
+    0xD9: (1, 0),
+    0xDA: (2, 0),
+    0xDB: (4, 0),
+}
+_COUNTED: Final = {0xDC: (2, 1), 0xDD: (4, 1), 0xDE: (2, 2), 0xDF: (4, 2)}
+
+
+def _counted(frame: bytes) -> None:
+    """Refuse a frame of too many values before any is made: 64 MiB of empty arrays are 67 million objects."""
+    at, waiting, nodes = 0, 1, 0
+    while waiting and at < len(frame):
+        nodes += 1
+        if nodes > 2 * _MAX_NODES:  # keys count here
+            raise CodecError(f"more than {_MAX_NODES:,} values in one frame")
+        head = frame[at]
+        at += 1
+        waiting -= 1
+        if 0x80 <= head <= 0x8F:
+            waiting += 2 * (head & 15)
+        elif 0x90 <= head <= 0x9F:
+            waiting += head & 15
+        elif 0xA0 <= head <= 0xBF:
+            at += head & 31
+        elif head in _FIXED:
+            at += _FIXED[head]
+        elif head in _SIZED:
+            width, between = _SIZED[head]
+            at += width + between + int.from_bytes(frame[at : at + width], "big")
+        elif head in _COUNTED:
+            width, each = _COUNTED[head]
+            waiting += each * int.from_bytes(frame[at : at + width], "big")
+            at += width

@@ -32,8 +32,10 @@ TARGET_CHUNK: Final = 64 << 10
 _HEAD: Final = struct.Struct("<8sBBHIQIddqI")
 _CRC: Final = struct.Struct("<I")
 HEAD_SIZE: Final = _HEAD.size + _CRC.size
-_MAX_PAYLOAD: Final = 32 << 20
-_MAX_UNPACKED: Final = 64 << 20
+_MAX_PAYLOAD: Final = 8 << 20
+_MAX_UNPACKED: Final = 16 << 20
+_MOST_CELLS: Final = TARGET_CHUNK // 8
+"""Numbers in a merged block: what merging makes may not be more than a chunk should hold."""
 _READ: Final = 1 << 20
 
 
@@ -79,10 +81,16 @@ class Damage:
 
 
 def encode_chunk(records: Sequence[Record], first_seq: int, counters: Mapping[int, int]) -> bytes:
-    """The bytes to append for `records` (at least one), which get the places `first_seq`, `first_seq + 1`, …"""
-    payload = zlib.compress(
-        pack_list([[[rank, counter] for rank, counter in counters.items()], [encode_record(record) for record in records]]), 6
-    )
+    """The bytes to append for `records` (at least one), which get the places `first_seq`, `first_seq + 1`, … Raises `CodecError`."""
+    return seal_chunk([encode_record(record) for record in records], records, first_seq, counters)
+
+
+def seal_chunk(frames: Sequence[bytes], records: Sequence[Record], first_seq: int, counters: Mapping[int, int]) -> bytes:
+    """The same for records that are encoded already. Raises `CodecError` where a reader would refuse the chunk as too large."""
+    unpacked = pack_list([[[rank, counter] for rank, counter in counters.items()], list(frames)])
+    payload = zlib.compress(unpacked, 6)
+    if len(unpacked) > _MAX_UNPACKED or len(payload) > _MAX_PAYLOAD:
+        raise CodecError(f"{len(unpacked):,} bytes are too much for one chunk")
     times = [record.time for record in records]
     head = _HEAD.pack(
         MARK, FORMAT, 0, 0, len(payload), first_seq, len(records), min(times), max(times), _last_step(records), zlib.crc32(payload)
@@ -101,6 +109,7 @@ class Decoder:
         self.offset = offset
         self._buffer = bytearray()
         self._expected = 0
+        self._from_the_start = offset == 0
         self._damage: Damage | None = None
 
     def __repr__(self) -> str:
@@ -113,31 +122,41 @@ class Decoder:
     def feed(self, data: bytes) -> Iterator[Chunk | Damage]:
         """What these bytes complete. Raises `NewerFormat` at a chunk of a newer major."""
         self._buffer += data
+        return self._pieces(whole=False)
+
+    def finish(self) -> Iterator[Chunk | Damage]:
+        """What remains when nothing more will come: chunks behind a torn one, a torn tail, damage up to the end."""
+        yield from self._pieces(whole=True)
+        if self._buffer:
+            self._skip(len(self._buffer), "the last chunk is not whole")
+        damage, self._damage = self._damage, None
+        if damage is not None:
+            yield damage
+
+    def _pieces(self, whole: bool) -> Iterator[Chunk | Damage]:
         while (head := self._next_head()) is not None:
-            if len(self._buffer) < head.end - head.offset:
-                return
-            payload = bytes(self._buffer[HEAD_SIZE : head.end - head.offset])
+            size = head.end - head.offset
+            if len(self._buffer) < size:
+                if not whole:
+                    return
+                self._skip(1, "a chunk is not whole")
+                continue
+            payload = bytes(self._buffer[HEAD_SIZE:size])
             if zlib.crc32(payload) != head.payload_crc:
                 self._skip(1, "a chunk's payload does not match its checksum")
+                continue
+            if head.first_seq < self._expected:
+                self._skip(size, "records that have been read already")
                 continue
             try:
                 records, counters = _decode_payload(payload, head)
             except CodecError as error:
-                self._skip(1, f"a chunk could not be read: {error}")
+                self._skip(size, f"a chunk could not be read: {error}")
                 continue
             yield from self._reported(head)
-            self._consume(head.end - head.offset)
+            self._consume(size)
             self._expected = head.next_seq
             yield Chunk(head, records, counters)
-
-    def finish(self) -> Damage | None:
-        """What remains when nothing more will come: a torn tail, or damage up to the end."""
-        rest = len(self._buffer)
-        damage, self._damage = self._damage, None
-        if damage is None and rest == 0:
-            return None
-        start = damage.offset if damage else self.offset
-        return Damage(start, self.offset + rest - start, damage.why if damage else "the last chunk is not whole")
 
     def _next_head(self) -> Head | None:
         """The head at the front of the buffer, after skipping what is none; None when more bytes are needed."""
@@ -169,7 +188,8 @@ class Decoder:
         self.offset += count
 
     def _reported(self, head: Head) -> Iterator[Damage]:
-        missing = head.first_seq - self._expected if self._expected else 0
+        expected = self._expected or (1 if self._from_the_start and self._damage is not None else head.first_seq)
+        missing = head.first_seq - expected
         if self._damage is not None:
             yield Damage(self._damage.offset, self._damage.size, self._damage.why, max(missing, 0))
         elif missing > 0:
@@ -192,8 +212,7 @@ def read_log(file: BinaryIO) -> Iterator[Chunk | Damage]:
     decoder = Decoder(file.tell())
     while data := file.read(_READ):
         yield from decoder.feed(data)
-    if (rest := decoder.finish()) is not None:
-        yield rest
+    yield from decoder.finish()
 
 
 def read_records(file: BinaryIO) -> Iterator[Record]:
@@ -204,20 +223,24 @@ def read_records(file: BinaryIO) -> Iterator[Record]:
 
 
 def scan_index(file: BinaryIO) -> Iterator[Head]:
-    """The heads of a file by hopping over payloads: an index, rebuilt. Stops at the first byte that is no chunk."""
+    """The heads of a file by hopping over payloads: an index, rebuilt. Stops at the first byte that is of no whole chunk."""
     offset = file.tell()
+    size = file.seek(0, 2)
+    file.seek(offset)
     while len(data := file.read(HEAD_SIZE)) == HEAD_SIZE:
         head = parse_head(data, offset)
-        if head is None:
+        if head is None or head.end > size:
             return
         yield head
         offset = file.seek(head.end)
 
 
 def merge_metrics(records: Sequence[Record]) -> list[Record]:
-    """The same records with neighbouring metric blocks of one rank and the same names made one: longer columns compress better."""
+    """The same records with neighbouring metric blocks of one rank and the same names made one, up to what a chunk should hold: longer
+    columns compress better."""
     merged: list[Record] = []
     run: list[Record] = []
+    cells = 0
 
     def close() -> None:
         if len(run) > 1:
@@ -234,9 +257,12 @@ def merge_metrics(records: Sequence[Record]) -> list[Record]:
         run.clear()
 
     for record in records:
-        if run and not _joins(run[-1], record):
+        more = (len(record.body.names) + 2) * record.body.steps.size if isinstance(record.body, Metrics) else 0
+        if run and (not _joins(run[-1], record) or cells + more > _MOST_CELLS):
             close()
+            cells = 0
         run.append(record)
+        cells += more
     close()
     return merged
 
@@ -258,25 +284,27 @@ def _decode_payload(payload: bytes, head: Head) -> tuple[tuple[Record, ...], dic
         raise CodecError(str(error)) from error
     if not inflater.eof:
         raise CodecError("the payload is larger than a chunk may be")
-    try:
-        pairs, frames = unpack_list(data)
-        counters = {int(rank): int(counter) for rank, counter in pairs}
-    except (TypeError, ValueError) as error:
-        raise CodecError(f"not a chunk: {error}") from error
+    parts = unpack_list(data)
+    if len(parts) != 2 or type(parts[0]) is not list or type(parts[1]) is not list:
+        raise CodecError("not a chunk")
+    pairs, frames = parts
+    if not all(type(pair) is list and len(pair) == 2 and all(type(number) is int for number in pair) for pair in pairs):
+        raise CodecError("a chunk's counters are malformed")
+    counters: dict[int, int] = dict(pairs)
     if len(frames) != head.count:
         raise CodecError("the head counts other records than the payload holds")
     return tuple(decode_record(frame, head.first_seq + place) for place, frame in enumerate(frames)), counters
 
 
 def _last_step(records: Sequence[Record]) -> int:
+    """The step the newest record speaks of, -1 where none does."""
     for record in reversed(records):
         if isinstance(record.body, Metrics):
-            if record.body.steps.size:
-                return int(record.body.steps[-1])
+            step = int(record.body.steps[-1]) if record.body.steps.size else -1
         else:
-            step = getattr(record.body, "step", None)
-            if isinstance(step, int):
-                return step
+            step = getattr(record.body, "step", -1)
+        if 0 <= step < 2**63:
+            return step
     return -1
 
 
