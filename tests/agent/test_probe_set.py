@@ -172,6 +172,17 @@ def test_a_probe_that_became_cheap_is_measured_as_often_as_asked_again(probes: P
     assert measured_steps(probes, range(1001, 3000))[-2:] == [2980, 2990]
 
 
+def test_a_cost_that_wavers_around_the_budget_does_not_move_the_schedule_to_and_fro(probes: ProbeSet) -> None:
+    probe = Steps("s", every(10))
+    probes.add(probe)
+    declared = []
+    for step in range(1, 4001):
+        probe.seconds = (80.0, 90.0, 110.0, 120.0)[step // 150 % 4]
+        probes.boundary(step, 1000.0)
+        declared += [one.every for one in probes.declared()]
+    assert declared == [10, 20]
+
+
 def test_a_dear_probe_does_not_slow_a_cheap_one_down(probes: ProbeSet) -> None:
     probes.add(Steps("dear", every(10), seconds=5000.0))
     probes.add(Steps("cheap", every(10), seconds=10.0))

@@ -18,8 +18,9 @@ from bedside.schedule import BUDGET, NEVER, load, stretches
 from bedside_protocol.records import ProbeDeclared, Snapshot
 
 _RECENT_STEPS = 65  # their median is the time of a step: an evaluation or a pause among them does not move it
-_RECENT_COSTS = 5  # the first measurement allocates, another was interrupted: a median of five forgets both
+_RECENT_COSTS = 7  # the first measurement allocates, others were interrupted: their median forgets them
 _QUICKEST_STRETCH = 4  # a measurement: one that happened to be slow must not silence a probe for thousands of steps
+_ROOM_TO_RELAX = 2.0  # a stretched schedule relaxes when twice the cost would fit as well: on a busy machine costs waver
 
 
 class _Entry:
@@ -164,7 +165,11 @@ class ProbeSet:
         seconds = statistics.median(self._seconds)
         entries = list(self._entries.values())
         loads = [load(one.probe.schedule, step, one.cost(), seconds) for one in entries]
-        stretch = min(stretches(loads, self._budget)[entries.index(entry)], entry.stretch * _QUICKEST_STRETCH)
+        place = entries.index(entry)
+        needed = stretches(loads, self._budget)[place]
+        with_room = stretches([_ROOM_TO_RELAX * one for one in loads], self._budget)[place]
+        stretch = max(needed, min(entry.stretch, with_room))
+        stretch = min(stretch, entry.stretch * _QUICKEST_STRETCH)
         entry.undeclared |= stretch != entry.stretch and entry.every > 0
         entry.stretch = stretch
         entry.schedule_after(step)
