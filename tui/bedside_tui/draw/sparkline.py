@@ -50,12 +50,11 @@ def sparkline(columns: Columns, width: int, *, ascii: bool = False) -> str:
     known = np.isfinite(mid)
     scale = Scale(*_range(np.minimum(low, mid - band[0])[known], np.maximum(high, mid + band[1])[known]))
     rows = _ASCII_ROWS if ascii else _DOTS
-    top, middle, bottom = (_rows(scale, values, rows) for values in (high, mid, low))
-    bad = columns.bad[part]
+    top, middle, bottom = _rows(scale, np.stack([high, mid, low]), rows)
     cells = _ascii_cells(top, bottom, middle, known) if ascii else _braille_cells(*_joined(top, middle, bottom, known), known)
-    mark = "x" if ascii else "╳"
-    text = [mark if bad[2 * at : 2 * at + 2].any() else cell for at, cell in enumerate(cells)]
-    return "".join(text).ljust(width)
+    for at in np.unique(np.flatnonzero(columns.bad[part]) // 2).tolist():
+        cells[at] = "x" if ascii else "╳"
+    return "".join(cells).ljust(width)
 
 
 _ASCII_ROWS = len(_ASCII_LEVELS)
@@ -70,7 +69,7 @@ def _extents(columns: Columns, part: slice) -> tuple[NDArray[np.float64], NDArra
     mid, low, high = columns.mean[part].copy(), columns.low[part], columns.high[part]
     some = columns.count[part] > 0
     up, down = high / 2 - mid / 2, mid / 2 - low / 2  # halved: the distance of ±1e308 is no double
-    usual = (float(np.median(down[some])), float(np.median(up[some]))) if some.any() else (0.0, 0.0)
+    usual = (_middle(down[some]), _middle(up[some])) if some.any() else (0.0, 0.0)
     high = np.where(up > _SPIKE * usual[1], high, mid)
     low = np.where(down > _SPIKE * usual[0], low, mid)
     source = np.maximum.accumulate(np.where(some, np.arange(len(mid)), -1))
@@ -78,6 +77,11 @@ def _extents(columns: Columns, part: slice) -> tuple[NDArray[np.float64], NDArra
     mid[hole] = mid[source[hole]]
     band = tuple(min(2 * distance, 1e300) for distance in usual)
     return np.where(hole, mid, low), mid, np.where(hole, mid, high), (band[0], band[1])
+
+
+def _middle(values: NDArray[np.float64]) -> float:
+    """The upper median; numpy's own takes five times as long on so few."""
+    return float(np.sort(values)[len(values) // 2])
 
 
 _MOST = float(np.finfo(np.float64).max)
