@@ -6,9 +6,10 @@ is reached only when there is some.
 
 from __future__ import annotations
 
+import contextlib
 import time
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -107,6 +108,19 @@ class Run:
             self._say(Event(str(name)[:200], self._step, known))
         except Exception as error:  # as in `log`
             self._problems(f"event: {type(error).__name__}: {error}")
+
+    def epoch(self, number: int) -> None:
+        """Mark the beginning of an epoch."""
+        self.event("epoch", n=number)
+
+    @contextlib.contextmanager
+    def phase(self, name: str) -> Iterator[None]:
+        """Mark a stretch that is no training: `with run.phase("eval"):`. No step is expected while it lasts."""
+        self.event("phase", name=name, state="begin")
+        try:
+            yield
+        finally:
+            self.event("phase", name=name, state="end")
 
     def probe(self, probe: AnyProbe) -> AnyProbe:
         """Register a probe and get it back as the handle to feed."""
