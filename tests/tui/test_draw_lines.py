@@ -73,9 +73,17 @@ def test_the_line_grows_from_the_left_and_stands_still() -> None:
 
 @given(st.lists(NUMBERS, max_size=90), st.integers(0, 20), st.booleans())
 def test_a_sparkline_has_its_width_whatever_the_numbers(values: list[float], cells: int, ascii: bool) -> None:
-    shown = sparkline(columns_of(values, max(cells, 1)), cells, ascii=ascii)
-    assert len(shown) == cells
+    columns = columns_of(values, max(cells, 1))
+    shown = sparkline(columns, cells, ascii=ascii)
+    assert len(shown) == len(sparkline(columns, cells, log=True, ascii=ascii)) == cells
     assert not ascii or shown.isascii()
+
+
+def test_a_loss_that_fell_far_shows_on_a_logarithmic_line_where_it_goes() -> None:
+    values = np.concatenate([np.geomspace(10, 0.001, 20), np.geomspace(0.001, 0.1, 16)])
+    assert sparkline(columns_of(values, 18), 18) == "⠑⠤⣀⣀⣀⣀⣀⣀⣀⣀⣀⣀⣀⣀⣀⣀⣀⣀"
+    assert sparkline(columns_of(values, 18), 18, log=True) == "⠉⠑⠒⠒⠢⠤⠤⣀⣀⣀⣀⣀⡠⠤⠤⠤⠔⠒"
+    assert sparkline(columns_of([0.0, 1.0], 4), 4, log=True) == sparkline(columns_of([0.0, 1.0], 4), 4)
 
 
 def test_a_history_without_points_is_blank() -> None:
@@ -171,13 +179,19 @@ def test_a_cell_is_a_time() -> None:
     assert (time_at(0, 0, 100, 12), time_at(11, 0, 100, 12)) == (0.0, 100.0)
 
 
+def grey(colour: tuple[int, int, int] | None) -> int | None:
+    """The one value of a pixel whose three channels are equal."""
+    assert colour is None or len(set(colour)) == 1
+    return colour[0] if colour else None
+
+
 # ── pictures, tables, cells ──────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 def test_pictures_stand_side_by_side_two_pixels_a_cell() -> None:
     images = np.array([[[0, 255], [255, 255], [9, 9]], [[0, 0], [0, 0], [0, 0]]], np.uint8)
     rows = pictures(images, 6)
-    assert [[tuple(pixels) for pixels in row] for row in rows] == [
+    assert [[(pixels.text, grey(pixels.upper), grey(pixels.lower)) for pixels in row] for row in rows] == [
         [("▀", 0, 255), ("▀", 255, 255), (" ", None, None), ("▀▀", 0, 0), (" ", None, None)],
         [("▀▀", 9, None), (" ", None, None), ("▀▀", 0, None), (" ", None, None)],
     ]
@@ -187,10 +201,16 @@ def test_pictures_stand_side_by_side_two_pixels_a_cell() -> None:
 
 
 def test_floats_are_shares_of_white_and_nan_is_no_pixel() -> None:
-    assert [tuple(pixels) for pixels in pictures(np.array([[[0.0, 1.0, 0.5, np.nan]]]), 4)[0]] == [
-        ("▀", 0, None), ("▀", 255, None), ("▀", 128, None), ("▀", None, None),
-    ]  # fmt: skip
-    assert pictures(np.array([[[-1e308, 1e308]]]), 2)[0][0].upper == 0
+    row = pictures(np.array([[[0.0, 1.0, 0.5, np.nan]]]), 4)[0]
+    assert [grey(pixels.upper) for pixels in row] == [0, 255, 128, None]
+    assert grey(pictures(np.array([[[-1e308, 1e308]]]), 2)[0][0].upper) == 0
+
+
+def test_colours_stay_colours() -> None:
+    image = np.zeros((1, 2, 1, 3))
+    image[0, 0, 0] = 1.0, 0.0, 0.5
+    assert pictures(image, 1) == [[("▀", (255, 0, 128), (0, 0, 0))]]
+    assert pictures_as_text(image, 1, ascii=True) == [":"]
 
 
 @settings(max_examples=60)

@@ -392,6 +392,24 @@ def test_what_is_missing_is_told() -> None:
     assert store.at(3.0).problems == {"a name of 10 MB": 3}
 
 
+def test_damage_that_a_source_has_told_is_not_told_twice() -> None:
+    store = Store()
+    store.feed([Record(0.0, Tick(1), seq=1), Record(0.0, Lost(7, "damage at byte 512")), Record(2.0, Tick(2), seq=9)])
+    assert [mark.kind for mark in store.marks] == ["lost"]
+
+
+def test_a_pause_is_two_places_to_jump_to() -> None:
+    store = store_of(
+        (1.0, LifecycleChanged("running")),
+        (2.0, CommandChanged("1", "pause", "requested", "sven")),
+        (3.0, CommandChanged("1", "pause", "applied", step=7)),
+        (3.0, LifecycleChanged("paused", step=7)),
+        (63.0, CommandChanged("2", "resume", "applied")),
+        (63.0, LifecycleChanged("running")),
+    )
+    assert [mark.text for mark in store.marks if mark.jump] == ["paused", "running again after 1m00"]
+
+
 def test_time_never_turns_around_whatever_the_records_say() -> None:
     store = store_of((5.0, Tick(1)), (2.0, Tick(2)), (math.nan, Tick(3)), (1e300, Tick(4)), (6.0, Tick(5)))
     assert store.span == (5.0, 6.0)

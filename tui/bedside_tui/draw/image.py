@@ -1,11 +1,12 @@
-"""Small grey pictures side by side, two pixels a cell in half blocks.
+"""Small pictures side by side, two pixels a cell in half blocks.
 
-A cell is `▀` with two greys, the upper and the lower pixel; where there are no colours, a character as dark as they are.
+A cell is `▀` with two colours, the upper and the lower pixel; where there are no colours, a character as bright as they are.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,30 +15,33 @@ _RAMP = " ░▒▓█"
 _ASCII_RAMP = " .:-=+*#%@"
 
 
+Colour: TypeAlias = tuple[int, int, int]
+
+
 class Pixels(NamedTuple):
-    """A run of equal cells: `text` is half blocks, or blanks between pictures. Greys are 0 to 255, None for no pixel or NaN."""
+    """A run of equal cells: `text` is half blocks, or blanks between pictures. Colours are 0 to 255, None for no pixel or NaN."""
 
     text: str
-    upper: int | None
-    lower: int | None
+    upper: Colour | None
+    lower: Colour | None
 
 
 def pictures(images: NDArray[np.generic], width: int, *, gap: int = 1) -> list[list[Pixels]]:
-    """As many of `images` [n, h, w] as fit into `width` cells, side by side; ⌈h/2⌉ rows of exactly `width` cells.
+    """As many of `images` [n, h, w] or [n, h, w, 3] as fit into `width` cells, side by side; ⌈h/2⌉ rows of exactly `width` cells.
 
-    Integers are greys 0 to 255; floats within 0…1 are shares of white, others are stretched from their least to their largest
+    Integers are brightness 0 to 255; floats within 0…1 are shares of white, others are stretched from their least to their largest
     finite value.
     """
-    greys = _greys(images)
+    bright = _brightness(images)
     count = how_many(images, width, gap=gap)
     rows = []
-    for top in range(0, greys.shape[1] if count else 0, 2):
+    for top in range(0, bright.shape[1] if count else 0, 2):
         row: list[Pixels] = []
         for at in range(count):
             if at and gap:
                 row.append(Pixels(" " * gap, None, None))
-            lower = greys[at, top + 1] if top + 1 < greys.shape[1] else np.full(greys.shape[2], -1)
-            row += [_pixel(a, b) for a, b in zip(greys[at, top].tolist(), lower.tolist(), strict=True)]
+            lower = bright[at, top + 1] if top + 1 < bright.shape[1] else np.full(bright.shape[2:], -1)
+            row += [Pixels("▀", _colour(a), _colour(b)) for a, b in zip(bright[at, top].tolist(), lower.tolist(), strict=True)]
         used = sum(len(pixels.text) for pixels in row)
         rows.append([*row, Pixels(" " * (width - used), None, None)] if used < width else row)
     return [_merged(row) for row in rows]
@@ -53,14 +57,19 @@ def pictures_as_text(images: NDArray[np.generic], width: int, *, gap: int = 1, a
 
 
 def how_many(images: NDArray[np.generic], width: int, *, gap: int = 1) -> int:
-    """How many of `images` [n, h, w] fit side by side into `width` cells."""
-    if images.ndim != 3 or 0 in images.shape:
+    """How many of `images` [n, h, w] or [n, h, w, 3] fit side by side into `width` cells."""
+    if 0 in images.shape or not (images.ndim == 3 or (images.ndim == 4 and images.shape[3] == 3)):
         return 0
     return int(max(0, min(images.shape[0], (width + gap) // (images.shape[2] + gap))))
 
 
-def _greys(images: NDArray[np.generic]) -> NDArray[np.int64]:
-    """Greys 0 to 255, -1 where a pixel is no number."""
+def _brightness(images: NDArray[np.generic]) -> NDArray[np.int64]:
+    """0 to 255, -1 where a pixel is no number; always with three channels."""
+    grey = _scaled(images)
+    return grey if grey.ndim != 3 else np.repeat(grey[..., None], 3, axis=3)
+
+
+def _scaled(images: NDArray[np.generic]) -> NDArray[np.int64]:
     if images.dtype.kind in "iub":
         whole = images.astype(np.int64) * (255 if images.dtype.kind == "b" else 1)
         return np.asarray(np.clip(whole, 0, 255))
@@ -74,8 +83,9 @@ def _greys(images: NDArray[np.generic]) -> NDArray[np.int64]:
     return np.where(finite, np.rint(np.clip(shares, 0, 1) * 255).astype(np.int64), -1)
 
 
-def _pixel(upper: int, lower: int) -> Pixels:
-    return Pixels("▀", upper if upper >= 0 else None, lower if lower >= 0 else None)
+def _colour(channels: Sequence[int]) -> Colour | None:
+    red, green, blue = channels
+    return (red, green, blue) if min(channels) >= 0 else None
 
 
 def _merged(row: list[Pixels]) -> list[Pixels]:
@@ -89,7 +99,7 @@ def _merged(row: list[Pixels]) -> list[Pixels]:
 
 
 def _shade(pixels: Pixels, ramp: str) -> str:
-    greys = [grey for grey in (pixels.upper, pixels.lower) if grey is not None]
     if pixels.text.isspace():
         return " "
-    return ramp[sum(greys) * len(ramp) // (len(greys) * 256)] if greys else "x" if ramp is _ASCII_RAMP else "╳"
+    known = [sum(colour) for colour in (pixels.upper, pixels.lower) if colour is not None]
+    return ramp[sum(known) * len(ramp) // (len(known) * 3 * 256)] if known else "x" if ramp is _ASCII_RAMP else "╳"

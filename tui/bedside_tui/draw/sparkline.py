@@ -36,9 +36,10 @@ def reads(width: int) -> int:
     return 2 * width
 
 
-def sparkline(columns: Columns, width: int, *, ascii: bool = False) -> str:
+def sparkline(columns: Columns, width: int, *, log: bool = False, ascii: bool = False) -> str:
     """Exactly `width` cells. A cell that holds a NaN or an infinity is `╳` (`x` in ASCII); a place not reached yet is blank.
 
+    `log` draws positive values by their logarithm (and others as usual): a loss that has fallen far still shows where it goes.
     A column in which nothing was logged continues the one before it. The newest columns are shown where there are too many.
     """
     width = max(0, width)
@@ -48,7 +49,13 @@ def sparkline(columns: Columns, width: int, *, ascii: bool = False) -> str:
     part = slice(len(columns) - shown, None)
     low, mid, high, band = _extents(columns, part)
     known = np.isfinite(mid)
-    scale = Scale(*_range(np.minimum(low, mid - band[0])[known], np.maximum(high, mid + band[1])[known]))
+    least, most = _range(np.minimum(low, mid - band[0])[known], np.maximum(high, mid + band[1])[known])
+    if log and known.any() and (floor := float(low[known].min())) > 0:
+        least = max(least, floor)
+        log = least < most
+    else:
+        log = False
+    scale = Scale(least, most, log)
     rows = _ASCII_ROWS if ascii else _DOTS
     top, middle, bottom = _rows(scale, np.stack([high, mid, low]), rows)
     cells = _ascii_cells(top, bottom, middle, known) if ascii else _braille_cells(*_joined(top, middle, bottom, known), known)

@@ -20,7 +20,9 @@ _OUTCOMES: Mapping[CommandState, tuple[str, str]] = {
     "cancelled": ("✗", "cancelled"),
 }  # accepted and scheduled pass within a step: the command's own life tells them
 
-_SPEAKS_FOR_ITSELF = frozenset({("checkpoint", "applied"), ("snapshot", "applied"), ("snapshot", "requested")})
+_SPEAKS_FOR_ITSELF = frozenset(
+    [(verb, "applied") for verb in ("checkpoint", "pause", "resume", "stop", "snapshot")] + [("snapshot", "requested")]
+)  # what was applied is told by the checkpoint, the new state of the run, the snapshot
 _OTHERS_SPEAK = frozenset({"note", "acknowledge"})
 
 
@@ -63,7 +65,7 @@ class CommandsFold:
         self._saved.add(moment.position, _Saved(body, moment.time, moment.position))
         asked = self._commands.get(body.command)
         command = asked.last_at(moment.position) if asked else None
-        parts = [f"checkpoint {'saved' if body.verified else 'saved by the script, not verified'}", body.path]
+        parts = [f"checkpoint {'saved' if body.verified else 'saved by the script, not verified'}", _short(body.path)]
         parts += [number.size(body.size)] if body.size else []
         parts += [f"asked by {command.who}"] if command and command.who else []
         return Mark(moment.time, body.step, "checkpoint", "✓", "  ".join(part for part in parts if part))
@@ -89,6 +91,11 @@ def _spoils(episode: Episode, saved: _Saved) -> bool:
         return False
     fired_before = episode.fired <= saved.position
     return fired_before or 0 < episode.alert.first_step <= saved.body.step <= episode.alert.fired_step
+
+
+def _short(path: str) -> str:
+    """The file and its folder; the whole path is in the checkpoint."""
+    return "/".join(path.rsplit("/", 2)[-2:])
 
 
 def _mark(moment: Moment, view: CommandView) -> Mark | None:

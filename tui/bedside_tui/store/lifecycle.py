@@ -21,7 +21,7 @@ _GLYPHS: Mapping[Lifecycle, tuple[str, Badge]] = {
     "suspended": ("‖", "amber"), "finished": ("■", "ok"), "stopped": ("■", "none"), "failed": ("✖", "red"),
     "killed": ("✖", "red"), "died": ("✖", "red"), "lost": ("✖", "red"), "unreachable": ("?", "none"),
 }  # fmt: skip
-_QUIET: frozenset[Lifecycle] = frozenset({"starting", "running", "paused"})  # paused and resumed: the command is where one jumps
+_QUIET: frozenset[Lifecycle] = frozenset({"starting", "running"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,13 +70,14 @@ class LifecycleFold:
     def changed(self, moment: Moment, body: LifecycleChanged) -> Mark | None:
         before = self.at(moment.position)
         self._enter(moment, body.state, body.reason, said=True)
-        if before.said and before.lifecycle == body.state:
+        if before.lifecycle == body.state and (before.said or body.state == "starting"):
             return None
+        again = before.lifecycle == "paused" and body.state == "running"
         glyph, badge = _GLYPHS[body.state]
         text = body.state + (f": {body.reason}" if body.reason else "")
-        if before.lifecycle == "paused" and body.state == "running":
+        if again:
             text = f"running again after {number.duration(moment.time - before.since)}"
-        return Mark(moment.time, body.step or moment.step, "lifecycle", glyph, text, badge, jump=body.state not in _QUIET)
+        return Mark(moment.time, body.step or moment.step, "lifecycle", glyph, text, badge, jump=again or body.state not in _QUIET)
 
     def ended(self, moment: Moment, body: Ended) -> Mark | None:
         """The run's own goodbye; the hub's verdict follows and has the last word."""

@@ -17,6 +17,9 @@ _COLUMNS = 32
 _FEWEST = 8
 """Columns with values below which nothing is said about a direction."""
 
+_SINCE = 5
+"""Columns since the lowest below which it is too early to speak of a rise."""
+
 
 def remark(kind: str, history: SeriesHistory) -> str:
     """At most about 24 characters, empty where there is nothing to say."""
@@ -38,22 +41,22 @@ def rising_since(history: SeriesHistory) -> int | None:
     """The step after which the level has risen from its lowest until now; None where that cannot be said.
 
     Judged on the means of 32 columns, of the history cut to a multiple of 1/64 of its length so that most points need no new
-    look: the rise must exceed 5 % of the level and three times the usual change between columns, and most changes must be upwards.
+    look. The rise must exceed 5 % of the lowest level and five times the usual change from column to column (noise alone reaches
+    three), and the later half since the lowest must lie above the earlier.
     """
     grain = max(0, len(history).bit_length() - 6)
     columns = history.series.upto(len(history) >> grain << grain).columns(_COLUMNS)
     full = np.flatnonzero(columns.count)
     if len(full) < _FEWEST:
         return None
-    level = columns.mean[full]
+    level = columns.mean[full] / max(float(np.abs(columns.mean[full]).max()), 1e-300)  # differences of ±1e308 overflow
     lowest = int(np.argmin(level))
     after = level[lowest:]
-    if len(after) < 5:
+    if len(after) < _SINCE:
         return None
-    changes = np.diff(level / max(float(np.abs(level).max()), 5e-324))  # scaled: differences of ±1e308 overflow
-    rise = float(changes[lowest:].sum())
-    usual = float(np.median(np.abs(changes)))
-    floor = 0.05 * abs(float(level[lowest])) / max(float(np.abs(level).max()), 5e-324)
-    if rise <= max(floor, 3 * usual) or float((changes[lowest:] > 0).mean()) < 0.7:
+    rise = float(after[-2:].mean() - after[0])
+    usual = float(np.median(np.abs(np.diff(level))))
+    half = len(after) // 2
+    if rise <= max(0.05 * abs(float(after[0])), 5 * usual) or np.median(after[half:]) <= np.median(after[:half]):
         return None
     return int(columns.start[full[lowest + 1]])

@@ -115,8 +115,9 @@ class Store:
         position = len(self._times)
         if record.seq > self._seq + 1 and self._seq:
             self._gap(record, position, time)
-        self._seq = record.seq or self._seq
         body = record.body
+        # A source that found damage says so itself, in a record that has no place: the hole after it is told already.
+        self._seq = record.seq or (0 if type(body) is Lost else self._seq)
         if type(body) is Metrics:
             self._metrics.add(position, record.rank, body)
             if record.rank in _SPEAKERS and len(body.steps):
