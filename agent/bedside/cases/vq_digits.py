@@ -8,7 +8,6 @@ overshoot, lose their last vector and never get one again; encoder and decoder m
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
 import torch
@@ -128,7 +127,7 @@ def batches(steps: int, seed: int) -> DataLoader[Any]:
 
 
 def train(settings: Settings) -> None:
-    torch.set_num_threads(min(2, max(1, (os.cpu_count() or 1) - 1)))  # leave a core to whoever watches
+    torch.set_num_threads(1)  # two that wait for each other on a busy machine take twenty times as long; the rest is for who watches
     torch.manual_seed(settings.seed)
     loader = batches(settings.steps, settings.seed)
     model = Autoencoder()
