@@ -127,7 +127,7 @@ def batches(steps: int, seed: int) -> DataLoader[Any]:
 
 
 def train(settings: Settings) -> None:
-    torch.set_num_threads(1)  # two that wait for each other on a busy machine take twenty times as long; the rest is for who watches
+    torch.set_num_threads(1)  # on a busy machine two that wait for each other took twenty times as long
     torch.manual_seed(settings.seed)
     loader = batches(settings.steps, settings.seed)
     model = Autoencoder()
