@@ -82,7 +82,7 @@ def test_a_sparkline_has_its_width_whatever_the_numbers(values: list[float], cel
 def test_a_loss_that_fell_far_shows_on_a_logarithmic_line_where_it_goes() -> None:
     values = np.concatenate([np.geomspace(10, 0.001, 20), np.geomspace(0.001, 0.1, 16)])
     assert sparkline(columns_of(values, 18), 18) == "⠑⠤⣀⣀⣀⣀⣀⣀⣀⣀⣀⣀⣀⣀⣀⣀⣀⣀"
-    assert sparkline(columns_of(values, 18), 18, log=True) == "⠉⠑⠒⠒⠢⠤⠤⣀⣀⣀⣀⣀⡠⠤⠤⠤⠔⠒"
+    assert sparkline(columns_of(values, 18), 18, log=True) == "⠉⠉⠒⠒⠒⠤⠤⠤⣀⣀⣀⣀⣀⠤⠤⠤⠤⠤"
     assert sparkline(columns_of([0.0, 1.0], 4), 4, log=True) == sparkline(columns_of([0.0, 1.0], 4), 4)
 
 
