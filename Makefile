@@ -4,6 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 CASE ?=
+PIP := $(BIN)/python -m pip install --disable-pip-version-check --no-warn-script-location
 STAMP := $(VENV)/.installed
 
 .PHONY: demo test lint types contracts unit bench pictures clean
@@ -37,10 +38,11 @@ pictures: $(STAMP) ## the screens as SVG, made by the application itself
 $(STAMP): pyproject.toml
 	@command -v $(PYTHON) >/dev/null || { echo "no $(PYTHON) here: install Python 3.11 or newer"; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "$(PYTHON) is older than 3.11: make PYTHON=python3.12 …"; exit 1; }
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade pip
-	$(BIN)/python -c 'import torch' 2>/dev/null || $(BIN)/python -m pip install --quiet --disable-pip-version-check torch==2.13.0
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@test -x $(BIN)/python || { echo "making $(VENV)"; $(PYTHON) -m venv $(VENV); }
+	@$(PIP) --quiet --upgrade pip
+	@$(BIN)/python -c 'import torch' 2>/dev/null || { echo "installing torch: once, and the longest part"; $(PIP) torch==2.13.0; }
+	@echo "installing bedside and what it needs"
+	@$(PIP) --quiet --editable '.[dev]'
 	@touch $(STAMP)
 
 clean: ## remove what the commands above made

@@ -190,6 +190,7 @@ class Run:
         self._finished = True
         try:
             self._device.boundary(wait=True)
+            self.probes.close()
             self._control.close(self._step)
             self._say(goodbye(error, exited, self._control.stopping, self._step))
             self._emit = self._refuse_finished

@@ -178,7 +178,7 @@ def train(settings: Settings) -> None:
 
         codes.observe(indices)
         samples.observe(target=images, reconstruction=made)
-        run.log({"loss": loss, "loss/recon": reconstruction, "vq/commit": commitment, "vq/codebook": codebook, "lr": lr})
+        run.log({"loss": loss, "loss/recon": reconstruction, "loss/commit": commitment, "loss/codebook": codebook, "lr": lr})
         if step % 250 == 0 or step == settings.steps:
             print(f"step {step:6,} of {settings.steps:,}  loss {loss:.5f}  recon {reconstruction:.5f}", flush=True)
     run.finish()
