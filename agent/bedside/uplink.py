@@ -34,6 +34,8 @@ LOST_AFTER: Final = 1.0
 """Seconds of silence after which the hub's lock is tried: free means it is gone."""
 DRAIN_DEADLINE: Final = 0.5
 """Seconds the end of the training waits for the last records to be written."""
+HUB_STARTS_WITHIN: Final = 3.0
+"""Seconds a first hub may take to speak; a training that ends sooner waits for it until then, because many crash in their first step."""
 _BATCH_BYTES: Final = 256 << 10
 _PACKS: Final = 64
 """Packs of the queue in one wake, so that beats and orders are never behind a flood of rows."""
@@ -65,7 +67,10 @@ class Uplink:
         self._lost_said = 0
         self._heard = time.monotonic()
         self._progress = self._heard
+        self._began = self._heard
         self._welcomed = False
+        self._met = False
+        self._patience = DRAIN_DEADLINE
         self._given_up = False
         self._closing = threading.Event()
         self._done = threading.Event()
@@ -75,6 +80,7 @@ class Uplink:
         return f"<Uplink {self._acked} acknowledged, {len(self._unacked)} in flight, {len(self._queue)} queued>"
 
     def start(self) -> None:
+        self._began = time.monotonic()
         self._thread.start()
 
     def silence(self) -> float:
@@ -82,9 +88,11 @@ class Uplink:
         return time.monotonic() - self._heard
 
     def close(self) -> None:
-        """Send what is left, wait for it to be written, at most `DRAIN_DEADLINE` seconds."""
+        """Send what is left, wait for it to be written: at most `DRAIN_DEADLINE` seconds, or until `HUB_STARTS_WITHIN` for a first hub."""
+        if not self._met:
+            self._patience = max(DRAIN_DEADLINE, self._began + HUB_STARTS_WITHIN - time.monotonic())
         self._closing.set()
-        self._done.wait(DRAIN_DEADLINE + 0.05)
+        self._done.wait(self._patience + 0.05)
 
     # --- the thread
 
@@ -104,7 +112,7 @@ class Uplink:
         try:
             while True:
                 if self._closing.is_set() and deadline == float("inf"):
-                    deadline = time.monotonic() + DRAIN_DEADLINE
+                    deadline = time.monotonic() + self._patience
                 socket.poll(int((0.005 if deadline < float("inf") else WAKE) * 1000))
                 self._hear(socket)
                 now = time.monotonic()
@@ -115,7 +123,7 @@ class Uplink:
                     self._revive(now)
                 self._pack()
                 if now >= next_beat:
-                    next_beat = now + BEAT
+                    next_beat = now + (BEAT if self._met else WAKE)
                     self._send(socket, self._greeting(now))
                 if self._unacked and now - self._progress > RESEND_AFTER:
                     self._progress = now
@@ -154,7 +162,8 @@ class Uplink:
             if isinstance(message, Ack):
                 self._acknowledged(message.counter)
             elif isinstance(message, Welcome):
-                self._welcomed = True
+                self._met = True
+                self._welcomed = message.counter >= self._acked  # else it must hear from where on there is something to send
                 self._acknowledged(message.counter)
                 self._sent = self._acked
             elif isinstance(message, Order):
@@ -220,7 +229,7 @@ class Uplink:
         if self._welcomed and now - self._heard < LOST_AFTER:
             return encode_message(Beat(0, self._step(), len(self._unacked)))
         plan = self._spawner.plan
-        return encode_message(Hello(plan.run, 0, VERSION, plan.pid, plan.pid_start))
+        return encode_message(Hello(plan.run, 0, VERSION, plan.pid, plan.pid_start, self._acked))
 
     def _say_losses(self) -> None:
         dropped = self._queue.dropped

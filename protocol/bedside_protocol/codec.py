@@ -89,14 +89,17 @@ def encode_record(record: Record) -> bytes:
 
 def decode_record(frame: bytes, seq: int = 0) -> Record:
     """The record in a frame; raises `CodecError`. `seq` is its place in the log, where known."""
-    parts = _unpacked(frame)
+    kind, time, rank, counter, fields = _record_parts(frame)
     try:
-        kind, time, rank, counter, fields = parts
-        if type(kind) is not str or type(rank) is not int or type(counter) is not int or not isinstance(time, (int, float)):
-            raise CodecError("a record's head has fields of the wrong type")
-        return Record(float(time), _body(kind, fields), rank, counter, seq)
+        return Record(time, _body(kind, fields), rank, counter, seq)
     except (TypeError, ValueError) as error:
         raise CodecError(f"not a record: {error}") from error
+
+
+def decode_place(frame: bytes) -> tuple[int, int]:
+    """Rank and counter of a record whose body need not be readable here; raises `CodecError`."""
+    _, _, rank, counter, _ = _record_parts(frame)
+    return rank, counter
 
 
 def encode_message(message: messages.Message) -> bytes:
@@ -138,6 +141,16 @@ def _body(kind: str, fields: Any) -> Body:
     if body is None:
         return Unknown(kind)
     return cast("Body", msgspec.convert(fields, body, builtin_types=(bytes,), dec_hook=_unpack_foreign))
+
+
+def _record_parts(frame: bytes) -> tuple[str, float, int, int, Any]:
+    parts = _unpacked(frame)
+    if type(parts) is not list or len(parts) != 5:
+        raise CodecError("not a record")
+    kind, time, rank, counter, fields = parts
+    if type(kind) is not str or type(rank) is not int or type(counter) is not int or not isinstance(time, (int, float)):
+        raise CodecError("a record's head has fields of the wrong type")
+    return kind, float(time), rank, counter, fields
 
 
 def _builtins(value: object) -> object:

@@ -52,7 +52,7 @@ def verdict(signals: Signals) -> tuple[Lifecycle, str]:
 
 def _said_goodbye(goodbye: Ended) -> tuple[Lifecycle, str]:
     if goodbye.outcome == "failed":
-        return "failed", f"{goodbye.exception}: {goodbye.message}".rstrip(": ")
+        return "failed", ": ".join(part for part in (goodbye.exception, goodbye.message) if part)
     return ("stopped", goodbye.message or "asked to stop") if goodbye.outcome == "stopped" else ("finished", goodbye.message)
 
 

@@ -19,13 +19,15 @@ VERSION = 1
 
 @dataclass(frozen=True, slots=True)
 class Hello:
-    """An agent is there (again). `pid` and `pid_start` name the process whose life the hub shall watch."""
+    """An agent is there (again). `pid` and `pid_start` name the process whose life the hub shall watch. What was acknowledged up to `acked`
+    is not there to be sent again."""
 
     run: str
     rank: int
     version: int
     pid: int
     pid_start: int
+    acked: int = 0
 
 
 @dataclass(frozen=True, slots=True)

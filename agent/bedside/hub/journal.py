@@ -55,8 +55,8 @@ class Journal:
         self._own = self.counters.get(HUB_RANK, 0)
 
     def take(self, record: Record, size: int) -> bool:
-        """An agent's record; False where it was taken before, or is of a kind unknown here and cannot be kept."""
-        if record.counter <= self.counters.get(record.rank, 0):
+        """An agent's record; False where it is not the next of its speaker, or is of a kind unknown here and cannot be kept."""
+        if record.counter != self.counters.get(record.rank, 0) + 1:
             return False
         self.counters[record.rank] = record.counter
         if isinstance(record.body, Unknown):
@@ -64,6 +64,16 @@ class Journal:
         self._pending.append(record)
         self._pending_bytes += size
         return True
+
+    def lacks(self, rank: int, counter: int) -> bool:
+        """Whether something this speaker said before its record `counter` never came: it must be sent again, not stepped over."""
+        return counter > self.counters.get(rank, 0) + 1
+
+    def skip_to(self, rank: int, counter: int) -> int:
+        """Do not wait for this speaker's records up to `counter`: they will not come (again). How many there are."""
+        missing = max(0, counter - self.counters.get(rank, 0))
+        self.counters[rank] = self.counters.get(rank, 0) + missing
+        return missing
 
     def say(self, time: float, body: Body) -> None:
         """The hub's own word."""

@@ -18,7 +18,7 @@ import zmq
 from bedside.runtime import remove_runtime, write_keys
 from bedside.spawn import HubPlan
 from bedside_protocol.alerts.engine import Engine
-from bedside_protocol.codec import CodecError, decode_message, decode_record, encode_message
+from bedside_protocol.codec import CodecError, decode_message, decode_place, decode_record, encode_message
 from bedside_protocol.lifecycle import Signals, verdict
 from bedside_protocol.messages import VERSION, Ack, Ask, Batch, Beat, Bytes, Hello, Message, Read, Refusal, Welcome
 from bedside_protocol.places import LOCK_NAME, LOG_NAME
@@ -139,17 +139,20 @@ class Hub:
     def _from_agent(self, peer: bytes, message: Message, now: float) -> None:
         self._heard = now
         match message:
-            case Hello(run=run, version=version, rank=rank):
+            case Hello(run=run, version=version, rank=rank, acked=acked):
                 if run != self._plan.run or version != VERSION:
                     self._send(peer, Refusal(f"this hub serves run {self._plan.run} in version {VERSION}"))
                     return
                 self._agents[peer] = rank
+                if missing := self._journal.skip_to(rank, acked):
+                    self._say(Lost(missing, "an earlier hub took them and could not write them"))
                 written = self._recorder.written.counters.get(rank, 0)
                 self._acked[peer] = written
                 self._send(peer, Welcome(written))
-            case Batch(frames=frames):
-                for frame in frames:
-                    self._take(frame)
+            case Batch(rank=rank, frames=frames):
+                whole = [self._take(frame) for frame in frames]
+                if not all(whole):
+                    self._send(peer, Welcome(self._recorder.written.counters.get(rank, 0)))
             case Beat(rank=rank, step=step):
                 self._agents.setdefault(peer, rank)
                 self._journal.step = max(self._journal.step, step)
@@ -157,16 +160,21 @@ class Hub:
             case _:
                 self._refused += 1
 
-    def _take(self, frame: bytes) -> None:
+    def _take(self, frame: bytes) -> bool:
+        """Take one record; False where something before it is missing, and must come first."""
+        rank, counter = decode_place(frame)
+        if self._journal.lacks(rank, counter):
+            return False
         try:
             record = decode_record(frame)
-        except CodecError:  # one that cannot be read must not cost the others of its batch
-            self._refused += 1
-            return
+        except CodecError:  # one that cannot be read here must not cost those behind it
+            self._refused += self._journal.skip_to(rank, counter)
+            return True
         if self._journal.take(record, len(frame)):
             self._status.observe(record)
             if isinstance(record.body, CommandChanged):
                 self._desk.heard(record.body)
+        return True
 
     def _from_viewer(self, peer: bytes, role: Role, message: Message, now: float) -> None:
         match message:
