@@ -18,7 +18,12 @@ _SHUFFLED, _DELTAS = 1, 2
 _DTYPES: Final = frozenset({"|b1", "|u1", "|i1", "<u2", "<i2", "<u4", "<i4", "<u8", "<i8", "<f2", "<f4", "<f8"})
 
 
-def narrowed(values: NDArray[Any]) -> NDArray[Any]:
+def pack_floats(values: NDArray[Any]) -> dict[str, object]:
+    """Numbers of any shape and type, float64 as float32 where that loses nothing; read again, they are float64."""
+    return pack_array(_narrowed(values)) | ({"o": "<f8"} if values.dtype == np.float64 else {})
+
+
+def _narrowed(values: NDArray[Any]) -> NDArray[Any]:
     """float64 as float32 where that loses nothing; integers and the rest as they are."""
     if values.dtype != np.float64:
         return values
@@ -77,7 +82,8 @@ def unpack_array(value: Any) -> NDArray[Any]:
         count *= size
     if encoding != _SHUFFLED or flat.size != count:
         raise ValueError("an array's data does not fill its shape")
-    return flat.reshape(shape)
+    array = flat.reshape(shape)
+    return array.astype(np.float64, copy=False) if value.get("o") == "<f8" else array
 
 
 def _unpack_deltas(value: dict[str, Any], dtype: np.dtype[Any], shape: list[int], data: bytes) -> NDArray[np.int64]:

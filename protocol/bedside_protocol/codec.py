@@ -15,7 +15,7 @@ import msgspec
 import numpy as np
 
 from . import messages, records
-from .arrays import narrowed, pack_array, pack_deltas, pack_times, unpack_array
+from .arrays import pack_deltas, pack_floats, pack_times, unpack_array
 from .records import Body, Metrics, Record, Unknown
 
 MAX_FRAME: Final = 4 << 20
@@ -159,7 +159,7 @@ def _builtins(value: object) -> object:
 
 def _pack_foreign(value: object) -> object:
     if isinstance(value, np.ndarray):
-        return pack_array(narrowed(value))
+        return pack_floats(value)
     if isinstance(value, np.generic):
         return value.item()
     raise NotImplementedError(f"{type(value).__name__} has no place in a record")
@@ -176,7 +176,7 @@ def _pack_metrics(block: Metrics) -> dict[str, object]:
         "names": block.names,
         "steps": pack_deltas(block.steps),
         "times": pack_times(block.times),
-        "values": pack_array(narrowed(block.values)),
+        "values": pack_floats(block.values),
     }
 
 
