@@ -1,7 +1,6 @@
 """What a list of runs says of each: a summary folded from its recording, kept in a cache that one may delete.
 
-The verdict is the worst the run's own hub recorded. A log without an end whose writer is gone is *lost*: whoever should have told the ending was
-killed with the training.
+The verdict is the worst the run's own hub recorded. How a log without an ending is to be read is decided in `liveness`.
 """
 
 from __future__ import annotations
@@ -9,24 +8,23 @@ from __future__ import annotations
 import json
 import math
 import os
-import socket
 import time
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass, field, fields
+from itertools import chain
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
-from bedside_protocol.alerts.judge import Verdict, recorded_verdict
-from bedside_protocol.records import AlertChanged, Ended, Lifecycle, LifecycleChanged, Metrics, Record, RunStarted, Snapshot, Tick
+from bedside_protocol.alerts.judge import EXIT_CODES, Verdict, recorded_verdict
+from bedside_protocol.records import AlertChanged, Ended, Lifecycle, Metrics, Record, RunStarted, Snapshot, Tick
 from bedside_protocol.runlog import NewerFormat, read_records
 from bedside_protocol.sanitise import text as safe
+from bedside_tui.liveness import OVER, LastWord
+from bedside_tui.places import RunPlace, Unreadable, runs_in
 
-from bedside_tui.places import RunPlace, runs_in
-from bedside_tui.sources.replay import writer_lives
-
-OVER: Final[frozenset[Lifecycle]] = frozenset({"finished", "stopped", "failed", "killed", "died", "lost"})
 CACHE_NAME: Final = ".library.json"
 _CACHE_VERSION: Final = 1
+_Made = TypeVar("_Made")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,73 +61,99 @@ class Library:
 
     def __init__(self, directories: Sequence[Path]) -> None:
         self.directories = list(directories)
+        self.unreadable: list[str] = []
+        """Why some recordings are not among the summaries last given, a sentence each."""
         self._known: dict[str, tuple[list[int], RunSummary]] = {}
         for directory in self.directories:
             self._known.update(_load(directory / CACHE_NAME))
+        self._saved = dict(self._known)
 
     def __repr__(self) -> str:
         return f"<Library of {', '.join(map(str, self.directories))}, {len(self._known)} known>"
 
     def summaries(self) -> list[RunSummary]:
         """Every run, the newest start first."""
-        found = [summary for place in runs_in(self.directories) if (summary := self.summary(place)) is not None]
+        places = runs_in(self.directories)
+        self.unreadable = []
+        found = [summary for place in places if (summary := self.summary(place)) is not None]
+        here = {str(place.directory) for place in places}
+        self._known = {key: entry for key, entry in self._known.items() if key in here}
         self._save()
         return sorted(found, key=lambda summary: summary.started, reverse=True)
 
     def summary(self, place: RunPlace) -> RunSummary | None:
-        """One run; None where its file cannot be read at all."""
+        """One run; None where its file cannot be read, and then `unreadable` says why."""
         try:
-            stat = place.log.stat()
-        except OSError:
+            stamp = _stamp(place.log)
+            known = self._known.get(str(place.directory))
+            if known is not None and known[0] == stamp:
+                return known[1]
+            summary = summarise(place)
+        except Unreadable as error:
+            self.unreadable.append(str(error))
             return None
-        stamp = [stat.st_size, stat.st_mtime_ns]
-        known = self._known.get(str(place.directory))
-        if known is not None and known[0] == stamp and known[1].lifecycle in OVER:
-            return known[1]
-        summary = summarise(place)
-        if summary is not None:
+        if summary.lifecycle in OVER:
             self._known[str(place.directory)] = (stamp, summary)
         return summary
 
     def _save(self) -> None:
+        if self._known == self._saved:
+            return
+        self._saved = dict(self._known)
         for directory in self.directories:
             entries = {
                 key: {"stamp": stamp, "summary": asdict(summary)}
                 for key, (stamp, summary) in self._known.items()
-                if Path(key).parent == directory and summary.lifecycle in OVER
+                if Path(key).parent == directory
             }
             if entries:
                 _store(directory / CACHE_NAME, {"version": _CACHE_VERSION, "runs": entries})
 
 
-def summarise(place: RunPlace) -> RunSummary | None:
-    """Read one recording and fold it. None where it cannot be opened or holds no record."""
-    folded = _Fold()
+def _stamp(log: Path) -> list[int]:
+    """What changes whenever a recording does."""
+    try:
+        stat = log.stat()
+    except OSError as error:
+        raise Unreadable(f"cannot read {log}: {error.strerror or error}") from error
+    return [stat.st_size, stat.st_mtime_ns]
+
+
+def summarise(place: RunPlace) -> RunSummary:
+    """Read one recording and fold it. Raises `Unreadable` where it cannot be opened or holds no record."""
+    return read_recording(place, lambda records, silence: _Fold(records).summary(place, silence))
+
+
+def read_recording(place: RunPlace, make: Callable[[Iterator[Record], float], _Made]) -> _Made:
+    """What `make` makes of a recording's records and the seconds since it last grew. Raises `Unreadable` where there is nothing to read."""
     try:
         with open(place.log, "rb") as file:
-            for record in read_records(file):
-                folded.take(record)
-        heard = place.log.stat().st_mtime
-    except (OSError, NewerFormat):
-        return None
-    return folded.summary(place, heard)
+            records = read_records(file)
+            first = next(records, None)
+            if first is None:
+                raise Unreadable(f"{place.log} holds no records: is it a recording?")
+            silence = max(0.0, time.time() - os.fstat(file.fileno()).st_mtime)
+            return make(chain([first], records), silence)
+    except NewerFormat as error:
+        raise Unreadable(f"cannot read {place.log}: {error}") from error
+    except OSError as error:
+        raise Unreadable(f"cannot read {place.log}: {error.strerror or error}") from error
 
 
 class _Fold:
-    """The state of a run after the records taken so far."""
+    """The state of a run after some records."""
 
-    def __init__(self) -> None:
+    def __init__(self, records: Iterable[Record]) -> None:
         self.started: RunStarted | None = None
-        self.lifecycle: Lifecycle = "starting"
-        self.reason = ""
+        self.word = LastWord()
         self.step = 0
-        self.ended = False
         self.metrics: dict[str, float] = {}
         self.changes: list[AlertChanged] = []
-        self.any = False
+        for record in records:
+            self._take(record)
 
-    def take(self, record: Record) -> None:
-        self.any = True
+    def _take(self, record: Record) -> None:
+        self.word.take((record,))
         match record.body:
             case RunStarted() as started:
                 self.started = self.started or started
@@ -137,25 +161,17 @@ class _Fold:
                 for name, row in zip(names, values[:, -1], strict=True):
                     self.metrics[name] = float(row)
                 self.step = max(self.step, int(steps.max()))
-            case LifecycleChanged(state=state, reason=reason):
-                self.lifecycle, self.reason = state, reason
             case AlertChanged() as change:
                 self.changes.append(change)
-            case Ended() as ended:
-                self.ended = True
-                self.step = max(self.step, ended.step)
-            case Tick(step=step) | Snapshot(step=step):
+            case Tick(step=step) | Snapshot(step=step) | Ended(step=step):
                 self.step = max(self.step, step)
             case _:
                 pass
 
-    def summary(self, place: RunPlace, heard: float) -> RunSummary | None:
-        if not self.any:
-            return None
+    def summary(self, place: RunPlace, silence: float) -> RunSummary:
+        heard = time.time() - silence
         run = self.started or RunStarted(place.id, place.id, "", heard)
-        lifecycle, reason = self.lifecycle, self.reason
-        if lifecycle not in OVER and not self._lives(run, place, heard):
-            lifecycle, reason = "lost", "no ending was recorded: whoever should have told it was killed with the training"
+        lifecycle, reason = self.word.now(place.directory, silence)
         episodes = {(change.rule, change.target, change.episode): change.severity for change in self.changes if change.state == "firing"}
         severities = list(episodes.values())
         return RunSummary(
@@ -166,7 +182,7 @@ class _Fold:
             reason=safe(reason),
             step=self.step,
             metrics={safe(name): value if math.isfinite(value) else None for name, value in self.metrics.items()},
-            started=run.wall_start,
+            started=run.wall_start if math.isfinite(run.wall_start) else heard,
             dir=str(place.directory),
             verdict=recorded_verdict(self.changes),
             alerts={"amber": severities.count("amber"), "red": severities.count("red")},
@@ -174,12 +190,6 @@ class _Fold:
             heard=heard,
             firing=self._firing(),
         )
-
-    def _lives(self, run: RunStarted, place: RunPlace, heard: float) -> bool:
-        """On this host the lock tells; of another host's run only whether its file still grows."""
-        if run.host == socket.gethostname():
-            return writer_lives(place.directory)
-        return time.time() - heard < 60
 
     def _firing(self) -> list[dict[str, Any]]:
         newest = {(change.rule, change.target): change for change in self.changes}
@@ -204,9 +214,18 @@ def _load(path: Path) -> dict[str, tuple[list[int], RunSummary]]:
         content = json.loads(path.read_text())
         if content["version"] != _CACHE_VERSION:
             return {}
-        return {key: (entry["stamp"], RunSummary(**entry["summary"])) for key, entry in content["runs"].items()}
-    except (OSError, ValueError, KeyError, TypeError):
+        known = {key: (entry["stamp"], RunSummary(**entry["summary"])) for key, entry in content["runs"].items()}
+        return known if all(_is_whole(summary) for _, summary in known.values()) else {}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return {}  # a cache that cannot be read is made anew
+
+
+def _is_whole(summary: RunSummary) -> bool:
+    """Whether what was read back has the types that were written."""
+    blank = RunSummary("", "", "", "finished", "", 0, {}, 0.0, "", "ok", {"amber": 0, "red": 0})
+    return all(type(getattr(summary, one.name)) is type(getattr(blank, one.name)) for one in fields(RunSummary)) and (
+        summary.alerts.keys() == blank.alerts.keys() and summary.lifecycle in OVER and summary.verdict in EXIT_CODES
+    )
 
 
 def _store(path: Path, content: object) -> None:

@@ -11,11 +11,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import platformdirs
+
 from bedside_protocol.places import KEYS_NAME, LOG_NAME, run_root, runtime_candidates, runtime_name
 
 
 class NoSuchRun(LookupError):
     """There is no run by that word; the text says what to do."""
+
+
+class Unreadable(Exception):
+    """A recording cannot be read; the text says which and why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +51,13 @@ class Door:
 def roots(directory: Path | None = None) -> list[Path]:
     """The directories that hold runs: the one given, else the user's own and the one used where that could not be written."""
     if directory is not None:
-        return [directory]
+        return [Path(os.path.expanduser(directory))]
     state = Path(platformdirs.user_state_dir("bedside", appauthor=False))
-    return [run_root(os.environ, state), Path(tempfile.gettempdir()) / f"bedside-runs-{os.getuid()}"]
+    try:
+        own = run_root(os.environ, state)
+    except RuntimeError as error:  # `~somebody` who has no home
+        raise NoSuchRun(f"BEDSIDE_DIR={os.environ['BEDSIDE_DIR']!r} names no directory: {error}") from error
+    return [own, Path(tempfile.gettempdir()) / f"bedside-runs-{os.getuid()}"]
 
 
 def runs_in(directories: Sequence[Path]) -> list[RunPlace]:
@@ -59,28 +68,32 @@ def runs_in(directories: Sequence[Path]) -> list[RunPlace]:
             places += [RunPlace(entry.name, Path(entry.path) / LOG_NAME) for entry in os.scandir(directory) if entry.is_dir()]
         except OSError:
             continue
-    return sorted((place for place in places if place.log.is_file()), key=_age, reverse=True)
+    return sorted((place for place in places if os.path.isfile(place.log)), key=_age, reverse=True)
 
 
 def find_run(word: str | None, directories: Sequence[Path]) -> RunPlace:
-    """The run meant by `word`: a file, a directory of one run or holding one, an id, the beginning of one, or a name (its newest run).
+    """The run meant by `word`: an id, a file, a directory of one run or holding one, or the beginning of an id (the newest such run).
 
     Without a word, the newest. Raises `NoSuchRun`.
     """
+    runs = runs_in(directories)
     if word is None:
-        found = runs_in(directories)
-        if not found:
+        if not runs:
             raise NoSuchRun(f"no runs in {directories[0]}: start one with `bedside demo`, or add bedside.init() to a script")
-        return found[0]
-    path = Path(word).expanduser()
-    if os.sep in word or path.exists():
+        return runs[0]
+    exact = next((place for place in runs if place.id == word), None)
+    if exact is not None:
+        return exact
+    path = Path(os.path.expanduser(word))
+    beginning = None if os.sep in word or not word else next((place for place in runs if place.id.startswith(word)), None)
+    try:
         return _run_at(path)
-    matching = [place for place in runs_in(directories) if place.id == word] or [
-        place for place in runs_in(directories) if place.id.startswith(word)
-    ]
-    if not matching:
-        raise NoSuchRun(f"no run called {word!r} in {directories[0]}: `bedside runs` lists them")
-    return matching[0]
+    except NoSuchRun:
+        if beginning is not None:  # a directory of the user's that happens to have the run's name
+            return beginning
+        if os.sep in word or path.exists():
+            raise
+    raise NoSuchRun(f"no run called {word!r} in {directories[0]}: `bedside runs` lists them")
 
 
 def door_of(run_id: str, *, may_command: bool) -> Door | None:
@@ -102,16 +115,16 @@ def door_of(run_id: str, *, may_command: bool) -> Door | None:
 
 
 def _run_at(path: Path) -> RunPlace:
-    if path.is_file():
+    if os.path.isfile(path):
         return RunPlace(path.absolute().parent.name, path.absolute())
-    if (path / LOG_NAME).is_file():
+    if os.path.isfile(path / LOG_NAME):
         return RunPlace(path.absolute().name, path.absolute() / LOG_NAME)
     held = runs_in([path.absolute()])
     if len(held) == 1:
         return held[0]
     if held:
         raise NoSuchRun(f"{path} holds {len(held)} runs: name one of them, such as {held[0].directory}")
-    raise NoSuchRun(f"{path} is no recording and holds none" if path.exists() else f"there is no {path}")
+    raise NoSuchRun(f"{path} is no recording and holds none" if os.path.lexists(path) else f"there is no {path}")
 
 
 def _age(place: RunPlace) -> float:

@@ -1,21 +1,27 @@
 """The command line: one verb a file, loaded when it is asked for.
 
-Every verb prints text or `--json` on stdout and says on one line of stderr what went wrong and what to do. Only verbs that show a screen load the
-terminal library.
+Every verb prints text or `--json` on stdout and says on one line of stderr what went wrong and what to do. Only verbs that show a screen
+load the terminal library.
 """
 
 from __future__ import annotations
 
 import argparse
 import importlib
+import io
+import os
 import sys
 from collections.abc import Sequence
 from typing import Final, NoReturn, Protocol
 
-from bedside_tui.places import NoSuchRun
+from bedside_protocol.sanitise import text as safe
+from bedside_tui.places import NoSuchRun, Unreadable
 
 USAGE_ERROR: Final = 3
 """Exit code of a sentence that was not understood, and of runs that cannot be found or read. 0, 1 and 2 are verdicts: ok, amber, red."""
+BROKEN_PIPE: Final = 141
+INTERRUPTED: Final = 130
+"""What a shell says of a program ended by SIGPIPE and by SIGINT."""
 
 VERBS: Final[dict[str, str]] = {
     "attach": "watch a run, live",
@@ -46,13 +52,40 @@ class Failure(Exception):
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         self.print_usage(sys.stderr)
-        self.exit(USAGE_ERROR, f"bedside: {message}\n")
+        self.exit(USAGE_ERROR, f"bedside: {safe(message, 1000)}\n")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one verb; without one, list the runs and open the one that is picked. Returns the exit code."""
-    words = list(sys.argv[1:] if argv is None else argv)
-    name = next((word for word in words if not word.startswith("-")), None)
+    try:
+        code = _main(list(sys.argv[1:] if argv is None else argv))
+        if sys.stdout is not None:
+            sys.stdout.flush()  # here, where a reader that has left can be met in silence
+        return code
+    except (NoSuchRun, Unreadable, Failure) as error:
+        print(f"bedside: {safe(error, 1000)}", file=sys.stderr)
+        return USAGE_ERROR
+    except BrokenPipeError:  # the reader of our output has seen enough; what the interpreter flushes at its exit goes nowhere
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return BROKEN_PIPE
+    except KeyboardInterrupt:
+        return INTERRUPTED
+
+
+def _main(words: list[str]) -> int:
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal without these glyphs shows `?`, not a traceback
+    name = words[0] if words and words[0] in VERBS else None
+    parser = _parser(name)
+    options = parser.parse_args(words)
+    if options.verb != name:
+        parser.error(f"say the verb first: bedside {options.verb} …")
+    return _verb(name or "pick").run(options)
+
+
+def _parser(name: str | None) -> _Parser:
+    """All verbs for the help, and the arguments of the one that is meant."""
     parser = _Parser(
         prog="bedside",
         description="A bedside monitor for training runs. Without a verb: list the runs and open the one you pick.",
@@ -65,17 +98,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             _verb(verb).arguments(below)
     if name is None:
         _verb("pick").arguments(parser)
-    options = parser.parse_args(words)
-    try:
-        return _verb(options.verb or "pick").run(options)
-    except (NoSuchRun, Failure) as error:
-        print(f"bedside: {error}", file=sys.stderr)
-        return USAGE_ERROR
-    except BrokenPipeError:  # the reader of our output has seen enough
-        sys.stderr.close()
-        return 0
-    except KeyboardInterrupt:
-        return 130
+    return parser
 
 
 def _verb(name: str) -> Verb:

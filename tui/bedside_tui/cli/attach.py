@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import argparse
 
-from bedside_tui.cli import Failure
-from bedside_tui.cli.options import add_look, add_read_only, add_run, chosen_run
+from bedside_protocol.records import Lifecycle
+from bedside_protocol.sanitise import text as safe
+from bedside_tui.cli.options import add_look, add_read_only, add_run, chosen_run, word_for
 from bedside_tui.cli.terminal import has_terminal, show
 from bedside_tui.cli.text import status_text
 from bedside_tui.library import Library, summarise
+from bedside_tui.liveness import OVER
 from bedside_tui.places import RunPlace, roots
 
 
@@ -25,28 +27,25 @@ def run(options: argparse.Namespace) -> int:
 def watch(place: RunPlace, options: argparse.Namespace, *, read_only: bool) -> int:
     """Show a run live, and say afterwards how to come back."""
     if not has_terminal():
-        summary = summarise(place)
-        if summary is None:
-            raise Failure(f"{place.log} cannot be read as a recording")
-        print(status_text(summary))
+        print(status_text(summarise(place)))
         return 0
     from bedside_tui.cli.picker import Picker
     from bedside_tui.sources.live import LiveSource
 
     picker = Picker(Library(roots(options.dir)), read_only=read_only)
     code = show(LiveSource(place, read_only=read_only), picker, options, read_only=read_only)
-    summary = summarise(place)
-    if summary is not None:
-        print(parting(summary.lifecycle, place))
+    if code == 0:
+        print(parting(summarise(place).lifecycle, place))
     return code
 
 
-def parting(lifecycle: str, place: RunPlace) -> str:
+def parting(lifecycle: Lifecycle, place: RunPlace) -> str:
     """What a person needs after `q`: the training is untouched, and this is how to come back."""
-    if lifecycle in ("starting", "running", "paused", "stalled", "suspended"):
-        return (
-            f"{place.id} is {lifecycle}; nothing was touched\n"
-            f"  watch it again   bedside attach {place.id}\n"
-            f"  stop it          bedside ctl {place.id} stop"
-        )
-    return f"{place.id} is {lifecycle}\n  replay it        bedside replay {place.id}"
+    word = word_for(place)
+    if lifecycle in OVER:
+        return f"{safe(place.id)} is {lifecycle}\n  replay it        bedside replay {word}"
+    return (
+        f"{safe(place.id)} is {lifecycle}; nothing was touched\n"
+        f"  watch it again   bedside attach {word}\n"
+        f"  stop it          bedside ctl {word} stop"
+    )

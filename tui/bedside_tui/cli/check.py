@@ -5,17 +5,18 @@ from __future__ import annotations
 import argparse
 import json
 import math
+from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from bedside_protocol.alerts.judge import Judgement, judge
-from bedside_protocol.runlog import NewerFormat, read_records
+from bedside_protocol.records import Record
 from bedside_protocol.sanitise import text as safe
-
-from bedside_tui.cli import Failure
 from bedside_tui.cli.options import add_json, add_run, chosen_run
 from bedside_tui.cli.text import HEALTH
+from bedside_tui.library import read_recording
+from bedside_tui.liveness import LastWord
 from bedside_tui.places import RunPlace
-from bedside_tui.sources.replay import writer_lives
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -30,15 +31,16 @@ def run(options: argparse.Namespace) -> int:
 
 
 def judged(place: RunPlace) -> Judgement:
-    """The rules' judgement of a recording. Raises `Failure` where there is nothing to read."""
-    try:
-        with open(place.log, "rb") as file:
-            records = list(read_records(file))
-    except (OSError, NewerFormat) as error:
-        raise Failure(f"cannot read {place.log}: {getattr(error, 'strerror', None) or error}") from error
-    if not records:
-        raise Failure(f"{place.log} holds no records: is it a recording?")
-    return judge(records, unended="running" if writer_lives(place.directory) else "lost")
+    """The rules' judgement of a recording. Raises `Unreadable` where there is nothing to read."""
+    word = LastWord()
+
+    def noted(records: Iterator[Record]) -> Iterator[Record]:
+        for record in records:
+            word.take((record,))
+            yield record
+
+    judgement, silence = read_recording(place, lambda records, silence: (judge(noted(records)), silence))
+    return replace(judgement, ended=word.now(place.directory, silence)[0])
 
 
 def to_json(judgement: Judgement) -> dict[str, Any]:
@@ -60,7 +62,7 @@ def to_json(judgement: Judgement) -> dict[str, Any]:
             }
             for alert in judgement.alerts
         ],
-        "not_checked": [{"rule": rule, "target": safe(target), "why": safe(why)} for rule, target, why in judgement.not_checked],
+        "not_checked": [{"rule": rule, "why": safe(f"{target}: {why}" if target else why)} for rule, target, why in judgement.not_checked],
     }
 
 

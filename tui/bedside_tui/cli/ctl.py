@@ -12,9 +12,10 @@ from collections.abc import Iterator
 from bedside_protocol.commands import is_over
 from bedside_protocol.records import CommandChanged, Scalar, Verb
 from bedside_protocol.sanitise import text as safe
-
 from bedside_tui.cli import Failure
-from bedside_tui.cli.options import add_json, add_run, chosen_run
+from bedside_tui.cli.options import add_json, add_run, chosen_run, word_for
+from bedside_tui.library import summarise
+from bedside_tui.liveness import OVER
 from bedside_tui.places import door_of
 from bedside_tui.sources.live import LiveSource
 from bedside_tui.sources.source import Update
@@ -32,9 +33,12 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     place = chosen_run(options)
+    state = summarise(place).lifecycle
+    if state in OVER:
+        raise Failure(f"{place.id} is {state}: nothing can be asked of it")
     if door_of(place.id, may_command=True) is None:
-        raise Failure(f"{place.id} has no hub on this machine: it is over, or runs elsewhere")
-    source = LiveSource(place, start=place.log.stat().st_size if place.log.exists() else 0)
+        raise Failure(f"{place.id} is {state}, but has no hub on this machine: ask on the machine where it runs")
+    source = LiveSource(place, start=place.log.stat().st_size)
     control = source.control
     assert control is not None
     updates: queue.SimpleQueue[Update] = queue.SimpleQueue()
@@ -51,7 +55,7 @@ def run(options: argparse.Namespace) -> int:
     if options.json:
         print(json.dumps(_to_json(last), indent=2))
     if last is None or not is_over(last.state):
-        print(f"bedside: no outcome within {options.wait:g} s; the run's log will tell", file=sys.stderr)
+        print(f"bedside: no outcome within {options.wait:g} s: bedside attach {word_for(place)} shows what becomes of it", file=sys.stderr)
         return 3
     return 0 if last.state == "applied" else 1
 
@@ -69,6 +73,8 @@ def _life(name: str, updates: queue.SimpleQueue[Update], seconds: float) -> Iter
                 yield record.body
                 if is_over(record.body.state):
                     return
+        if update.status.state == "ended":
+            return
 
 
 def _line(command: CommandChanged) -> str:

@@ -8,15 +8,18 @@ import sys
 from importlib.util import find_spec
 from pathlib import Path
 
-from bedside_tui.cli import Failure
+from bedside_protocol.sanitise import text as safe
+from bedside_tui.cli import USAGE_ERROR, Failure
 from bedside_tui.cli.attach import watch
 from bedside_tui.cli.check import judged, to_text
-from bedside_tui.cli.options import add_look
+from bedside_tui.cli.options import add_look, word_for
 from bedside_tui.cli.terminal import has_terminal
-from bedside_tui.launch import DidNotStart, start_case, wait_for_run
-from bedside_tui.places import roots, runs_in
+from bedside_tui.launch import DidNotStart, start_attended, start_detached, wait_for_run
+from bedside_tui.places import roots
 
 HEALTHY = "vq-digits"
+_NOT_UNDERSTOOD = 2
+"""Exit code of `python -m bedside.cases` for a case or a setting there is not."""
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -33,11 +36,11 @@ def run(options: argparse.Namespace) -> int:
     if find_spec("torch") is None or find_spec("sklearn") is None:
         raise Failure('the demo trains a real model and needs the extra "demo": pip install "bedside[demo]"')
     if options.list:
-        return subprocess.run([sys.executable, "-m", "bedside.cases", "--list"], check=False).returncode
+        return subprocess.run([sys.executable, "-P", "-m", "bedside.cases", "--list"], check=False).returncode
     words = ["--seed", str(options.seed)]
     if options.steps is not None:
         words += ["--steps", str(options.steps)]
-    directory = roots(options.dir)[0].expanduser().absolute()
+    directory = roots(options.dir)[0].absolute()
     if options.headless or not has_terminal():
         return _headless(options.case, words, directory)
     return _on_screen(options, words, directory)
@@ -45,23 +48,36 @@ def run(options: argparse.Namespace) -> int:
 
 def _on_screen(options: argparse.Namespace, words: list[str], directory: Path) -> int:
     print("starting the training …", end="", flush=True)
-    process, output = start_case(options.case, words, directory)
     try:
-        place = wait_for_run(
-            process, output, directory, lambda seconds: print(f"\rstarting the training … {seconds:.0f} s", end="", flush=True)
-        )
+        launched = start_detached(options.case, words, directory)
+        place = wait_for_run(launched, lambda seconds: print(f"\rstarting the training … {seconds:.0f} s", end="", flush=True))
     except DidNotStart as error:
+        print()
         raise Failure(f"the training did not start: {error}") from error
     print("\r", end="", flush=True)
     return watch(place, options, read_only=False)
 
 
 def _headless(case: str, words: list[str], directory: Path) -> int:
-    before = {place.directory for place in runs_in([directory])}
-    code = subprocess.run([sys.executable, "-m", "bedside.cases", case, "--dir", str(directory), *words], check=False).returncode
-    made = [place for place in runs_in([directory]) if place.directory not in before]
-    if not made:
+    launched = start_attended(case, words, directory)
+    try:
+        code = launched.process.wait()
+    except KeyboardInterrupt:  # the terminal told the training too: it says goodbye, and its verdict is wanted all the same
+        code = _ended(launched.process)
+    place = launched.run()
+    if place is None:
+        if code in (USAGE_ERROR, _NOT_UNDERSTOOD):
+            return USAGE_ERROR  # the training has said what was wrong
         raise Failure(f"the training left no recording in {directory} (exit code {code})")
-    print(to_text(judged(made[0])))
-    print(f"recorded in {made[0].directory}\nreplay it with: bedside replay {made[0].directory}")
+    print(to_text(judged(place)))
+    where = safe(place.directory, 1000)
+    print(f"recorded in {where}\nreplay it with: bedside replay {safe(word_for(place), 1000)}")
     return 0 if code == 0 else 1
+
+
+def _ended(process: subprocess.Popen[bytes]) -> int:
+    try:
+        return process.wait(10)
+    except subprocess.TimeoutExpired:
+        process.terminate()
+        return process.wait()

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 from pathlib import Path
 
+from bedside_protocol.places import LOG_NAME
 from bedside_tui.places import RunPlace, find_run, roots
 
 
@@ -44,3 +46,8 @@ def add_read_only(parser: argparse.ArgumentParser) -> None:
 def chosen_run(options: argparse.Namespace) -> RunPlace:
     """The run that `RUN` and `--dir` mean; raises `NoSuchRun`."""
     return find_run(options.RUN, roots(options.dir))
+
+
+def word_for(place: RunPlace) -> str:
+    """The shortest `RUN` that means this recording from any directory, ready for a shell."""
+    return shlex.quote(place.id if place.log in {root / place.id / LOG_NAME for root in roots()} else str(place.directory))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 
-from bedside_tui.cli import Failure
 from bedside_tui.cli.options import add_look, add_run, chosen_run
 from bedside_tui.cli.terminal import has_terminal, show
 from bedside_tui.cli.text import status_text
@@ -20,8 +19,6 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     place = chosen_run(options)
     summary = summarise(place)
-    if summary is None:
-        raise Failure(f"{place.log} cannot be read as a recording")
     if not has_terminal():
         print(status_text(summary))
         return 0

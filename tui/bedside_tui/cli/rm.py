@@ -1,15 +1,29 @@
-"""`bedside rm RUN`: delete the recording of a run that is over, checkpoints included, after asking."""
+"""`bedside rm RUN`: delete the recording of a run that is over, checkpoints included, after asking.
+
+Only what bedside and the run's own checkpoint handler put there is deleted. A directory that holds anything else is left whole: a recording
+may have been copied to where a person keeps other things.
+"""
 
 from __future__ import annotations
 
 import argparse
 import shutil
 import sys
+from pathlib import Path
+from typing import Final
 
+from bedside_protocol.places import HUB_LOG_NAME, LOCK_NAME, LOG_NAME, NOTES_NAME
+from bedside_protocol.sanitise import text as safe
 from bedside_tui.cli import Failure
-from bedside_tui.cli.options import add_run, chosen_run
+from bedside_tui.cli.options import add_run, chosen_run, word_for
 from bedside_tui.draw import number
-from bedside_tui.library import OVER, summarise
+from bedside_tui.launch import OUTPUT_NAME
+from bedside_tui.library import summarise
+from bedside_tui.liveness import OVER, writer_lives
+from bedside_tui.places import RunPlace, Unreadable
+
+CHECKPOINTS: Final = "checkpoints"
+OURS: Final = frozenset({LOG_NAME, HUB_LOG_NAME, LOCK_NAME, NOTES_NAME, OUTPUT_NAME, CHECKPOINTS})
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -19,18 +33,42 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     place = chosen_run(options)
-    summary = summarise(place)
-    if summary is not None and summary.lifecycle not in OVER:
-        raise Failure(f"{place.id} is {summary.lifecycle}: stop it first (bedside ctl {place.id} stop)")
-    size = sum(path.stat().st_size for path in place.directory.rglob("*") if path.is_file())
-    checkpoints = len(list((place.directory / "checkpoints").glob("*")))
-    what = f"{place.directory} ({number.size(size)}, {checkpoints} checkpoints)"
+    _refuse_living(place)
+    what = _what(place)
     if not options.yes:
-        if not sys.stdin.isatty():
+        if sys.stdin is None or not sys.stdin.isatty():
             raise Failure(f"this deletes {what}: say --yes where nobody can be asked")
-        if input(f"delete {what}? [y/N] ").strip().lower() not in ("y", "yes"):
+        if input(f"delete {safe(what, 1000)}? [y/N] ").strip().lower() not in ("y", "yes"):
             print("nothing was deleted")
             return 1
-    shutil.rmtree(place.directory)
-    print(f"deleted {what}")
+    try:
+        shutil.rmtree(place.directory)
+    except OSError as error:
+        raise Failure(f"{place.directory} could not be deleted whole: {error}") from error
+    print(f"deleted {safe(what, 1000)}")
     return 0
+
+
+def _refuse_living(place: RunPlace) -> None:
+    try:
+        state = summarise(place).lifecycle
+    except Unreadable:
+        if writer_lives(place.directory):
+            raise Failure(f"{place.id} is about to begin: its hub holds it") from None
+        return
+    if state not in OVER:
+        raise Failure(f"{place.id} is {state}: stop it first (bedside ctl {word_for(place)} stop)")
+
+
+def _what(place: RunPlace) -> str:
+    """What deleting this run takes away. Raises `Failure` where that would be more than a run."""
+    directory = place.directory
+    if directory.is_symlink():
+        raise Failure(f"{directory} is a link to {directory.resolve()}: name that")
+    entries = {entry.name for entry in directory.iterdir()}
+    if strangers := sorted(entries - OURS) or ([] if place.log.name == LOG_NAME else [place.log.name]):
+        raise Failure(f"{directory} holds more than a run ({', '.join(strangers[:3])}): delete what you mean by hand")
+    files = [path for path in directory.rglob("*") if path.is_file() and not path.is_symlink()]
+    checkpoints = sum(1 for path in files if Path(CHECKPOINTS) in path.relative_to(directory).parents)
+    size = number.size(sum(path.stat().st_size for path in files))
+    return f"{directory} ({size}{f', {checkpoints} checkpoints' if checkpoints else ''})"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import json
 
-from bedside_tui.cli import Failure
 from bedside_tui.cli.options import add_json, add_run, chosen_run
 from bedside_tui.cli.text import status_text
 from bedside_tui.library import summarise
@@ -17,9 +16,6 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    place = chosen_run(options)
-    summary = summarise(place)
-    if summary is None:
-        raise Failure(f"{place.log} cannot be read as a recording")
+    summary = summarise(chosen_run(options))
     print(json.dumps(summary.to_status(), indent=2, allow_nan=False) if options.json else status_text(summary))
     return 0

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
 def has_terminal() -> bool:
     """Whether a person sits at both ends of this process. Without one, verbs print text: escapes in a file help nobody."""
-    return sys.stdin.isatty() and sys.stdout.isatty() and sys.stderr.isatty() and os.environ.get("TERM", "dumb") != "dumb"
+    ends = (sys.stdin, sys.stdout, sys.stderr)  # each is None where the parent closed it
+    return all(end is not None and end.isatty() for end in ends) and os.environ.get("TERM", "dumb") != "dumb"
 
 
 def show(source: Source | None, library: Library | None, options: argparse.Namespace, *, read_only: bool = False) -> int:

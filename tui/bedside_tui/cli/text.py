@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
+from bedside_protocol.sanitise import text as safe
 from bedside_tui.draw import number
 from bedside_tui.library import RunSummary
+from bedside_tui.liveness import OVER
 
 HEALTH: Final = {"red": "✖ red", "amber": "▲ amber", "ok": "● ok", "unknown": "unknown"}
 
@@ -45,7 +47,7 @@ def status_text(summary: RunSummary) -> str:
     ]
     lines += [f"firing   {alert['severity']}: {alert['rule']} on {alert['target']}: {alert['message']}" for alert in summary.firing]
     lines += [f"{name:<28} {number.value(value)}" for name, value in sorted(summary.metrics.items()) if not name.startswith("system/")]
-    lines.append(f"where    {summary.dir}")
+    lines.append(f"where    {safe(summary.dir, 1000)}")
     return "\n".join(lines)
 
 
@@ -64,4 +66,4 @@ def loss_of(summary: RunSummary) -> float | None:
 
 def _when(summary: RunSummary, now: float) -> str:
     ago = max(0.0, now - summary.heard)
-    return "now" if summary.lifecycle in ("starting", "running", "paused", "stalled", "suspended") else f"{number.duration(ago)} ago"
+    return f"{number.duration(ago)} ago" if summary.lifecycle in OVER else "now"

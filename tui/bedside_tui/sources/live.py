@@ -1,7 +1,7 @@
 """A run that is going on: its hub answers with the bytes of the log after an offset, and takes commands.
 
-Where the hub is not to be reached the file itself is read, if it is on this machine's disks: only commands need the socket. A thread owns the
-socket and the file; everything in it wakes by what arrives, or at the latest a few times a second.
+Where the hub is not to be reached the file itself is read, if it is on this machine's disks: only commands need the socket. A thread owns
+the socket and the file; everything in it wakes by what arrives, or at the latest a few times a second.
 """
 
 from __future__ import annotations
@@ -15,18 +15,23 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 import zmq
+
 from bedside_protocol.codec import CodecError, decode_message, encode_message
 from bedside_protocol.messages import Answer, Ask, Bytes, Read, Refusal
 from bedside_protocol.records import CommandChanged, Record, Scalar, Verb
 from bedside_protocol.runlog import Decoder, NewerFormat
-
+from bedside_tui.liveness import OVER, LastWord
 from bedside_tui.places import Door, RunPlace, door_of
-from bedside_tui.sources.replay import Follower, records_of, writer_lives
+from bedside_tui.sources.replay import Follower, cannot_read, last_records, records_of
 from bedside_tui.sources.source import SourceState, SourceStatus, Update
 
 READ: Final = 512 << 10
 ANSWER_WITHIN: Final = 2.5
 """Seconds without an answer after which the hub counts as silent: it answers a waiting read once a second."""
+LOOK_AGAIN: Final = 1.0
+"""Seconds the file is followed before the hub is looked for again."""
+UNREACHABLE: Final = "the hub cannot be reached"
+READING_FILE: Final = "the hub does not answer: reading the file"
 _POLL: Final = 50
 
 
@@ -51,6 +56,9 @@ class LiveSource:
         self._read_only = read_only
         self._control = None if read_only else LiveControl()
         self._decoder = Decoder(start)
+        self._ahead = 0
+        self._word = LastWord()
+        self._asked: dict[str, Verb] = {}
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
         self._last_time = 0.0
@@ -88,6 +96,8 @@ class LiveSource:
                     self._read_file(deliver)
         except NewerFormat as error:
             deliver(Update((), SourceStatus("unreachable", str(error))))
+        while not self._stop.wait(0.1):
+            self._refuse_commands(deliver, "nothing can be asked of it any more", "ended")
 
     def _converse(self, door: Door, deliver: Callable[[Update], None]) -> None:
         """Talk to the hub until it falls silent or the run is over."""
@@ -102,6 +112,8 @@ class LiveSource:
             socket.setsockopt(zmq.MAXMSGSIZE, 8 << 20)
             socket.connect(door.endpoint)
             self._ask_and_answer(socket, deliver)
+        except zmq.ZMQError as error:  # keys or a path that no socket takes
+            deliver(Update((), SourceStatus("unreachable", f"the way to the hub is closed: {error}")))
         finally:
             socket.close(linger=0)
             context.destroy(linger=0)
@@ -109,10 +121,10 @@ class LiveSource:
     def _ask_and_answer(self, socket: zmq.Socket[bytes], deliver: Callable[[Update], None]) -> None:
         heard = time.monotonic()
         asked = answered = False
+        self._start_over()
         while not self._stop.is_set():
             if not asked:
-                self._decoder.forget()
-                asked = _sent(socket, encode_message(Read(self._decoder.offset, READ)))
+                asked = _sent(socket, encode_message(Read(self._decoder.offset + self._ahead, READ)))
             if answered:
                 self._send_commands(socket, deliver)
             if socket.poll(_POLL):
@@ -133,56 +145,87 @@ class LiveSource:
         if isinstance(message, Bytes):
             self._took(message, deliver)
             return True
-        if isinstance(message, Answer) and not message.taken:
-            deliver(Update((self._said_no(message.id, message.detail),), SourceStatus("connected", heard=time.monotonic())))
+        if isinstance(message, Answer):
+            verb = self._asked.pop(message.id, None)
+            if not message.taken and verb is not None:
+                refused = self._said_no(message.id, message.detail, verb)
+                deliver(Update((refused,), SourceStatus("connected", heard=time.monotonic())))
         elif isinstance(message, Refusal):
             deliver(Update((), SourceStatus("unreachable", message.why)))
         return False
 
     def _took(self, message: Bytes, deliver: Callable[[Update], None]) -> None:
-        records = records_of(self._decoder.feed(message.data), self._last_time) if message.offset == self._decoder.offset else []
-        if records:
-            self._last_time = records[-1].time
-        done = self._decoder.offset >= message.end
+        before = self._decoder.offset
+        records: list[Record] = []
+        if message.offset == before + self._ahead:
+            records = self._kept(records_of(self._decoder.feed(message.data), self._last_time))
+            self._ahead += len(message.data) - (self._decoder.offset - before)  # the beginning of a chunk larger than an answer
+        else:
+            self._start_over()
+        done = self._decoder.offset + self._ahead >= message.end
         self._over = message.over and done
         state: SourceState = "ended" if self._over else "connected"
         progress = self._decoder.offset / message.end if message.end else 1.0
         deliver(Update(records, SourceStatus(state, message.trouble, time.monotonic(), done, progress)))
 
+    def _start_over(self) -> None:
+        """Ask again from the last whole chunk: another hub may have cut away what followed."""
+        self._decoder.forget()
+        self._ahead = 0
+
+    def _kept(self, records: list[Record]) -> list[Record]:
+        """The same records, after noting what they say of the run."""
+        self._word.take(records)
+        if records:
+            self._last_time = records[-1].time
+        return records
+
     def _send_commands(self, socket: zmq.Socket[bytes], deliver: Callable[[Update], None]) -> None:
         while self._control is not None and not self._control.outbox.empty():
             name, verb, arguments = self._control.outbox.get()
-            if not _sent(socket, encode_message(Ask(self._place.id, name, verb, whoami(), arguments))):
-                deliver(Update((self._said_no(name, "the hub cannot be reached", verb),), SourceStatus("unreachable")))
+            if _sent(socket, encode_message(Ask(self._place.id, name, verb, whoami(), arguments))):
+                self._asked[name] = verb
+            else:
+                deliver(Update((self._said_no(name, UNREACHABLE, verb),), SourceStatus("unreachable")))
 
-    def _refuse_commands(self, deliver: Callable[[Update], None]) -> None:
+    def _refuse_commands(self, deliver: Callable[[Update], None], why: str, state: SourceState) -> None:
         """Nothing is kept for later: a command that arrives minutes after the key was pressed is a danger."""
         while self._control is not None and not self._control.outbox.empty():
             name, verb, _ = self._control.outbox.get()
-            deliver(Update((self._said_no(name, "the hub cannot be reached", verb),), SourceStatus("unreachable")))
+            deliver(Update((self._said_no(name, why, verb),), SourceStatus(state)))
 
-    def _said_no(self, name: str, why: str, verb: Verb = "note") -> Record:
+    def _said_no(self, name: str, why: str, verb: Verb) -> Record:
         """A command that never reached the log, shown as if it had: the person pressed a key and must see what became of it."""
         return Record(self._last_time, CommandChanged(name, verb, "refused", whoami(), why))
 
     def _read_file(self, deliver: Callable[[Update], None]) -> None:
-        """Follow the file for as long as the hub is silent; the end is told by the log, or by a writer's lock that nobody holds."""
+        """Follow the file for as long as the hub is silent; the end is told by the log, or by a writer and a training that are gone."""
+        self._start_over()
         follower = Follower(self._place.log, self._decoder)
-        until = time.monotonic() + 1.0
-        while not self._stop.wait(0.1):
-            self._refuse_commands(deliver)
-            records = records_of(follower.poll(), self._last_time)
-            if records:
-                self._last_time = records[-1].time
-            if not records and self._decoder.offset and follower.at_end and not writer_lives(self._place.directory):
-                self._over = True
-                deliver(Update((), SourceStatus("ended")))
+        until = time.monotonic() + LOOK_AGAIN
+        while not self._stop.is_set():
+            self._refuse_commands(deliver, UNREACHABLE, "unreachable")
+            try:
+                records = self._kept(records_of(follower.poll(), self._last_time))
+                if follower.at_end and not records and self._is_over(follower):
+                    records = self._kept(last_records(follower, self._word, self._place.directory, self._last_time))
+                    self._over = True
+                    deliver(Update(records, SourceStatus("ended")))
+                    return
+            except OSError as error:
+                self._stop.wait(LOOK_AGAIN)
+                deliver(Update((), SourceStatus("unreachable", cannot_read(self._place.log, error))))
                 return
             if records:
-                deliver(Update(records, SourceStatus("following", "the hub does not answer: reading the file", complete=follower.at_end)))
+                deliver(Update(records, SourceStatus("following", READING_FILE, None, follower.at_end, follower.progress)))
             if time.monotonic() > until and follower.at_end:
                 deliver(Update((), SourceStatus("unreachable", "the hub does not answer; looking again")))
                 return
+            if follower.at_end:
+                self._stop.wait(0.1)
+
+    def _is_over(self, follower: Follower) -> bool:
+        return self._decoder.offset > 0 and self._word.now(self._place.directory, follower.silence)[0] in OVER
 
 
 def whoami() -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import threading
 import time
@@ -10,10 +9,9 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
-from bedside_protocol.places import LOCK_NAME
-from bedside_protocol.records import Lost, Record
+from bedside_protocol.records import LifecycleChanged, Lost, Record
 from bedside_protocol.runlog import Chunk, Damage, Decoder, NewerFormat
-
+from bedside_tui.liveness import OVER, LastWord
 from bedside_tui.sources.source import SourceState, SourceStatus, Update
 
 _PIECE: Final = 256 << 10
@@ -26,28 +24,50 @@ class Follower:
         self._path = path
         self._decoder = decoder
         self.at_end = False
+        self.size = 0
+        """Bytes of the file when last looked at."""
+        self.silence = 0.0
+        """Seconds since the file had last been written to, by the clock of its disk."""
 
     def __repr__(self) -> str:
         return f"<Follower of {self._path}, {self._decoder!r}>"
 
+    @property
+    def progress(self) -> float:
+        """The share of the file that has been read."""
+        return self._decoder.offset / self.size if self.size else 1.0
+
     def poll(self) -> Iterator[Chunk | Damage]:
-        """What one more piece of the file completes. A file that is not there has nothing new."""
+        """What one more piece of the file completes; nothing where there is no file. Raises `OSError` for one that cannot be read."""
         self._decoder.forget()  # a writer that starts again may cut away what was half written
         try:
-            with open(self._path, "rb") as file:
-                size = os.fstat(file.fileno()).st_size
-                while True:
-                    file.seek(self._decoder.offset)
-                    data = file.read(_PIECE)
-                    before = self._decoder.offset
-                    yield from self._decoder.feed(data)
-                    while self._decoder.offset == before and len(data) == _PIECE and (more := file.read(_PIECE)):
-                        yield from self._decoder.feed(more)  # a chunk larger than a piece
-                    self.at_end = len(data) < _PIECE or self._decoder.offset >= size
-                    self._decoder.forget()
-                    return
-        except OSError:
+            file = open(self._path, "rb")  # noqa: SIM115 - closed below
+        except FileNotFoundError:
             self.at_end = True
+            return
+        with file:
+            stat = os.fstat(file.fileno())
+            self.size, self.silence = stat.st_size, max(0.0, time.time() - stat.st_mtime)
+            before = self._decoder.offset
+            file.seek(before)
+            data = file.read(_PIECE)
+            yield from self._decoder.feed(data)
+            while self._decoder.offset == before and len(data) == _PIECE and (more := file.read(_PIECE)):
+                yield from self._decoder.feed(more)  # a chunk larger than a piece
+            self.at_end = len(data) < _PIECE or self._decoder.offset >= self.size
+            self._decoder.forget()
+
+    def finish(self) -> Iterator[Chunk | Damage]:
+        """The last of a file that will not grow any more: chunks behind a torn one, and what damage there is up to its end."""
+        self._decoder.forget()
+        try:
+            with open(self._path, "rb") as file:
+                file.seek(self._decoder.offset)
+                while data := file.read(_PIECE):
+                    yield from self._decoder.feed(data)
+        except FileNotFoundError:
+            return
+        yield from self._decoder.finish()
 
 
 class ReplaySource:
@@ -80,26 +100,43 @@ class ReplaySource:
             self._thread.join(2.0)
 
     def _main(self, deliver: Callable[[Update], None]) -> None:
-        decoder = Decoder()
-        follower = Follower(self._log, decoder)
-        last = 0.0
         try:
-            while not self._stop.is_set():
-                records = records_of(follower.poll(), last)
-                last = records[-1].time if records else last
-                going_on = self._follow and writer_lives(self._log.parent)
-                state: SourceState = "following" if going_on or not follower.at_end else "ended"
-                size = max(self._log.stat().st_size, 1)
-                heard = time.monotonic() if records else None
-                deliver(Update(records, SourceStatus(state, "", heard, follower.at_end, decoder.offset / size)))
-                if follower.at_end and not going_on:
-                    return
-                if follower.at_end:
-                    self._stop.wait(0.2)
+            self._log.stat()
+            self._read(deliver)
         except NewerFormat as error:
             deliver(Update((), SourceStatus("unreachable", str(error))))
         except OSError as error:
-            deliver(Update((), SourceStatus("unreachable", f"cannot read {self._log}: {error.strerror}")))
+            deliver(Update((), SourceStatus("unreachable", cannot_read(self._log, error))))
+
+    def _read(self, deliver: Callable[[Update], None]) -> None:
+        follower = Follower(self._log, Decoder())
+        word = LastWord()
+        last = 0.0
+        ended = False
+        while not ended and not self._stop.is_set():
+            records = records_of(follower.poll(), last)
+            word.take(records)
+            ended = follower.at_end and not (self._follow and word.now(self._log.parent, follower.silence)[0] not in OVER)
+            last = records[-1].time if records else last
+            if ended:
+                records += last_records(follower, word, self._log.parent, last)
+            state: SourceState = "ended" if ended else "following"
+            heard = time.monotonic() if records else None
+            deliver(Update(records, SourceStatus(state, "", heard, follower.at_end, 1.0 if ended else follower.progress)))
+            if follower.at_end and not ended:
+                self._stop.wait(0.2)
+
+
+def last_records(follower: Follower, word: LastWord, directory: Path, last_time: float) -> list[Record]:
+    """What remains to be told of a log that will not grow: its torn end, and the ending that nobody was left to write."""
+    if word.now(directory, follower.silence)[0] not in OVER:
+        return []  # it grows while we look: an end that is torn now is whole in a moment
+    records = records_of(follower.finish(), last_time)
+    word.take(records)
+    state, reason = word.now(directory, follower.silence)
+    if state == "lost" and word.lifecycle != "lost" and word.run is not None:
+        records.append(Record(records[-1].time if records else last_time, LifecycleChanged(state, reason)))
+    return records
 
 
 def records_of(pieces: Iterable[Chunk | Damage], last_time: float) -> list[Record]:
@@ -114,16 +151,6 @@ def records_of(pieces: Iterable[Chunk | Damage], last_time: float) -> list[Recor
     return records
 
 
-def writer_lives(directory: Path) -> bool:
-    """Whether some process holds the run's writer lock. Only a process on this machine can be told so."""
-    try:
-        handle = os.open(directory / LOCK_NAME, os.O_RDONLY | os.O_CLOEXEC)
-    except OSError:
-        return False
-    try:
-        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except OSError:
-        return True
-    finally:
-        os.close(handle)
-    return False
+def cannot_read(path: Path, error: OSError) -> str:
+    """Why a recording cannot be read, in one sentence."""
+    return f"cannot read {path}: {error.strerror or error}"
