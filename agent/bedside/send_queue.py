@@ -24,11 +24,13 @@ DRAIN: Final = 256
 """Rows taken at once: packing a larger backlog in one call held the interpreter lock for up to 29 ms, this for 0.4."""
 
 MAX_NAMES: Final = 5_000
-"""Metrics in one row: more would not fit a frame."""
+"""Metrics in one row; the rest is not recorded, and said so."""
+_NAMES: Final = 400
+"""Names in one block: of the longest names, more would not fit a frame."""
 MAX_DISTINCT: Final = 10_000
 """Metric names a run may have: each is a series with its own rules, in the hub and on the screen."""
-MAX_VALUES: Final = 100_000
-"""Values in one block of columns: a few hundred kilobytes, so that no frame is over the codec's limit."""
+_VALUES: Final = 1 << 15
+"""Values in one block of columns, likewise."""
 MAX_STEP: Final = 1 << 62
 
 Row: TypeAlias = tuple[float, int, dict[str, float]]
@@ -43,15 +45,16 @@ class SendQueue:
         self._names: set[str] = set()
         self._entries: deque[Entry] = deque(maxlen=rows)
         self._tickets = itertools.count(1)  # `next` on it is one atomic operation, also between threads
-        self._appended = 0
+        self._reads = 0
         self._drained = 0
         self._dropped = 0
         self._snapshot_limit = snapshot_bytes
-        self._snapshot_bytes = 0
+        self._snapshots_in = 0  # bytes, counted by the training thread
+        self._snapshots_out = 0  # and by the uplink thread
         self._snapshots_refused = 0
 
     def __repr__(self) -> str:
-        return f"<SendQueue {len(self._entries)}/{self._entries.maxlen} waiting, {self.dropped} dropped>"
+        return f"<SendQueue {len(self._entries)}/{self._entries.maxlen} waiting, {self._dropped} dropped>"
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -59,24 +62,25 @@ class SendQueue:
     def append_row(self, time: float, step: int, values: dict[str, float]) -> None:
         """One `log` call. The caller gives the dict away."""
         self._entries.append((time, step, values))
-        self._appended = next(self._tickets)
+        next(self._tickets)
 
     def append(self, time: float, body: Body) -> None:
         """Anything else the run says. A snapshot that would not fit is refused and counted: a newer one comes."""
         if isinstance(body, Snapshot):
             size = _bytes_of(body)
-            if self._snapshot_bytes + size > self._snapshot_limit:
+            if self._snapshots_in - self._snapshots_out + size > self._snapshot_limit:
                 self._snapshots_refused += 1
                 return
-            self._snapshot_bytes += size
+            self._snapshots_in += size
         self._entries.append((time, body))
-        self._appended = next(self._tickets)
+        next(self._tickets)
 
     def drain(self, limit: int = DRAIN) -> list[Record]:
         """At most `limit` entries as records without counters; neighbouring rows of the same names become one block.
 
         Only the uplink thread calls this.
         """
+        put_before = self._snapshots_in
         taken: list[Entry] = []
         while len(taken) < limit and self._entries:
             try:
@@ -84,9 +88,9 @@ class SendQueue:
             except IndexError:  # the training thread's overflow took the last one
                 break
         self._drained += len(taken)
-        for entry in taken:
-            if len(entry) == 2 and isinstance(entry[1], Snapshot):
-                self._snapshot_bytes = max(0, self._snapshot_bytes - _bytes_of(entry[1]))
+        self._snapshots_out += sum(_bytes_of(entry[1]) for entry in taken if len(entry) == 2 and isinstance(entry[1], Snapshot))
+        if len(taken) < limit:  # the queue was empty: what was put before and did not come out has been pushed out
+            self._snapshots_out = max(self._snapshots_out, put_before)
         return self._records(taken)
 
     def _records(self, entries: list[Entry]) -> list[Record]:
@@ -110,34 +114,41 @@ class SendQueue:
     def _blocks(self, rows: list[Row]) -> list[Record]:
         names: dict[str, str] = {}
         for name in rows[0][2]:
-            if type(name) is not str or not name:
+            if not isinstance(name, str) or not name:
                 self._bad(f"{label(name)} names no metric: names are text, not empty")
-            elif name[:MAX_NAME] in names:
+            elif (short := name[:MAX_NAME].encode("utf-8", "backslashreplace").decode()) in names:
                 self._bad(f"{label(name)} is the same as another name in its first {MAX_NAME} characters")
-            elif self._is_known(short := name[:MAX_NAME].encode("utf-8", "replace").decode()):
+            elif self._is_known(short):
                 names[short] = name
         if len(names) > MAX_NAMES:
             self._bad(f"a log of {len(names):,} metrics at once: only the first {MAX_NAMES:,} are recorded")
             names = dict(list(names.items())[:MAX_NAMES])
-        if not names:
-            return []
-        size = max(1, MAX_VALUES // len(names))
-        return [_block(tuple(names), tuple(names.values()), rows[first : first + size]) for first in range(0, len(rows), size)]
+        shown = list(names.items())
+        groups = (dict(shown[start : start + _NAMES]) for start in range(0, len(shown), _NAMES))
+        return [block for group in groups for block in _sized_blocks(group, rows)]
 
     def _is_known(self, name: str) -> bool:
         if name not in self._names:
             if len(self._names) >= MAX_DISTINCT:
-                self._bad(f"more than {MAX_DISTINCT:,} different metric names: further ones are not recorded (is a step or an id in a name?)")
+                self._bad(
+                    f"more than {MAX_DISTINCT:,} different metric names: further ones are not recorded (is a step or an id in a name?)"
+                )
                 return False
             self._names.add(name)
         return True
 
     @property
     def dropped(self) -> int:
-        """Entries that were pushed out or refused. Never too high; exact whenever nobody is appending."""
-        appended = self._appended  # read before the length, so that a row appended in between is not taken for a lost one
+        """Entries that were pushed out or refused. Never too high; exact whenever nobody is appending. Only one thread asks."""
+        appended = next(self._tickets) - 1 - self._reads  # the only exact count of several threads' appends; asking takes a ticket too
+        self._reads += 1  # and the tickets are read before the length: a row appended in between is not taken for a lost one
         self._dropped = max(self._dropped, appended - self._drained - len(self._entries))
         return self._dropped + self._snapshots_refused
+
+
+def _sized_blocks(names: dict[str, str], rows: Sequence[Row]) -> list[Record]:
+    many = max(1, _VALUES // (len(names) + 2))
+    return [_block(tuple(names), tuple(names.values()), rows[start : start + many]) for start in range(0, len(rows), many)]
 
 
 def _block(names: tuple[str, ...], kept: tuple[str, ...], rows: Sequence[Row]) -> Record:

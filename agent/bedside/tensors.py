@@ -7,10 +7,11 @@ never imported here: if the training has it, it is in `sys.modules`.
 
 from __future__ import annotations
 
+import math
 import sys
 from collections import deque
-from collections.abc import Callable, Mapping
-from typing import Any, Final
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final, Protocol
 
 PLAIN: Final = frozenset({float, int, bool})
 MAX_NAME: Final = 200
@@ -36,16 +37,11 @@ def read(name: object, value: Any) -> float:
         try:
             return float(value)
         except OverflowError:
-            return float("inf") if value > 0 else float("-inf")
-    shape = getattr(value, "shape", ())
-    if getattr(getattr(value, "device", None), "type", "") == "meta":
-        raise BadValue(f"{label(name)}: a tensor on the meta device has no value")
+            return _infinity(value)
     try:
-        size = 1
-        for extent in shape:
-            size *= int(extent)
-        if size != 1:
-            raise BadValue(f"{label(name)}: a value of shape {tuple(shape)} is not one number; log its mean, or another summary")
+        if getattr(getattr(value, "device", None), "type", "") == "meta":
+            raise BadValue(f"{label(name)}: a tensor on the meta device has no value")
+        _one_number(name, value)
         if isinstance(value, (str, bytes, complex)):
             raise BadValue(f"{label(name)}: {type(value).__name__} is not a number")
         item = getattr(value, "item", None)
@@ -53,9 +49,21 @@ def read(name: object, value: Any) -> float:
     except BadValue:
         raise
     except OverflowError:
-        return float("inf")
+        return _infinity(value)
     except Exception as error:  # the user's own __float__ may raise anything; it must not reach the training
         raise BadValue(f"{label(name)}: {type(value).__name__} is not a number ({type(error).__name__})") from None
+
+
+def _one_number(name: object, value: Any) -> None:
+    """Raises `BadValue` for what has more numbers than one, or none. Looks at the shape alone, which every device tells at once."""
+    shape = getattr(value, "shape", ())
+    if math.prod(int(extent) for extent in shape) != 1:
+        raise BadValue(f"{label(name)}: a value of shape {tuple(shape)} is not one number; log its mean, or another summary")
+
+
+def _infinity(value: Any) -> float:
+    """What an exact number beyond the range of floats becomes."""
+    return float("inf") if value > 0 else float("-inf")
 
 
 def label(name: object) -> str:
@@ -72,26 +80,81 @@ def read_row(values: Mapping[str, Any], bad: Callable[[str], None]) -> tuple[dic
     for name, value in values.items():
         try:
             if is_deferred(value):
+                _one_number(name, value)
+                if getattr(value.dtype, "is_complex", False):
+                    raise BadValue(f"{label(name)}: a complex tensor is not a number")
                 later[name] = value.detach()
             else:
                 row[name] = read(name, value)
         except BadValue as error:
             bad(str(error))
+        except Exception as error:  # any attribute of the user's object may raise
+            bad(f"{label(name)}: {type(value).__name__} is not a number ({type(error).__name__})")
     return row, later
+
+
+class Copy(Protocol):
+    """Values on their way from a device, all of one step."""
+
+    def arrived(self) -> bool:
+        """Whether `values` would return at once."""
+
+    def values(self) -> list[float]:
+        """The values, waited for where they have not arrived."""
+
+
+class PinnedCopy:
+    """0-d tensors of a device, stacked there and copied to pinned memory behind an event: nothing waits until `values` is asked."""
+
+    def __init__(self, tensors: Sequence[Any]) -> None:
+        torch = sys.modules["torch"]
+        device = tensors[0].device
+        stacked = torch.stack([tensor.reshape(()).to(device=device, dtype=torch.float64) for tensor in tensors])
+        self._host = torch.empty(len(tensors), dtype=torch.float64, pin_memory=device.type == "cuda")
+        self._host.copy_(stacked, non_blocking=True)
+        self._event = torch.Event(device) if device.type != "cuda" else torch.cuda.Event()
+        self._event.record()
+
+    def arrived(self) -> bool:
+        return bool(self._event.query())
+
+    def values(self) -> list[float]:
+        self._event.synchronize()
+        return [float(value) for value in self._host.tolist()]
+
+
+class Unreadable:
+    """What stands in for a copy that a device refused: not a number, at once."""
+
+    def __init__(self, count: int) -> None:
+        self._count = count
+
+    def arrived(self) -> bool:
+        return True
+
+    def values(self) -> list[float]:
+        return [float("nan")] * self._count
 
 
 class DeviceReader:
     """Rows that wait for values on a device, in order: a row behind them waits too, so that steps never seem to go back.
 
-    Only the training thread touches this. `emit(time, step, row)` gets each row when it is whole.
+    Only the training thread touches this. `emit(time, step, row)` gets each row when it is whole; `copy` starts a step's tensors on
+    their way.
     """
 
-    def __init__(self, emit: Callable[[float, int, dict[str, float]], None], bad: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        emit: Callable[[float, int, dict[str, float]], None],
+        bad: Callable[[str], None],
+        copy: Callable[[Sequence[Any]], Copy] = PinnedCopy,
+    ) -> None:
         self._emit = emit
         self._bad = bad
+        self._copy_of = copy
         self._rows: deque[tuple[float, int, dict[str, float], list[str]]] = deque()
         self._open: list[tuple[dict[str, float], str, Any]] = []
-        self._copies: deque[tuple[Any, Any, list[tuple[dict[str, float], str]], int]] = deque()
+        self._copies: deque[tuple[Copy, list[tuple[dict[str, float], str]], int]] = deque()
         self._rows_copied = 0
 
     def __repr__(self) -> str:
@@ -112,35 +175,40 @@ class DeviceReader:
         """Send off what the step gathered, and emit the rows whose copies have arrived. `wait` waits for the device: at the end only."""
         if self._open:
             self._copy()
-        while self._copies and (wait or self._copies[0][0].query()):
-            event, host, targets, rows = self._copies.popleft()
-            event.synchronize()  # returns at once unless `wait`
-            for (row, name), value in zip(targets, host.tolist(), strict=True):
-                row[name] = float(value)
+        while self._copies and (wait or self._has_arrived(self._copies[0][0])):
+            copy, targets, rows = self._copies.popleft()
+            for (row, name), value in zip(targets, self._values(copy, len(targets)), strict=True):
+                row[name] = value
             self._release(rows)
         if not self._copies and not self._open:
             self._release(len(self._rows))
 
     def _copy(self) -> None:
-        torch = sys.modules["torch"]
         targets = [(row, name) for row, name, _ in self._open]
         tensors = [tensor for _, _, tensor in self._open]
         rows, self._open = len(self._rows) - self._rows_copied, []
         self._rows_copied = len(self._rows)
         try:
-            device = tensors[0].device
-            stacked = torch.stack([tensor.reshape(()).to(device=device, dtype=torch.float64) for tensor in tensors])
-            host = torch.empty(len(tensors), dtype=torch.float64, pin_memory=device.type == "cuda")
-            host.copy_(stacked, non_blocking=True)
-            event = torch.Event(device) if device.type != "cuda" else torch.cuda.Event()
-            event.record()
+            copy = self._copy_of(tensors)
         except Exception as error:  # whatever a device driver says, the training goes on
-            self._bad(f"values on a device could not be read: {type(error).__name__}: {error}")
-            for row, name in targets:
-                row[name] = float("nan")
-            self._release(rows if not self._copies else 0)
-            return
-        self._copies.append((event, host, targets, rows))
+            copy = self._unreadable(error, len(targets))
+        self._copies.append((copy, targets, rows))
+
+    def _has_arrived(self, copy: Copy) -> bool:
+        try:
+            return copy.arrived()
+        except Exception:  # the same trouble is met, and said, when its values are read
+            return True
+
+    def _values(self, copy: Copy, count: int) -> list[float]:
+        try:
+            return copy.values()
+        except Exception as error:  # as above
+            return self._unreadable(error, count).values()
+
+    def _unreadable(self, error: Exception, count: int) -> Copy:
+        self._bad(f"values on a device could not be read: {type(error).__name__}: {error}")
+        return Unreadable(count)
 
     def _release(self, count: int) -> None:
         for _ in range(min(count, len(self._rows))):
