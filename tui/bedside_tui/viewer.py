@@ -10,6 +10,7 @@ import asyncio
 import time
 import traceback
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import ClassVar
 
 from rich.text import Text
@@ -115,7 +116,9 @@ class Viewer(App[None], inherit_bindings=False):
         if screen is None or not self.is_running:
             return
         try:
-            screen.draw(self.viewing.frame(self._now()), self.look)
+            look = self.look
+            frame = replace(self.viewing.frame(self._now()), ascii=look.ascii, colours=look.palette.name != "mono")
+            screen.draw(frame, look)
         except Exception as error:  # noqa: BLE001 - a drawing that fails must not end the one view of a failing training
             place = traceback.extract_tb(error.__traceback__)[-1]
             where = f"{place.filename.rpartition('/')[2]}:{place.lineno}"

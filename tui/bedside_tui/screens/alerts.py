@@ -49,7 +49,9 @@ class AlertsScreen(RunScreen):
         standing = len(frame.view.alarms)
         lines = [self.heading(frame, f"alerts · {number.count(standing)} need a look" if standing else "alerts", width)]
         unjudged = not_judged(frame.view, width)[: max(0, height // 2 - 2)]
-        if not alerts:
+        if not alerts and self.filter:
+            lines += self.empty("no alert contains this text; esc shows all")
+        elif not alerts:
             lines += self.empty("no alarm in this run so far", "what the rules find stands here: a red one stays until it is acknowledged")
         else:
             cells = alert_columns(alerts, width)

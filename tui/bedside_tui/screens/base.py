@@ -150,7 +150,7 @@ class RunScreen(Screen[None], inherit_bindings=False):
         """What `enter` does; nothing where rows have nothing behind them."""
 
     def action_filter(self) -> None:
-        self.viewer.ask("filter", self.filter, self.set_filter)
+        self.viewer.ask("filter", self.filter, self.set_filter, at_once=True)
 
     def set_filter(self, text: str) -> None:
         """Show only rows that contain `text`, in any case; empty shows all."""

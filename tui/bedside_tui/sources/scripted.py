@@ -18,16 +18,24 @@ from bedside_protocol.records import (
     Body,
     CheckpointSaved,
     CommandChanged,
+    Ended,
+    Event,
     LifecycleChanged,
     Metrics,
     Note,
+    ProbeDeclared,
     Record,
+    RunStarted,
     Scalar,
+    Snapshot,
     Verb,
 )
 from bedside_tui.sources.source import Control, SourceStatus, Update
 
 CONNECTED = SourceStatus("connected")
+
+OF_THE_AGENT = (RunStarted, Metrics, ProbeDeclared, Snapshot, CheckpointSaved, Event, Ended)
+"""What the training itself says; the rest is the hub's."""
 
 BLOCK = 256
 """Records an update: as many as a hub's answer holds, roughly."""
@@ -138,7 +146,8 @@ class ScriptedSource:
         for body in bodies:
             self._seq += 1
             self._step = max(self._step, last_step(body))
-            records.append(Record(self._time, body, HUB_RANK, self._seq, self._seq))
+            rank = 0 if isinstance(body, OF_THE_AGENT) else HUB_RANK
+            records.append(Record(self._time, body, rank, self._seq, self._seq))
         self._waiting.put(Update(records, self._status))
 
     def close(self) -> None:

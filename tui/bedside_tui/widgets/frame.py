@@ -64,3 +64,6 @@ class Frame:
     control: bool = True
     """Whether P, C and S can be obeyed."""
     ascii: bool = False
+    """Whether the terminal shows only ASCII."""
+    colours: bool = True
+    """Whether pictures may be told by colour."""

@@ -134,6 +134,7 @@ def rule(title: str, width: int, right: str | Line = "", right_tone: Tone = "qui
 def wrapped(text: str, width: int) -> list[str]:
     """Text in lines of at most `width` cells, broken at blanks, and in a word only where the word alone is too long."""
     lines, current = [], ""
+    width = max(1, width)
     for word in text.split():
         while cell_len(word) > width:
             if current:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from bedside_protocol.records import Array
 from bedside_tui.draw import number
-from bedside_tui.draw.image import how_many, pictures, pictures_as_text
+from bedside_tui.draw.image import Pixels, how_many, pictures, pictures_as_text
 from bedside_tui.draw.sparkline import reads, sparkline
 from bedside_tui.store.view import History, ProbeView
 from bedside_tui.theme import Tone
@@ -22,6 +22,10 @@ from bedside_tui.widgets.status import BADGES
 
 Pictures: TypeAlias = NDArray[np.generic]
 """[n, h, w], or [n, h, w, 3]."""
+
+
+NO_NUMBER = (140, 42, 42)
+"""The colour of a pixel that is NaN or infinite."""
 
 
 def panel_of(probe: ProbeView, frame: Frame, width: int, height: int) -> list[Line]:
@@ -116,7 +120,7 @@ def _idle_lines(probe: ProbeView, width: int) -> list[Line]:
 
 def samples_panel(probe: ProbeView, frame: Frame, width: int, height: int) -> list[Line]:
     """What was given and what the model made of it, one row of pictures a name; where there are no colours, in shades."""
-    groups = [(name, _grey_pictures(array.values)) for name, array in _images(probe)]
+    groups = [(name, array.values) for name, array in _images(probe)]
     label = min(18, max([8, *(len(name) + 4 for name, _ in groups)]))
     room = width - label - 1
     if not groups or room < 8:
@@ -126,7 +130,7 @@ def samples_panel(probe: ProbeView, frame: Frame, width: int, height: int) -> li
     lines: list[Line] = [()]
     for name, images in groups:
         large = _enlarged(images, room, each)
-        rows = picture_rows(large, room, frame.ascii)
+        rows = picture_rows(large, room, frame)
         for place, row in enumerate(rows):
             lines.append((Span(pad(f"   {name}" if place == len(rows) // 2 else "", label), "quiet"), *row))
         if images is not target and images.shape == target.shape:
@@ -142,41 +146,31 @@ def _images(probe: ProbeView) -> list[tuple[str, Array]]:
     return sorted(found, key=lambda entry: entry[0] != "target")
 
 
-def _grey_pictures(values: Pictures) -> Pictures:
-    """[n, h, w]; of colours the mean of the channels."""
-    return values if values.ndim == 3 else np.asarray(values.astype(float).mean(axis=-1))
-
-
 def _enlarged(images: Pictures, width: int, height: int) -> Pictures:
     """Each pixel as a square, as large as leaves six pictures (or all, if fewer) side by side."""
-    count, rows, columns = images.shape
+    count, rows, columns = images.shape[:3]
     fitting = [factor for factor in range(1, 5) if -(-rows * factor // 2) <= height and min(count, 6) * (columns * factor + 2) - 2 <= width]
     factor = max(fitting, default=1)
     return images.repeat(factor, axis=1).repeat(factor, axis=2)
 
 
-def picture_rows(images: Pictures, width: int, ascii: bool) -> list[Line]:
-    """Pictures side by side as lines; in ASCII each cell is a character as bright as its two pixels."""
-    if ascii:
-        return [line((row, "plain")) for row in pictures_as_text(images, width, gap=2, ascii=True)]
-    return [
-        tuple(
-            Span(pixels.text) if pixels.upper is None and pixels.lower is None and pixels.text.isspace()
-            else Span(pixels.text, Paint(_grey(pixels.upper), _grey(pixels.lower)))
-            for pixels in row
-        )
-        for row in pictures(images, width, gap=2)
-    ]  # fmt: skip
+def picture_rows(images: Pictures, width: int, frame: Frame) -> list[Line]:
+    """Pictures side by side as lines; without colours each cell is a character as bright as its two pixels."""
+    if frame.ascii or not frame.colours:
+        return [line((row, "plain")) for row in pictures_as_text(images, width, gap=2, ascii=frame.ascii)]
+    return [tuple(_cells(pixels) for pixels in row) for row in pictures(images, width, gap=2)]
 
 
-def _grey(level: int | None) -> tuple[int, int, int]:
-    """A pixel's colour; one that is no number is the red of alarms."""
-    return (level, level, level) if level is not None else (140, 42, 42)
+def _cells(pixels: Pixels) -> Span:
+    """Equal cells of a picture; a pixel that is no number has the red of alarms."""
+    if pixels.text.isspace():
+        return Span(pixels.text)
+    return Span(pixels.text, Paint(pixels.upper or NO_NUMBER, pixels.lower or NO_NUMBER))
 
 
 def _errors(target: Pictures, made: Pictures, cell: int, count: int, label: int) -> Line:
     """The peak signal-to-noise ratio of each picture shown, under it."""
-    squares = ((target.astype(float)[:count] - made.astype(float)[:count]) ** 2).mean(axis=(1, 2))
+    squares = ((target.astype(float)[:count] - made.astype(float)[:count]) ** 2).reshape(count, -1).mean(axis=1)
     ratios = [-10 * math.log10(square) if square > 0 else math.inf for square in squares.tolist()]
     return line((pad("   psnr", label), "quiet"), *(pad(f"{number.value(ratio)} dB", cell) for ratio in ratios))
 
