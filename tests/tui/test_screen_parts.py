@@ -26,6 +26,7 @@ from bedside_tui.sources.source import SourceStatus
 from bedside_tui.store.store import Store
 from bedside_tui.theme import DARK, PALETTES, palette_for, to_ascii
 from bedside_tui.widgets.choice import Choice, window
+from bedside_tui.widgets.curves import Axes, CurveCache, curves
 from bedside_tui.widgets.editor import Editor
 from bedside_tui.widgets.frame import Asked, Frame, Playhead
 from bedside_tui.widgets.lines import beside, ends, fit, line, pad, plain, rule, select, width_of, wrapped
@@ -349,3 +350,42 @@ def test_typing_a_line() -> None:
     assert editor.insert("\x1b[2J\n").text == "half dead␛[2J␊"
     assert editor.press("f5", None) is None
     assert shown(Editor.of("y" * 100).line("note", 30)) == " note: " + "y" * 21
+
+
+# --- charts, as the screens use them
+
+
+def test_a_curve_of_few_points_far_apart_still_fills_its_axis() -> None:
+    bodies = [metrics(step, rare=1.0 / step) for step in range(1_000, 13_000, 1_000)]
+    frame = frame_of(STARTED, *bodies)
+    rows = plain(curves(frame, [frame.view.metrics[0]], 120, 12, Axes())).split("\n")
+    drawn = max(len(row.rstrip()) for row in rows[1:-2])
+    assert drawn > 60
+    assert "10,000" in rows[-1]
+    assert "100,000" not in rows[-1]
+
+
+def test_a_logarithmic_axis_names_different_values() -> None:
+    frame = frame_of(STARTED, *(metrics(step, loss=0.42 * 0.9**step + 0.02) for step in range(60)))
+    rows = plain(curves(frame, [frame.view.metrics[0]], 80, 40, Axes(log=True))).split("\n")
+    labels = [row[:9].strip() for row in rows[:-2] if row[:9].strip()]
+    assert labels == ["0.2", "0.1", "0.05"]
+
+
+def test_looking_back_the_future_is_drawn_quiet_and_the_moment_is_a_line() -> None:
+    store = Store()
+    store.feed(Record(float(at), metrics(at + 1, loss=1.0), seq=at + 1) for at in range(100))
+    frame = Frame(store.at(50.0), SourceStatus("connected"), Playhead("back", 50.0, 0.0, 99.0), 0.2, 1000.0, store.at(None))
+    rows = curves(frame, [frame.view.metrics[0]], 80, 12, Axes())
+    tones = [(span.tone, span.text) for row in rows for span in row]
+    assert any(tone == "rule" and "⠤" in text.replace("⣀", "⠤").replace("⠒", "⠤").replace("⠉", "⠤") for tone, text in tones)
+    assert any(tone == "accent" and "│" in text for tone, text in tones)
+
+
+def test_a_chart_is_kept_for_a_second_unless_more_than_its_newest_points_changed() -> None:
+    cache, frame = CurveCache(), frame_of(STARTED, *(metrics(step, loss=1.0) for step in range(500)))
+    more = frame_of(STARTED, *(metrics(step, loss=1.0) for step in range(502)), now=1000.5)
+    first = cache.curves(frame, frame.view.metrics, 60, 12, Axes())
+    assert cache.curves(more, more.view.metrics, 60, 12, Axes()) is first
+    assert cache.curves(replace(more, now=1001.5), more.view.metrics, 60, 12, Axes()) is not first
+    assert cache.curves(replace(more, now=1001.5), more.view.metrics, 60, 12, Axes(log=True)) is not first

@@ -16,7 +16,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from bedside_protocol.series import Columns, column_shift
+from bedside_protocol.series import TICKS, Columns, column_shift
 from bedside_tui.draw.cells import Line, Pin, Style, pinned, spans, text_of
 from bedside_tui.draw.scale import Scale, axis_ticks, scale_for
 
@@ -113,7 +113,7 @@ def _x_range(columns: Sequence[Columns], dots: int) -> tuple[float, float]:
     found = [it for it in columns if len(it)]
     if not found:
         return 0.0, 1.0
-    unit = min(it.span for it in found)
+    unit = 1.0 if found[0].axis == "step" else 1.0 / TICKS  # the narrowest column: few points far apart have wide ones
     low = min(float(it.start[0]) for it in found)
     high = max(float(it.start[-1]) + it.span for it in found)
     first, last = int(low // unit), max(int(low // unit), int(-(-high // unit)) - 1)

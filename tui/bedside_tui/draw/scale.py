@@ -42,10 +42,10 @@ class Scale:
         """(place, label) of at most `most` round numbers, ascending."""
         if most < 1:
             return []
-        values = _decades(self.low, self.high, most) if self.log else _rounds(self.low, self.high, most)
-        if self.log and len(values) < 2:
-            values = _rounds(self.low, self.high, most)
-        step = values[1] - values[0] if len(values) > 1 and not self.log else 0.0
+        values = _decades(self.low, self.high, most) if self.log else []
+        even = len(values) < 2
+        values = _rounds(self.low, self.high, most) if even else values
+        step = values[1] - values[0] if len(values) > 1 and even else 0.0
         places = self.place(np.array(values, dtype=np.float64))
         return [(float(place), tick_label(value, step)) for place, value in zip(places, values, strict=True)]
 
@@ -116,6 +116,12 @@ def _rounds(low: float, high: float, most: int, *, whole: bool = False) -> list[
 
 
 def _decades(low: float, high: float, most: int) -> list[float]:
+    """Powers of ten between `low` and `high`, with their doubles and halves where there is room for them."""
     first, last = math.ceil(math.log10(low) - 1e-9), math.floor(math.log10(high) + 1e-9)
+    for factors in ((1, 2, 5), (1, 3)):
+        finer = [factor * 10.0**at for at in range(first - 1, last + 1) for factor in factors]
+        inside = [value for value in finer if low * (1 - 1e-9) <= value <= high * (1 + 1e-9)]
+        if len(inside) <= most:
+            return inside
     every = max(1, -(-(last - first + 1) // most))
     return [10.0**at for at in range(first, last + 1, every)]
