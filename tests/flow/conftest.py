@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
 import textwrap
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, NamedTuple, TypeVar
 
+import numpy as np
 import pytest
-from bedside_protocol.places import HUB_LOG_NAME
-from bedside_protocol.records import Body, CommandChanged, LifecycleChanged, Metrics, Record, Scalar, Verb
-from bedside_protocol.runlog import Decoder, read_records
+
+from bedside_protocol.places import HUB_LOG_NAME, LOG_NAME
+from bedside_protocol.records import Body, CommandChanged, Lifecycle, LifecycleChanged, Metrics, Record, RunStarted, Scalar, Verb
+from bedside_protocol.runlog import Decoder, encode_chunk, read_records
+from bedside_tui.cli import main
 from bedside_tui.places import RunPlace, runs_in
 from bedside_tui.sources.live import LiveSource
 from bedside_tui.sources.replay import Follower, records_of
@@ -38,6 +43,18 @@ except OSError:
 """
 
 
+def environment_in(home: Path) -> dict[str, str]:
+    """This environment, with everything bedside keeps below `home`."""
+    base = {key: value for key, value in os.environ.items() if not key.startswith(("BEDSIDE", "XDG_", "PYTHON"))}
+    return base | {
+        "PYTHONPATH": os.pathsep.join(SOURCES),
+        "BEDSIDE_DIR": str(home / "runs"),
+        "BEDSIDE_RUNTIME_DIR": str(home / "rt"),
+        "OMP_NUM_THREADS": "1",
+        "PYTHONUNBUFFERED": "1",
+    }
+
+
 class Training:
     """A training script running in a process of its own."""
 
@@ -47,14 +64,7 @@ class Training:
         path = home / "train.py"
         path.write_text(textwrap.dedent(script))
         self.err = home / "stderr.txt"
-        base = {key: value for key, value in os.environ.items() if not key.startswith(("BEDSIDE", "XDG_", "PYTHON"))}
-        base |= {
-            "PYTHONPATH": os.pathsep.join(SOURCES),
-            "BEDSIDE_DIR": str(self.runs),
-            "BEDSIDE_RUNTIME_DIR": str(home / "rt"),
-            "OMP_NUM_THREADS": "1",
-            "PYTHONUNBUFFERED": "1",
-        }
+        base = environment_in(home)
         command = [sys.executable, *flags, str(path)]
         if reaped_at_once:
             command = [sys.executable, "-c", REAPED_AT_ONCE, *command]
@@ -216,6 +226,80 @@ def start(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[...,
     yield begin
     for training in running:
         training.close()
+
+
+@pytest.fixture
+def wait() -> Callable[..., Any]:
+    """`wait(look, what, seconds)`: the first thing `look` finds."""
+    return until
+
+
+@pytest.fixture
+def environment(home: Path) -> dict[str, str]:
+    """The environment of a process that shall find this home's runs."""
+    return environment_in(home)
+
+
+class Said(NamedTuple):
+    """What a command of `bedside` left behind."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+
+@pytest.fixture
+def bedside(home: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Iterator[Callable[..., Said]]:
+    """`bedside("runs", "--json")`: one command on this home's runs, in this process, without a terminal."""
+    monkeypatch.setenv("BEDSIDE_DIR", str(home / "runs"))
+    monkeypatch.setenv("BEDSIDE_RUNTIME_DIR", str(home / "rt"))
+    monkeypatch.setattr("tempfile.tempdir", str(home))  # where runs go that could not be written elsewhere
+
+    def run(*words: object) -> Said:
+        capfd.readouterr()
+        try:
+            code = main([str(word) for word in words])
+        except SystemExit as left:
+            code = int(left.code or 0)
+        return Said(code, *capfd.readouterr())
+
+    with open(os.devnull) as nobody:
+        monkeypatch.setattr("sys.stdin", nobody)
+        yield run
+
+
+@pytest.fixture
+def record(home: Path) -> Callable[..., RunPlace]:
+    """`record(bodies, id="made", ended="finished")`: write a recording whose records are a tenth of a second apart, one chunk each ten."""
+
+    def write(bodies: Sequence[Body], id: str = "made", *, ended: Lifecycle | None = "finished", **about: Any) -> RunPlace:
+        about = {"name": id, "project": "flow", "wall_start": time.time() - 3600, "host": socket.gethostname()} | about
+        said: list[Body] = [RunStarted(id, **about), LifecycleChanged("running"), *bodies]
+        if ended is not None:
+            said.append(LifecycleChanged(ended))
+        place = RunPlace(id, home / "runs" / id / LOG_NAME)
+        place.directory.mkdir(parents=True)
+        records = [Record(0.1 * number, body, 0, number + 1) for number, body in enumerate(said)]
+        chunks = [encode_chunk(records[first : first + 10], first + 1, {0: first + 10}) for first in range(0, len(records), 10)]
+        place.log.write_bytes(b"".join(chunks))
+        return place
+
+    return write
+
+
+@pytest.fixture
+def losses() -> Callable[[Sequence[float]], Metrics]:
+    """A metric `loss` with these values, one a step."""
+
+    def block(values: Sequence[float], name: str = "loss") -> Metrics:
+        steps = np.arange(1, len(values) + 1, dtype=np.int64)
+        return Metrics((name,), steps, steps * 0.001, np.array([values], np.float64))
+
+    return block
 
 
 @pytest.fixture

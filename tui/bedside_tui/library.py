@@ -121,19 +121,18 @@ def _stamp(log: Path) -> list[int]:
 
 def summarise(place: RunPlace) -> RunSummary:
     """Read one recording and fold it. Raises `Unreadable` where it cannot be opened or holds no record."""
-    return read_recording(place, lambda records, silence: _Fold(records).summary(place, silence))
+    return read_recording(place, lambda records, heard: _Fold(records).summary(place, heard))
 
 
 def read_recording(place: RunPlace, make: Callable[[Iterator[Record], float], _Made]) -> _Made:
-    """What `make` makes of a recording's records and the seconds since it last grew. Raises `Unreadable` where there is nothing to read."""
+    """What `make` makes of a recording's records and the epoch second it last grew in. Raises `Unreadable` where nothing is."""
     try:
         with open(place.log, "rb") as file:
             records = read_records(file)
             first = next(records, None)
             if first is None:
                 raise Unreadable(f"{place.log} holds no records: is it a recording?")
-            silence = max(0.0, time.time() - os.fstat(file.fileno()).st_mtime)
-            return make(chain([first], records), silence)
+            return make(chain([first], records), os.fstat(file.fileno()).st_mtime)
     except NewerFormat as error:
         raise Unreadable(f"cannot read {place.log}: {error}") from error
     except OSError as error:
@@ -168,10 +167,9 @@ class _Fold:
             case _:
                 pass
 
-    def summary(self, place: RunPlace, silence: float) -> RunSummary:
-        heard = time.time() - silence
+    def summary(self, place: RunPlace, heard: float) -> RunSummary:
         run = self.started or RunStarted(place.id, place.id, "", heard)
-        lifecycle, reason = self.word.now(place.directory, silence)
+        lifecycle, reason = self.word.now(place.directory, max(0.0, time.time() - heard))
         episodes = {(change.rule, change.target, change.episode): change.severity for change in self.changes if change.state == "firing"}
         severities = list(episodes.values())
         return RunSummary(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -39,8 +40,8 @@ def judged(place: RunPlace) -> Judgement:
             word.take((record,))
             yield record
 
-    judgement, silence = read_recording(place, lambda records, silence: (judge(noted(records)), silence))
-    return replace(judgement, ended=word.now(place.directory, silence)[0])
+    judgement, heard = read_recording(place, lambda records, heard: (judge(noted(records)), heard))
+    return replace(judgement, ended=word.now(place.directory, max(0.0, time.time() - heard))[0])
 
 
 def to_json(judgement: Judgement) -> dict[str, Any]:
