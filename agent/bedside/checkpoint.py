@@ -48,17 +48,17 @@ class Checkpoints:
             part = final.with_name(f".{final.name}{TEMPORARY}")
             try:
                 elsewhere = save(str(part))
-                if isinstance(elsewhere, (str, os.PathLike)) and Path(elsewhere) != part and Path(elsewhere).exists():
+                if isinstance(elsewhere, (str, os.PathLike)) and os.path.exists(elsewhere) and Path(elsewhere) != part:
                     path, verified = Path(elsewhere).absolute(), False
                 else:
                     path, verified = _published(part, final), True
+                size = _size(path)
             finally:
                 _remove(part)
         except CheckpointFailed:
             raise
         except Exception as error:  # the handler is the user's: whatever it raises, the training goes on
-            raise CheckpointFailed(f"{type(error).__name__}: {error}"[:300]) from error
-        size = _size(path)
+            raise CheckpointFailed(_said(error)) from error
         self._last_size = size
         return CheckpointSaved(str(path), size, step, verified, time.perf_counter() - began, command)
 
@@ -75,14 +75,22 @@ class Checkpoints:
 def _published(part: Path, final: Path) -> Path:
     if not part.exists():
         raise CheckpointFailed("save(path) wrote nothing at the path it was given")
-    files = [path for path in part.rglob("*") if path.is_file()] if part.is_dir() else [part]
-    for file in files:
-        _sync(file)
+    for inside in part.rglob("*"):  # nothing where it is a file
+        if inside.is_file() or inside.is_dir():
+            _sync(inside)
+    _sync(part)
     if part.is_dir() and final.exists():
         final = final.with_name(f"{final.stem}_{time.time_ns()}{final.suffix}")  # a directory cannot be replaced in one move
     os.replace(part, final)
     _sync(final.parent)
     return final
+
+
+def _said(error: Exception) -> str:
+    try:
+        return f"{type(error).__name__}: {error}"[:300]
+    except Exception:  # an exception's text is made by anybody's code
+        return type(error).__name__
 
 
 def _sync(path: Path) -> None:

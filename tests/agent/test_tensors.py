@@ -43,7 +43,8 @@ RECURSIVE.append(RECURSIVE)
         (np.float32(0.5), 0.5), (np.float64(2.5), 2.5), (np.float16(0.5), 0.5), (np.int64(-3), -3.0), (np.uint64(2**64 - 1), 2.0**64),
         (np.bool_(True), 1.0), (np.array(1.5), 1.5), (np.array([[1.5]]), 1.5),
         (torch.tensor(1.5), 1.5), (torch.tensor([2.5]), 2.5), (torch.tensor([[[3]]]), 3.0), (torch.tensor(True), 1.0),
-        (torch.tensor(1.5, requires_grad=True), 1.5), (torch.tensor(1.5, dtype=torch.bfloat16), 1.5), (torch.tensor(float("nan")), math.nan),
+        (torch.tensor(1.5, requires_grad=True), 1.5), (torch.tensor(1.5, dtype=torch.bfloat16), 1.5),
+        (torch.tensor(float("nan")), math.nan),
         (torch.tensor(1.5, requires_grad=True) * 2, 3.0), (torch.nn.Parameter(torch.tensor(0.25)), 0.25),
         (Decimal("1.5"), 1.5), (Decimal("-1e400"), -math.inf), (Fraction(1, 4), 0.25), (Fraction(-(10**400)), -math.inf),
         (Fraction(10**400), math.inf),
@@ -82,7 +83,7 @@ def test_the_sentence_says_what_to_do_about_a_whole_tensor() -> None:
 def test_a_name_of_any_kind_is_told_shortly() -> None:
     with pytest.raises(BadValue, match=r"^'x{60}…': str is not a number$"):
         read("x" * 10_000_000, "text")
-    with pytest.raises(BadValue, match="^a name of type int: str is not a number$"):
+    with pytest.raises(BadValue, match=r"^a name of type int: str is not a number$"):
         read(7, "text")
 
 
