@@ -48,6 +48,7 @@ class Viewing:
         self._said = Verdict("", "plain")
         self._said_until = now
         self._seen: list[tuple[float, float]] = []
+        self._begun = False
         self._greeted = False
 
     def __repr__(self) -> str:
@@ -91,9 +92,9 @@ class Viewing:
             self._heard = update.status.heard
         elif update.records:
             self._heard = now
-        arrived = (update.status.complete and not self.status.complete) or self.status.state == "connecting"
         self.status = update.status
-        if arrived and update.status.complete and not self._live:
+        if update.status.complete and not self._begun and not self._live:
+            self._begun = True
             first, last = self.store.span
             self.clock = self.clock.seek(first, now, first, last).play(now, last)
 

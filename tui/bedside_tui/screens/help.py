@@ -6,7 +6,6 @@ from itertools import zip_longest
 
 from bedside_tui.keys import help_rows
 from bedside_tui.screens.base import RunScreen
-from bedside_tui.widgets.choice import window
 from bedside_tui.widgets.frame import Frame
 from bedside_tui.widgets.lines import Line, beside, line, pad, rule
 
@@ -21,9 +20,13 @@ SYMBOLS = (
 )
 
 
+TWO_COLUMNS = 110
+"""Columns from which the sections stand in two columns."""
+
+
 def help_lines(width: int, wanted: str = "") -> list[Line]:
     """Everything the help screen says, in one column, or in two where the width allows; with `wanted` only rows that contain it."""
-    columns = 2 if width >= 110 and not wanted else 1
+    columns = 2 if width >= TWO_COLUMNS and not wanted else 1
     each = width // columns - (1 if columns == 2 else 0)
     sections = [*help_rows(), ("symbols", list(SYMBOLS))]
     kept = [(title, [row for row in rows if wanted.lower() in " ".join(row).lower()]) for title, rows in sections]
@@ -50,12 +53,13 @@ class HelpScreen(RunScreen):
 
     def body(self, frame: Frame, width: int, height: int) -> list[Line]:
         lines = help_lines(width, self.filter)
-        if self.filter and not lines:
-            return [self.heading(frame, "help", width), *self.empty("no key does that; esc shows all")]
-        scrolls = max(1, len(lines) - height + 1)
-        self.choice.offer(range(scrolls))
-        first = self.choice.place if len(lines) > height else window(len(lines), 0, height)
-        shown = lines[first : first + height]
-        if len(lines) > first + height and shown:
-            shown[-1] = line((f"   +{len(lines) - first - height + 1} more, j", "quiet"))
-        return shown
+        head = self.heading(frame, "keys and symbols", width)
+        if not lines:
+            return [head, *self.empty("no key does that; esc shows all")]
+        room = max(1, height - 1)
+        self.choice.offer(range(max(1, len(lines) - room + 1)))
+        first = self.choice.place
+        shown = lines[first : first + room]
+        if len(lines) > first + room:
+            shown[-1] = line((f"   +{len(lines) - first - room + 1} more, j", "quiet"))
+        return [head, *shown]

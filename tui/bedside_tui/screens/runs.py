@@ -74,8 +74,11 @@ class RunsScreen(RunScreen):
     def body(self, frame: Frame, width: int, height: int) -> list[Line]:
         rows = [row for row in self.viewer.run_rows if self.passes(row.title, row.lifecycle, row.result, row.id)]
         chosen = self.choice.offer([row.id for row in rows])
-        title = f"runs · {number.count(len(rows))}" + (f" · with “{self.filter}”" if self.filter else "")
-        lines = [rule(title, width)]
+        title = f"runs · {number.count(len(rows))}"
+        if self.viewer.viewing.source is not None:
+            lines = [self.heading(frame, title, width)]
+        else:
+            lines = [rule(title + (f" · with “{self.filter}”" if self.filter else ""), width)]
         if not rows:
             return lines + self.empty(*self._why_empty())
         longest = max(len(row.title) for row in rows)
