@@ -37,7 +37,12 @@ class Journal:
     @property
     def has_begun(self) -> bool:
         """Whether any agent's record has been taken."""
-        return any(rank != HUB_RANK for rank in self.counters)
+        return any(counter > 0 for rank, counter in self.counters.items() if rank != HUB_RANK)
+
+    @property
+    def has_pending(self) -> bool:
+        """Whether something waits to be written."""
+        return bool(self._pending)
 
     @property
     def is_full(self) -> bool:

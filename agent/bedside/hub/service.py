@@ -263,7 +263,7 @@ class Hub:
 
     def _answer_reads(self, now: float) -> None:
         written = self._recorder.written
-        told = self._over_at < float("inf") and written.flushed >= self._chunks
+        told = self._over_at < float("inf") and not self._journal.has_pending and written.flushed >= self._chunks
         for peer, (read, since) in list(self._reads.items()):
             if read.offset < written.end or now - since >= LONG_POLL or told or written.trouble:
                 del self._reads[peer]
