@@ -13,7 +13,7 @@ from collections import OrderedDict, deque
 from collections.abc import Callable
 from typing import Final, Literal
 
-from bedside_protocol.commands import ALREADY_PAUSED, AT_BOUNDARY, NO_BOUNDARY, NO_CHECKPOINT, NOT_PAUSED, OVER
+from bedside_protocol.commands import ALREADY_PAUSED, AT_BOUNDARY, NO_BOUNDARY, NO_CHECKPOINT, NOT_PAUSED, OVER, STOPPING
 from bedside_protocol.messages import Order
 from bedside_protocol.records import Body, CommandChanged, CommandState, Event
 
@@ -78,13 +78,19 @@ class Control:
         if order.verb in AT_BOUNDARY and not self.paused:
             self._report(order, "scheduled", step=next_step)
         with self._wake:
-            self._orders.append(order)
-            self.wanted = True
-            self._wake.notify_all()
+            over = self._over
+            if not over:
+                self._orders.append(order)
+                self.wanted = True
+                self._wake.notify_all()
+        if over:  # it ended while this was being said
+            self._report(order, "failed", OVER)
 
     def _refusal(self, order: Order) -> str:
         if self._over:
             return OVER
+        if self.stopping and order.verb != "cancel":
+            return STOPPING
         if order.verb in AT_BOUNDARY and self.boundaries == "no":
             return NO_BOUNDARY
         if self.save is None and (order.verb == "checkpoint" or (order.verb == "stop" and order.arguments.get("checkpoint"))):
@@ -114,9 +120,11 @@ class Control:
         while (order := self._next()) is not None:
             hold = self._obey(order, step, hold)
             if self.stopping:
-                return
-        if hold:
+                break
+        if hold and not self.stopping:
             self._hold(step)
+        if self.stopping:
+            self._drop(STOPPING, step)
 
     def _next(self) -> Order | None:
         with self._wake:
@@ -184,6 +192,9 @@ class Control:
             why = f"{error}; the run goes on" if also else str(error)
             self._report(order, "failed", why, step)
             return False
+        except BaseException as error:  # Ctrl-C, or a handler that exits: the training's own business, but not unsaid
+            self._report(order, "failed", f"interrupted by {type(error).__name__}", step)
+            raise
         self._say(saved)
         if not also:
             how = "" if saved.verified else " (saved by the script, not verified)"
@@ -194,9 +205,14 @@ class Control:
         """The run is over: what still waits will not happen."""
         with self._wake:
             self._over = True
+        self._drop(OVER, step)
+
+    def _drop(self, why: str, step: int) -> None:
+        with self._wake:
             orders, self._orders = list(self._orders), deque()
+            self.wanted = False
         for order in orders:
-            self._report(order, "failed", OVER, step)
+            self._report(order, "failed", why, step)
 
     def _report(self, order: Order, state: CommandState, detail: str = "", step: int = -1) -> None:
         self._say(CommandChanged(order.id, order.verb, state, order.who, detail, step, dict(order.arguments)))

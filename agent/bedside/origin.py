@@ -30,7 +30,7 @@ def describe(run_id: str, name: str, project: str, config: dict[str, Scalar], wa
         python=platform.python_version(),
         torch=str(getattr(sys.modules.get("torch"), "__version__", "")),
         bedside=_own_version(),
-        git_commit=git_commit(Path.cwd()),
+        git_commit=git_commit(),
     )
 
 
@@ -51,9 +51,10 @@ def process_start(pid: int) -> int:
         return 0
 
 
-def git_commit(directory: Path) -> str:
+def git_commit(directory: Path | None = None) -> str:
     """The commit checked out where the script runs, empty where there is none. Read from the files: no process is started."""
     try:
+        directory = directory or Path.cwd()  # which may have been removed
         for parent in (directory, *directory.parents):
             git = parent / ".git"
             if git.is_file():

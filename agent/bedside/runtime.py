@@ -49,13 +49,15 @@ def open_runtime(run_id: str) -> Path:
     """A new 0700 directory for this run's socket. Raises `NoRuntimeDirectory`."""
     uid = os.getuid()
     reasons = []
-    for base in runtime_candidates(os.environ, uid, Path(tempfile.gettempdir())):
+    for candidate in runtime_candidates(os.environ, uid, Path(tempfile.gettempdir())):
+        base = candidate.absolute()  # the hub has another working directory
         try:
             own_directory(base, uid)
             if not socket_fits(base):
                 raise OSError("its path is too long for a socket")
             directory = base / runtime_name(run_id)
             directory.mkdir(mode=0o700)
+            directory.chmod(0o700)  # the umask may have taken our own rights away
             return directory
         except OSError as error:
             reasons.append(f"{base}: {error.strerror or error}")
@@ -63,9 +65,16 @@ def open_runtime(run_id: str) -> Path:
 
 
 def own_directory(path: Path, uid: int) -> None:
-    """Make `path` (its parent must exist) or check that it is this user's real directory and nobody else's. Raises `OSError`."""
+    """Make `path` (its parent must exist) or check that it is this user's real directory and nobody else's. Raises `OSError`.
+
+    The parent may be anybody's only where nobody but the owner can rename what lies in it: with the sticky bit, as `/tmp` has it.
+    """
+    above = path.parent.stat()
+    if above.st_uid not in (uid, 0) or (above.st_mode & 0o022 and not above.st_mode & stat.S_ISVTX):
+        raise OSError("lies where somebody else could put another in its place")
     try:
         path.mkdir(mode=0o700)
+        path.chmod(0o700)
     except FileExistsError:
         pass
     found = path.lstat()

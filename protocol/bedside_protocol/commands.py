@@ -27,13 +27,14 @@ NEXT: Final[dict[CommandState, frozenset[CommandState]]] = {
 FOR_TRAINING: Final[frozenset[Verb]] = frozenset({"pause", "resume", "step", "checkpoint", "stop", "snapshot", "cancel"})
 """Verbs the training carries out; the others (`acknowledge`, `note`) are the hub's own."""
 
-AT_BOUNDARY: Final[frozenset[Verb]] = frozenset({"pause", "checkpoint", "stop", "step"})
+AT_BOUNDARY: Final[frozenset[Verb]] = frozenset({"pause", "checkpoint", "stop", "step", "snapshot"})
 
 NO_BOUNDARY: Final = "this script has no step boundary: iterate over run.steps(loader), or call run.step() at the end of each step"
 NO_CHECKPOINT: Final = "the script registered no checkpoint: run.on_checkpoint(save), where save(path) writes one file"
 NOT_PAUSED: Final = "the run is not paused"
 ALREADY_PAUSED: Final = "the run is already paused"
 OVER: Final = "the run is over"
+STOPPING: Final = "the run is stopping"
 EXPIRED: Final = "the training did not answer within {seconds:.0f} s"
 
 

@@ -33,6 +33,7 @@ class WatchedProcess:
         self.fd = self._opened() if way != "stat" else -1
         if self._start_now() not in (start, 0) and start:
             self._ended = True
+            self.close()  # whatever has this pid now, its ending is not ours to tell
 
     def __repr__(self) -> str:
         return f"<WatchedProcess {self.pid} by {'pidfd' if self.fd >= 0 else 'pid and start time'}: {self.state()}>"
