@@ -89,7 +89,6 @@ def _command(case: str, arguments: Sequence[str], directory: Path) -> list[str]:
 def _pid_of(place: RunPlace) -> int:
     try:
         with open(place.log, "rb") as file:
-            first = next(read_records(file), None)
+            return next((record.body.pid for record in read_records(file) if isinstance(record.body, RunStarted)), 0)
     except (OSError, NewerFormat):
         return 0
-    return first.body.pid if first is not None and isinstance(first.body, RunStarted) else 0
