@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import replace
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.console import Console
 
 from bedside_protocol.records import (
     AlertChanged,
@@ -33,6 +35,7 @@ from bedside_tui.widgets.lines import beside, ends, fit, line, pad, plain, rule,
 from bedside_tui.widgets.metrics import columns_for, metric_row
 from bedside_tui.widgets.probe_panels import panel_of
 from bedside_tui.widgets.rows import Look, changed_spans, to_strip
+from bedside_tui.widgets.spans import SpanUpdate
 from bedside_tui.widgets.status import age_text, alarm_line, status_line, time_line
 from bedside_tui.widgets.vitals import probe_row, system_line
 
@@ -275,6 +278,14 @@ def test_only_the_cells_that_differ_are_sent() -> None:
 def test_a_wide_character_is_sent_whole() -> None:
     look = Look(DARK)
     assert changed_spans(to_strip(line("面 x"), 8, look), to_strip(line("白 x"), 8, look)) == [(0, 2)]
+
+
+def test_what_is_written_begins_and_ends_with_what_changed() -> None:
+    strip = to_strip(line(" loss  0.0214  ⣀⣀⣀"), 30, Look(DARK))
+    written = SpanUpdate([{0: strip}, {0: strip}], [(0, 8, 10), (1, 15, 18)], [[30], [30]]).render_segments(
+        Console(color_system="truecolor", force_terminal=True)
+    )
+    assert re.split(r"\x1b\[[0-9;]*m", written) == ["\x1b[1;9H", ".0", "\x1b[2;16H", "⣀⣀⣀", ""]
 
 
 @given(st.text(max_size=40))

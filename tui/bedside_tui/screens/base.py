@@ -19,6 +19,7 @@ from bedside_tui.widgets.foot import footer, said_line, scrubber_line
 from bedside_tui.widgets.frame import Frame
 from bedside_tui.widgets.lines import Line, filled, line, pointed, rule, wrapped
 from bedside_tui.widgets.rows import Look, Rows
+from bedside_tui.widgets.spans import SpanCompositor
 from bedside_tui.widgets.status import age_text, alarm_line, status_line, time_line
 
 if TYPE_CHECKING:
@@ -59,6 +60,7 @@ class RunScreen(Screen[None], inherit_bindings=False):
 
     def __init__(self, look: Look) -> None:
         super().__init__()
+        self._compositor = SpanCompositor()
         self.rows = Rows(look)
         self.choice: Choice[Hashable] = Choice()
         self.filter = ""
