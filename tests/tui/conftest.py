@@ -8,6 +8,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, NamedTuple
 
 import pytest
+from textual import events
 from textual.pilot import Pilot
 
 from bedside_tui.app import BedsideApp
@@ -53,9 +54,11 @@ class Opened(NamedTuple):
         return next(name for name, screen in self.app.screens.items() if screen is self.app.top)
 
     async def press(self, *keys: str) -> None:
+        """Keys by the terminal library's names or as characters. `Pilot.press` sleeps 50 ms a key; this waits until all is quiet."""
         for key in keys:
-            await self.pilot.press(key)
-        await self.pilot.pause()
+            character = " " if key == "space" else key if len(key) == 1 else None
+            self.app.post_message(events.Key(key, character))
+            await self.pilot.pause()
         self.app.redraw()
         await self.pilot.pause()
 
