@@ -353,13 +353,14 @@ def test_orders_are_carried_out_as_they_came(bench: Bench) -> None:
 
 
 def test_while_nothing_is_asked_the_training_looks_at_one_attribute(bench: Bench) -> None:
-    assert not bench.control.wanted
+    wanted = [bench.control.wanted]
     bench.train(3)
     bench.order("pause", name="p")
-    assert bench.control.wanted
+    wanted.append(bench.control.wanted)
     bench.order("cancel", id="p")
     bench.train()
-    assert not bench.control.wanted
+    wanted.append(bench.control.wanted)
+    assert wanted == [False, True, False]
     assert "open" in repr(bench.control)
 
 
