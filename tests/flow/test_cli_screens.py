@@ -1,0 +1,268 @@
+"""The viewer in a real terminal: it opens, obeys keys, leaves the terminal as it was, harms no training and lets no byte of a run act."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import pty
+import re
+import select
+import signal
+import struct
+import subprocess
+import sys
+import termios
+import time
+from collections.abc import Callable, Iterator
+from math import nan
+from pathlib import Path
+from typing import Any
+
+import pyte
+import pytest
+
+from bedside_protocol.records import AlertChanged, Event, LifecycleChanged, Metrics, Note, Snapshot
+from bedside_tui.places import RunPlace, runs_in
+
+Start = Callable[..., Any]
+Wait = Callable[..., Any]
+
+LOOP = """
+import bedside, time
+run = bedside.init(project="flow", name="watched")
+for number in run.steps(range(10**9)):
+    run.log({"loss": 1.0})
+    time.sleep(0.005)
+run.finish()
+"""
+STRANGE = "\x1b]52;c;QUFBQQ==\x07 \x1b[2J \x9b2J \x90q\x9c \x1bc [/x] [@click=app.quit]x[/] \u202eevil\u2066 \x00\r\n\x7f"
+SCREENS = "vhboiwlr?"
+"""The keys that open each screen."""
+
+# What the terminal library itself sends: CSI sequences, character sets, the shape of the pointer. Any other OSC, DCS or C1 is a run's.
+WELL_BEHAVED = re.compile(r"\x1b\[[0-9;?<>=:]*[ -/]*[@-~]|\x1b[()][AB0]|\x1b[78=>]|\x1b\]22;[a-z-]*\x07")
+OBEYED = re.compile("[\x00-\x07\x0b\x0c\x0e-\x1f\x7f\x80-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]")
+
+
+class Terminal:
+    """A command in a terminal of its own, 80 × 24."""
+
+    def __init__(self, words: list[str], environment: dict[str, str], cwd: Path) -> None:
+        self._master, self._slave = pty.openpty()
+        fcntl.ioctl(self._slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+        self.settings = termios.tcgetattr(self._slave)
+        self.sent = b""
+        self._screen = pyte.Screen(80, 24)
+        self._stream = pyte.ByteStream(self._screen)
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "bedside_tui", *words],
+            env=environment | {"TERM": "xterm-256color", "LANG": "C.UTF-8"},
+            cwd=cwd,
+            stdin=self._slave,
+            stdout=self._slave,
+            stderr=self._slave,
+            start_new_session=True,
+        )
+
+    @property
+    def text(self) -> str:
+        """The screen as a person sees it now."""
+        while select.select([self._master], [], [], 0)[0]:
+            data = os.read(self._master, 1 << 16)
+            self.sent += data
+            with contextlib.suppress(Exception):  # sequences this emulator does not know
+                self._stream.feed(data)
+        return "\n".join(self._screen.display)
+
+    def sees(self, text: str, seconds: float = 20.0) -> None:
+        """Wait until a text stands on the screen."""
+        deadline = time.monotonic() + seconds
+        while text not in self.text:
+            assert time.monotonic() < deadline, f"waited for {text!r}; the screen:\n{self.text}"
+            assert self.process.poll() is None or text in self.text, f"left with {self.process.returncode}:\n{self.text}"
+            select.select([self._master], [], [], 0.05)
+
+    def settled(self, quiet: float = 0.15) -> str:
+        """The screen once nothing has been drawn for a moment."""
+        while select.select([self._master], [], [], quiet)[0]:
+            assert self.text
+        return self.text
+
+    def press(self, keys: str) -> None:
+        os.write(self._master, keys.encode())
+
+    def left(self, seconds: float = 20.0) -> str:
+        """Wait until the command has ended; everything it wrote after it gave the screen back."""
+        deadline = time.monotonic() + seconds
+        while self.process.poll() is None:
+            assert time.monotonic() < deadline, f"still there:\n{self.text}"
+            assert self.text is not None
+            select.select([self._master], [], [], 0.05)
+        assert self.text is not None
+        return self.sent.decode("utf-8").rpartition("\x1b[?1049l")[2]
+
+    def is_as_it_was(self) -> bool:
+        """Whether modes, screen and cursor are those from before."""
+        ends = [self.sent.rfind(b"\x1b[?1049" + mode) for mode in (b"h", b"l")]
+        cursor = [self.sent.rfind(b"\x1b[?25" + mode) for mode in (b"l", b"h")]
+        return termios.tcgetattr(self._slave) == self.settings and ends[0] < ends[1] and cursor[0] <= cursor[1]
+
+    def close(self) -> None:
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait()
+        os.close(self._master)
+        os.close(self._slave)
+
+
+@pytest.fixture
+def terminal(home: Path, environment: dict[str, str]) -> Iterator[Callable[..., Terminal]]:
+    """`terminal("attach", run)`: a command of `bedside` in a terminal."""
+    opened: list[Terminal] = []
+
+    def begin(*words: object) -> Terminal:
+        opened.append(Terminal([str(word) for word in words], environment, home))
+        return opened[-1]
+
+    yield begin
+    for one in opened:
+        one.close()
+
+
+Open = Callable[..., Terminal]
+
+
+def test_attach_shows_the_run_obeys_its_keys_and_leaves_it_running(start: Start, terminal: Open) -> None:
+    training = start(LOOP)
+    training.wait_lifecycle("running")
+    viewer = terminal("attach", training.place.id)
+    viewer.sees("flow/watched")
+    viewer.sees("● running")
+    viewer.press("P")
+    training.wait_lifecycle("paused")
+    viewer.sees("paused")
+    viewer.press("P")
+    training.wait_for(lambda body: [each.state for each in training.bodies(LifecycleChanged)][-2:] == ["paused", "running"])
+    viewer.press("q")
+    parting = viewer.left()
+    assert viewer.process.returncode == 0
+    assert viewer.is_as_it_was()
+    assert f"{training.place.id} is running; nothing was touched" in parting
+    assert f"bedside attach {training.place.id}" in parting
+    assert f"bedside ctl {training.place.id} stop" in parting
+    training.wait_points("loss", len(training.points("loss")) + 20)
+
+
+def test_a_killed_viewer_and_a_closed_terminal_are_not_noticed_by_the_training(start: Start, terminal: Open) -> None:
+    training = start(LOOP)
+    training.wait_lifecycle("running")
+    for ending in (signal.SIGKILL, signal.SIGHUP):
+        viewer = terminal("attach", training.place.id)
+        viewer.sees("● running")
+        os.kill(viewer.process.pid, ending)
+        viewer.process.wait(10)
+        training.wait_points("loss", len(training.points("loss")) + 50)
+    assert [body.state for body in training.bodies(LifecycleChanged)][-1] == "running"
+    assert len(training.hub_pids()) == 1
+    terminal("attach", training.place.id).sees("● running")
+
+
+def test_replay_opens_a_recording_and_says_nothing_that_could_reach_a_training(
+    record: Callable[..., RunPlace], losses: Callable[..., Metrics], terminal: Open
+) -> None:
+    place = record([losses([1.0, 0.5])], "over")
+    viewer = terminal("replay", "over")
+    viewer.sees("flow/over")
+    viewer.sees("replay")
+    viewer.press("P")
+    viewer.sees("this is a recording")
+    viewer.press("q")
+    viewer.left()
+    assert (viewer.process.returncode, viewer.is_as_it_was()) == (0, True)
+    assert place.log.exists()
+
+
+def test_attach_to_a_log_without_an_end_says_lost_and_how_to_replay_it(
+    record: Callable[..., RunPlace], losses: Callable[..., Metrics], terminal: Open
+) -> None:
+    record([losses([1.0, 0.5])], "torn", ended=None)
+    viewer = terminal("attach", "torn")
+    viewer.sees("✖ lost")
+    viewer.press("q")
+    assert "bedside replay torn" in viewer.left()
+
+
+def test_without_a_verb_the_runs_are_listed_and_the_one_picked_opens(
+    record: Callable[..., RunPlace], losses: Callable[..., Metrics], terminal: Open
+) -> None:
+    record([losses([1.0, 0.5])], "picked")
+    viewer = terminal()
+    viewer.sees("picked")
+    viewer.press("\r")
+    viewer.sees("replay")
+    viewer.press("q")
+    viewer.left()
+    assert (viewer.process.returncode, viewer.is_as_it_was()) == (0, True)
+
+
+def test_ctrl_c_leaves_like_q(record: Callable[..., RunPlace], losses: Callable[..., Metrics], terminal: Open) -> None:
+    record([losses([1.0, 0.5])], "over")
+    viewer = terminal("attach", "over")
+    viewer.sees("✓ finished")
+    viewer.press("\x03")
+    viewer.left()
+    assert (viewer.process.returncode, viewer.is_as_it_was()) == (0, True)
+
+
+@pytest.mark.parametrize("verb", ["attach", "replay", "list"])
+def test_no_byte_of_a_run_is_obeyed_by_the_terminal(
+    record: Callable[..., RunPlace], losses: Callable[..., Metrics], terminal: Open, verb: str
+) -> None:
+    codebook = {"size": 64.0, "window": 2000.0, "used": 5.0, "usage": 5 / 64, "dead": 59.0, "perplexity": 3.0}
+    record(
+        [
+            losses([1.0] * 30 + [nan] * 20, f"loss {STRANGE}"),
+            Snapshot(f"vq{STRANGE}", "codebook", 40, codebook),
+            Snapshot(f"g{STRANGE}", "gradients", 40, {"norm": 1.0, "tensors": 2.0}, texts={"none": (STRANGE,), "layers": (STRANGE,)}),
+            AlertChanged("nonfinite", f"loss {STRANGE}", "firing", "red", 31, 31, nan, f"nan {STRANGE}", "nonfinite", 1),
+            AlertChanged(f"mine{STRANGE}", STRANGE, "not_checked", message=STRANGE),
+            Event(f"event{STRANGE}", 40, {STRANGE: STRANGE}),
+            Note(f"note{STRANGE}", STRANGE, 41),
+            LifecycleChanged("failed", f"{STRANGE}: boom"),
+        ],
+        "strange",
+        name=f"name{STRANGE}",
+        project=STRANGE,
+        host=STRANGE,
+        argv=(STRANGE,),
+        config={STRANGE: STRANGE},
+        ended=None,
+    )
+    viewer = terminal() if verb == "list" else terminal(verb, "strange")
+    viewer.sees("␛]52")
+    for key in SCREENS:
+        for press in (key, "j", "\r", "\x1b"):
+            viewer.press(press)
+            assert "could not be drawn" not in viewer.settled()
+    viewer.press("q")
+    parting = viewer.left()
+    assert (viewer.process.returncode, viewer.is_as_it_was()) == (0, True)
+    shown = WELL_BEHAVED.sub("", viewer.sent.decode("utf-8"))
+    assert [hex(ord(char)) for char in OBEYED.findall(shown)] == []
+    assert "the viewer failed" not in parting
+
+
+def test_a_demo_on_screen_goes_on_when_its_viewer_leaves(terminal: Open, home: Path, wait: Wait, bedside: Callable[..., Any]) -> None:
+    directory = home / "demo runs"
+    viewer = terminal("demo", "--steps", "150", "--dir", directory)
+    viewer.sees("tokenizer/vq-digits-0", 60)
+    viewer.press("q")
+    parting = viewer.left()
+    assert viewer.process.returncode == 0
+    (place,) = runs_in([directory])
+    assert f"'{place.directory}'" in parting.replace("\r\n", "")
+    wait(lambda: bedside("status", directory, "--json").json["lifecycle"] == "finished" or None, "the end of the training", 60)
+    assert bedside("status", directory, "--json").json["step"] == 150
+    assert "step    150 of 150" in (place.directory / "output.log").read_text()
+    assert [entry.name for entry in directory.iterdir() if not entry.is_dir()] == []
