@@ -32,7 +32,7 @@ bench: $(STAMP) ## what a log call costs, beside a bare append and others
 	$(BIN)/python tests/bench/bench_verdict.py
 
 pictures: $(STAMP) ## the screens as SVG, made by the application itself
-	$(BIN)/python -m bedside_tui.screenshot --out docs/pictures
+	$(BIN)/python -m bedside_tui.screenshot --out pictures
 
 # torch first and alone: a range in another package's requirements would pull gigabytes of CUDA.
 $(STAMP): pyproject.toml

@@ -1,6 +1,6 @@
 """Pictures of every screen, made by the application itself: it runs headless over a scripted run and saves what it draws as SVG.
 
-`python -m bedside_tui.screenshot --out DIR`. The same scenes are what the documentation shows and what a person inspects after a change.
+`python -m bedside_tui.screenshot --out DIR`; with `--run FILE` over a recording, at its end. The same scenes are what the documentation shows and what a person inspects after a change.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
+import re
 import sys
 import time
 from collections.abc import Sequence
@@ -17,12 +18,15 @@ from typing import Literal
 
 from bedside_tui.app import BedsideApp
 from bedside_tui.screens.runs import RunRow
+from bedside_tui.sources.replay import ReplaySource
 from bedside_tui.sources.scripted import ScriptedSource
 from bedside_tui.sources.scripted_run import Kind, scripted_run
 from bedside_tui.sources.source import Source
 from bedside_tui.theme import PALETTES, PaletteName
 
 SIZES = ((80, 24), (200, 50))
+FONTS = '"Fira Code", Menlo, Consolas, "DejaVu Sans Mono", monospace'
+_WEB_FONT = re.compile(r"@font-face \{[^}]*\}\s*")
 
 RUN_ROWS = (
     RunRow("k3v9", "digits-1", "tokenizer", "running", "", 12_431, 0.0214, "red", "", "now", "~/.local/state/bedside/k3v9-digits-1"),
@@ -84,10 +88,12 @@ class PictureLibrary:
         return ScriptedSource(scripted_run())
 
 
-def application(scene: Scene) -> BedsideApp:
+def application(scene: Scene, recording: Path | None) -> BedsideApp:
     """The viewer as the scene wants it. Its clock stands still, so that pictures taken twice are the same."""
     source: Source | None = None
-    if scene.source in ("live", "recorded"):
+    if recording is not None:
+        source = ReplaySource(recording)
+    elif scene.source in ("live", "recorded"):
         live = scene.source == "live"
         source = ScriptedSource(scripted_run(scene.kind, ended=not live), live=live)
     elif scene.source == "silent":
@@ -96,27 +102,28 @@ def application(scene: Scene) -> BedsideApp:
     return BedsideApp(source, library=library, palette=PALETTES[scene.palette], ascii=scene.ascii, monotonic=lambda: 1000.0)
 
 
-async def take(scene: Scene, size: tuple[int, int]) -> str:
-    """One picture as SVG."""
-    app = application(scene)
+async def take(scene: Scene, size: tuple[int, int], recording: Path | None = None) -> str:
+    """One picture as SVG that looks for no font elsewhere."""
+    app = application(scene, recording)
     async with app.run_test(size=size) as pilot:
         await asyncio.wait_for(app.settled.wait(), timeout=20)
-        for key in scene.keys:
+        for key in scene.keys if recording is None else ("end", *scene.keys):
             await pilot.press(key)
         await pilot.pause()
         app.redraw()
         await pilot.pause()
-        return app.export_screenshot(title=f"bedside · {scene.name}")
+        picture = app.export_screenshot(title=f"bedside · {scene.name}")
+    return _WEB_FONT.sub("", picture).replace("font-family: Fira Code, monospace", f"font-family: {FONTS}")
 
 
-async def take_all(out: Path, scenes: Sequence[Scene]) -> list[Path]:
+async def take_all(out: Path, scenes: Sequence[Scene], recording: Path | None = None) -> list[Path]:
     """Every scene at both sizes, as `NAME-80x24.svg`."""
     out.mkdir(parents=True, exist_ok=True)
     made = []
     for scene in scenes:
         for size in SIZES:
             path = out / f"{scene.name}-{size[0]}x{size[1]}.svg"
-            path.write_text(await take(scene, size), encoding="utf-8")
+            path.write_text(await take(scene, size, recording), encoding="utf-8")
             made.append(path)
     return made
 
@@ -124,12 +131,13 @@ async def take_all(out: Path, scenes: Sequence[Scene]) -> list[Path]:
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bedside_tui.screenshot", description="pictures of every screen as SVG")
     parser.add_argument("--out", type=Path, default=Path("pictures"), help="folder to write to")
+    parser.add_argument("--run", type=Path, metavar="FILE", help="draw this recording instead of the scripted run")
     parser.add_argument("scenes", nargs="*", help=f"only these: {', '.join(scene.name for scene in SCENES)}")
     options = parser.parse_args()
     os.environ["TZ"] = "UTC"  # a picture must not depend on where it is taken
     time.tzset()
     wanted = [scene for scene in SCENES if not options.scenes or scene.name in options.scenes]
-    for path in asyncio.run(take_all(options.out, wanted)):
+    for path in asyncio.run(take_all(options.out, wanted, options.run)):
         print(path)
     return 0
 

@@ -33,7 +33,7 @@ def watch(place: RunPlace, options: argparse.Namespace, *, read_only: bool) -> i
     from bedside_tui.sources.live import LiveSource
 
     picker = Picker(Library(roots(options.dir)), read_only=read_only)
-    code = show(LiveSource(place, read_only=read_only), picker, options, read_only=read_only)
+    code = show(LiveSource(place, read_only=read_only), picker, options, read_only=read_only, place=place)
     if code == 0:
         print(parting(summarise(place).lifecycle, place))
     return code

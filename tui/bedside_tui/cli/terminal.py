@@ -9,6 +9,8 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from bedside_tui.cli import Failure
+from bedside_tui.places import RunPlace
+from bedside_tui.visits import last_left, note_left
 
 if TYPE_CHECKING:
     from bedside_tui.screens.runs import Library
@@ -21,8 +23,18 @@ def has_terminal() -> bool:
     return all(end is not None and end.isatty() for end in ends) and os.environ.get("TERM", "dumb") != "dumb"
 
 
-def show(source: Source | None, library: Library | None, options: argparse.Namespace, *, read_only: bool = False) -> int:
-    """Open the viewer and stay until `q`. The exit code of the application; raises `Failure` where its library is missing."""
+def show(
+    source: Source | None,
+    library: Library | None,
+    options: argparse.Namespace,
+    *,
+    read_only: bool = False,
+    place: RunPlace | None = None,
+) -> int:
+    """Open the viewer and stay until `q`. The exit code of the application; raises `Failure` where its library is missing.
+
+    `place` is the live run that is opened first: what happened there since the person last left it is pointed out.
+    """
     if find_spec("textual") is None:
         raise Failure('the screens need the extra "tui": pip install "bedside[tui]"; all other verbs work without')
     over_ssh = "SSH_CONNECTION" in os.environ
@@ -39,8 +51,11 @@ def show(source: Source | None, library: Library | None, options: argparse.Names
         ascii=options.ascii or not _speaks_unicode(),
         palette=palette,
         fps=2 if over_ssh else 4,
+        left=last_left(place.directory) if place is not None else None,
     )
-    app.run()
+    app.run(mouse=False)  # the terminal's own selection of text stays as it is
+    if place is not None and app.viewing.source is source:
+        note_left(place.directory, app.viewing.store.span[1])
     return app.return_code or 0
 
 
