@@ -19,7 +19,7 @@ Importing this opens nothing, starts nothing and imports neither torch nor a ter
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from .probes.codebook import Codebook
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 __all__ = ["Codebook", "Probe", "Samples", "event", "finish", "init", "log", "on_checkpoint", "probe", "step", "steps", "watch"]
 
 _AnyProbe = TypeVar("_AnyProbe", bound=Probe)
+_AnySave = TypeVar("_AnySave", bound=Callable[[str], object])
+_Item = TypeVar("_Item")
 _run: Run | None = None
 
 
@@ -91,7 +93,7 @@ def probe(probe: _AnyProbe) -> _AnyProbe:
     return _current().probe(probe)
 
 
-def steps(loader: Any, accumulate: int = 1, start: int | None = None) -> Steps[Any]:
+def steps(loader: Iterable[_Item], accumulate: int = 1, start: int | None = None) -> Steps[_Item]:
     """`Run.steps` of the current run."""
     return _current().steps(loader, accumulate, start)
 
@@ -101,7 +103,7 @@ def step() -> bool:
     return _current().step()
 
 
-def on_checkpoint(save: Any) -> Any:
+def on_checkpoint(save: _AnySave) -> _AnySave:
     """`Run.on_checkpoint` of the current run."""
     return _current().on_checkpoint(save)
 

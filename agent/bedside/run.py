@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import time
 import traceback
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -22,12 +22,13 @@ from .probes.probe import Probe
 from .probes.probe_set import ProbeSet
 from .redact import redacted_text
 from .send_queue import SendQueue
-from .steps import Steps
+from .steps import Item, Steps
 from .system import StepClock, SystemVitals
 from .tensors import DeviceReader, read_row
 from .uplink import Uplink
 
 AnyProbe = TypeVar("AnyProbe", bound=Probe)
+AnySave = TypeVar("AnySave", bound=Callable[[str], object])
 _FIRST_OF_STEPLESS: Final = 3
 """Logs without any boundary after which control is refused in words: the script has no boundary to act at."""
 _TRACEBACK_LINES: Final = 30
@@ -140,17 +141,17 @@ class Run:
         except Exception as error:
             self._problems(f"watch: {type(error).__name__}: {error}")
 
-    def on_checkpoint(self, save: Any) -> Any:
+    def on_checkpoint(self, save: AnySave) -> AnySave:
         """Register `save(path)`, called between two steps in the training thread; it writes a file at `path`. Also a decorator."""
         if not callable(save):
-            self._problems("on_checkpoint: save must be a function of one path")
+            self._problems("on_checkpoint: save must be a function of one path")  # type: ignore[unreachable]
             return save
         self._control.save = save
         return save
 
     # --- steps
 
-    def steps(self, loader: Any, accumulate: int = 1, start: int | None = None) -> Steps[Any]:
+    def steps(self, loader: Iterable[Item], accumulate: int = 1, start: int | None = None) -> Steps[Item]:
         """Iterate over `loader`; the end of each `accumulate` iterations is a step boundary, where pause, checkpoint and stop take effect.
 
         Can be iterated again (an epoch each), has the loader's `len`, and an iteration left by `break` counts. `start` is the
