@@ -1,4 +1,4 @@
-"""Who loads what at run time, and which words no file of ours may contain. Who may import whom is told by the contracts in pyproject.toml."""
+"""Who loads what at run time, and which words no file of ours may contain. Who may import whom stands in the contracts of pyproject."""
 
 from __future__ import annotations
 

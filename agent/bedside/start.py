@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing.process
 import os
 import secrets
+import shlex
 import sys
 import tempfile
 import time
@@ -43,7 +44,8 @@ def start_run(*, project: str, name: str, config: Any, directory: str | os.PathL
         return no_run()
     see_off(run)
     if not quiet:
-        say(f"recording {run.name} in {run.directory} · watch it with: bedside attach {run.id}")
+        word = run.id if directory is None else shlex.quote(run.directory)  # an id is looked for where runs are kept
+        say(f"recording {run.name} in {run.directory} · watch it with: bedside attach {word}")
     return run
 
 

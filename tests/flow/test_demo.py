@@ -51,6 +51,7 @@ def test_sixty_steps_leave_one_recording_that_every_verb_accepts_and_nobody_judg
     assert code == 0, err
     assert [entry.name for entry in directory.iterdir()] == [place.id for place in runs_in([directory])]
     (place,) = runs_in([directory])
+    assert err.endswith(f"watch it with: bedside attach {place.directory}\n")
     lines = out.splitlines()
     assert lines[0].startswith("step     60 of 60  loss 0.")
     assert lines[1] == "unknown  ·  finished at step 60"
