@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import platformdirs
+
 from bedside_protocol.places import run_id, run_root
 from bedside_protocol.records import Body, RunStarted
 

@@ -206,6 +206,18 @@ def test_without_a_verb_the_runs_are_listed_and_the_one_picked_opens(
     assert (viewer.process.returncode, viewer.is_as_it_was()) == (0, True)
 
 
+def test_deleting_asks_and_only_yes_deletes(record: Callable[..., RunPlace], losses: Callable[..., Metrics], terminal: Open) -> None:
+    place = record([losses([1.0, 0.5])], "over")
+    for answer, told, code in (("n", "nothing was deleted", 1), ("", "nothing was deleted", 1), ("y", "deleted", 0)):
+        asked = terminal("rm", "over")
+        asked.sees("[y/N]")
+        assert place.log.exists()
+        asked.press(f"{answer}\r")
+        assert told in asked.left()
+        assert asked.process.returncode == code
+    assert not place.directory.exists()
+
+
 def test_ctrl_c_leaves_like_q(record: Callable[..., RunPlace], losses: Callable[..., Metrics], terminal: Open) -> None:
     record([losses([1.0, 0.5])], "over")
     viewer = terminal("attach", "over")
