@@ -18,7 +18,9 @@ from bedside_protocol.records import Array, Body, Metrics, Record, Snapshot
 from .tensors import MAX_NAME, label
 
 MAX_ROWS: Final = 16_384
-"""About 10 MiB of rows of ten values: the training may not grow by more than 16 MiB however long its hub is away."""
+MAX_CELLS: Final = 1 << 17
+"""Values in waiting rows, counted as if all were as wide as the widest: some 8 MiB. With what is kept unacknowledged, the training
+grows by less than 16 MiB however long its hub is away."""
 MAX_SNAPSHOT_BYTES: Final = 6 << 20
 DRAIN: Final = 256
 """Rows taken at once: packing a larger backlog in one call held the interpreter lock for up to 29 ms, this for 0.4."""
@@ -43,7 +45,9 @@ class SendQueue:
     def __init__(self, bad: Callable[[str], None], rows: int = MAX_ROWS, snapshot_bytes: int = MAX_SNAPSHOT_BYTES) -> None:
         self._bad = bad
         self._names: set[str] = set()
-        self._entries: deque[Entry] = deque(maxlen=rows)
+        self._entries: deque[Entry] = deque()
+        self._rows = self._room = rows
+        self._widest = 1
         self._tickets = itertools.count(1)  # `next` on it is one atomic operation, also between threads
         self._reads = 0
         self._drained = 0
@@ -54,13 +58,18 @@ class SendQueue:
         self._snapshots_refused = 0
 
     def __repr__(self) -> str:
-        return f"<SendQueue {len(self._entries)}/{self._entries.maxlen} waiting, {self._dropped} dropped>"
+        return f"<SendQueue {len(self._entries)}/{self._room} waiting, {self._dropped} dropped>"
 
     def __len__(self) -> int:
         return len(self._entries)
 
     def append_row(self, time: float, step: int, values: dict[str, float]) -> None:
         """One `log` call. The caller gives the dict away."""
+        if len(values) > self._widest:
+            self._widest = len(values)
+            self._room = max(1, min(self._rows, MAX_CELLS // self._widest))
+        if len(self._entries) >= self._room:
+            self._push_out()
         self._entries.append((time, step, values))
         next(self._tickets)
 
@@ -72,8 +81,20 @@ class SendQueue:
                 self._snapshots_refused += 1
                 return
             self._snapshots_in += size
+        if len(self._entries) >= self._room:
+            self._push_out()
         self._entries.append((time, body))
         next(self._tickets)
+
+    def _push_out(self) -> None:
+        """Let the oldest go. `dropped` finds out by itself: they were appended, and neither drained nor waiting."""
+        while len(self._entries) >= self._room:
+            try:
+                gone = self._entries.popleft()
+            except IndexError:  # the uplink thread was quicker
+                return
+            if len(gone) == 2 and isinstance(gone[1], Snapshot):
+                self._snapshots_in -= _bytes_of(gone[1])
 
     def drain(self, limit: int = DRAIN) -> list[Record]:
         """At most `limit` entries as records without counters; neighbouring rows of the same names become one block.

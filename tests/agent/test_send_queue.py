@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bedside.send_queue import DRAIN, MAX_DISTINCT, MAX_NAMES, SendQueue
+from bedside.send_queue import DRAIN, MAX_CELLS, MAX_DISTINCT, MAX_NAMES, SendQueue
 from bedside.tensors import MAX_NAME
 from bedside_protocol.codec import MAX_RECORD, encode_record
 from bedside_protocol.records import Array, Event, Metrics, Record, Snapshot
@@ -221,7 +221,7 @@ def test_no_block_is_larger_than_a_record_may_be(bad: Any) -> None:
         queue.append_row(step / 7, step, row)
     records = everything(queue)
     assert all(len(encode_record(record)) <= MAX_RECORD for record in records)
-    assert sum(record.body.values.size for record in records if isinstance(record.body, Metrics)) == DRAIN * MAX_NAMES
+    assert sum(record.body.values.size for record in records if isinstance(record.body, Metrics)) == MAX_CELLS // MAX_NAMES * MAX_NAMES
 
 
 @pytest.mark.parametrize("step", [2**62, -(2**62), 2**63, 10**30])
@@ -246,3 +246,14 @@ def test_a_row_of_nothing_is_nothing(bad: Any) -> None:
     queue = SendQueue(bad)
     queue.append_row(0.0, 1, {})
     assert everything(queue) == []
+
+
+def test_wide_rows_leave_room_for_fewer_so_that_memory_stays_bounded(bad: Any) -> None:
+    queue = SendQueue(bad)
+    wide = {f"metric-{number}": 1.0 for number in range(1000)}
+    for step in range(500):
+        queue.append_row(0.0, step, dict(wide))
+    room = MAX_CELLS // 1000
+    assert len(queue) == room
+    assert queue.dropped == 500 - room
+    assert steps(everything(queue)) == list(range(500 - room, 500))
