@@ -256,4 +256,4 @@ def test_wide_rows_leave_room_for_fewer_so_that_memory_stays_bounded(bad: Any) -
     room = MAX_CELLS // 1000
     assert len(queue) == room
     assert queue.dropped == 500 - room
-    assert steps(everything(queue)) == list(range(500 - room, 500))
+    assert sorted(set(steps(everything(queue)))) == list(range(500 - room, 500))
