@@ -53,8 +53,8 @@ class SendQueue:
         self._drained = 0
         self._dropped = 0
         self._snapshot_limit = snapshot_bytes
-        self._snapshots_in = 0  # bytes, counted by the training thread
-        self._snapshots_out = 0  # and by the uplink thread
+        self._snapshots_in = 0  # bytes put and not pushed out, counted by the training thread
+        self._snapshots_out = 0  # bytes drained, counted by the uplink thread
         self._snapshots_refused = 0
 
     def __repr__(self) -> str:
@@ -101,7 +101,6 @@ class SendQueue:
 
         Only the uplink thread calls this.
         """
-        put_before = self._snapshots_in
         taken: list[Entry] = []
         while len(taken) < limit and self._entries:
             try:
@@ -110,8 +109,6 @@ class SendQueue:
                 break
         self._drained += len(taken)
         self._snapshots_out += sum(_bytes_of(entry[1]) for entry in taken if len(entry) == 2 and isinstance(entry[1], Snapshot))
-        if len(taken) < limit:  # the queue was empty: what was put before and did not come out has been pushed out
-            self._snapshots_out = max(self._snapshots_out, put_before)
         return self._records(taken)
 
     def _records(self, entries: list[Entry]) -> list[Record]:
