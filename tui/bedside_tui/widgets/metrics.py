@@ -48,7 +48,8 @@ def metric_row(metric: MetricView, cells: MetricColumns, *, pinned: bool = False
     alarmed = metric.badge in ("red", "amber")
     name_tone: Tone = "strong" if alarmed else "plain"
     curve: Tone = tone if alarmed else "curve"
-    spark = sparkline(metric.history.columns(reads(cells.spark)), cells.spark, ascii=ascii) if cells.spark else ""
+    log = metric.kind == "loss"  # on a linear scale a loss is flat after its first drop, whatever becomes of it
+    spark = sparkline(metric.history.columns(reads(cells.spark)), cells.spark, log=log, ascii=ascii) if cells.spark else ""
     return line(
         " ", (glyph, tone), " ", (pad(metric.name, cells.name), name_tone), (pad_left(number.value(metric.value), VALUE), "strong"), "  ",
         (spark, curve), "  " if cells.remark else "",
