@@ -6,6 +6,7 @@ into the log, so the screen shows them too.
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from typing import Final
 
@@ -45,10 +46,8 @@ class Problems:
 def say(text: str) -> None:
     """One line on stderr. A stderr that is closed, or gone, is no reason to disturb a training."""
     line = text.encode("ascii", "backslashreplace").decode() if _is_ascii_only() else text
-    try:
+    with contextlib.suppress(OSError, ValueError, AttributeError):
         print(f"bedside: {line.translate(_VISIBLE)}", file=sys.stderr, flush=True)
-    except (OSError, ValueError, AttributeError):
-        pass
 
 
 def _is_ascii_only() -> bool:

@@ -1,4 +1,7 @@
-"""Where a run comes from: host, process, command line, versions, commit. Gathered once, at `init`, without importing or starting anything."""
+"""Where a run comes from: host, process, command line, versions, commit.
+
+Gathered once, at `init`, without importing or starting anything.
+"""
 
 from __future__ import annotations
 

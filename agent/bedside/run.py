@@ -1,7 +1,7 @@
 """One run as the training script sees it: everything here is called by the training thread, and nothing here raises into it.
 
-`log` and the step boundary are the hot path: they append, compare and return. What is slow (tensors on a device, probes that are due, orders)
-is reached only when there is some.
+`log` and the step boundary are the hot path: they append, compare and return. What is slow (tensors on a device, probes that are due,
+orders) is reached only when there is some.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The private directory of a run: its socket and its keys. Tested, not trusted.
 
-`XDG_RUNTIME_DIR` is often set but absent on compute nodes, and a directory in `/tmp` may have been put there by somebody else: each candidate
-must be a real directory of this user with mode 0700, made here if it is not there.
+`XDG_RUNTIME_DIR` is often set but absent on compute nodes, and a directory in `/tmp` may have been put there by somebody else: each
+candidate must be a real directory of this user with mode 0700, made here if it is not there.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import zmq
+
 from bedside_protocol.places import KEYS_NAME, SOCKET_NAME, runtime_candidates, runtime_name, socket_fits
 
 

@@ -1,8 +1,8 @@
 """What waits between the training thread and the uplink thread.
 
-The training thread only appends, to a `deque` and nothing else: no lock (a `queue.Queue` whose lock was held at fork deadlocked every forked
-child), no wake-up (a blocking consumer costs 3–10 % of a fast loop). The uplink thread drains at its own pace. When full, the oldest row
-goes and is counted. Nothing here knows a socket or a tensor.
+The training thread only appends, to a `deque` and nothing else: no lock (a `queue.Queue` whose lock was held at fork deadlocked every
+forked child), no wake-up (a blocking consumer costs 3–10 % of a fast loop). The uplink thread drains at its own pace. When full, the
+oldest row goes and is counted. Nothing here knows a socket or a tensor.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from typing import Final, TypeAlias
 
 import numpy as np
+
 from bedside_protocol.records import Array, Body, Metrics, Record, Snapshot
 
 from .tensors import MAX_NAME, label

@@ -1,8 +1,8 @@
 """Starting the hub beside the training, and starting it again when it died.
 
-The hub gets its own session and is no child of the training: it outlives it, and no `os.wait` of the user's meets it. It is started by the path of
-its main file under `-P`: a user's `logging.py` in the working directory, or on the parent's `sys.path`, then cannot shadow the standard library.
-Secrets and the parent's `sys.path` go through a pipe, never through the command line or the environment.
+The hub gets its own session and is no child of the training: it outlives it, and no `os.wait` of the user's meets it. It is started by
+the path of its main file under `-P`: a user's `logging.py` in the working directory, or on the parent's `sys.path`, then cannot shadow
+the standard library. Secrets and the parent's `sys.path` go through a pipe, never through the command line or the environment.
 """
 
 from __future__ import annotations

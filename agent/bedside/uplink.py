@@ -1,7 +1,7 @@
 """The thread that carries what the run says to its hub, and the hub's orders back.
 
-It owns the socket, and nothing else does. Everything it sends is numbered; what is not acknowledged is kept (bounded) and sent again to a hub
-that started anew. It wakes by time, twenty times a second, never by item. It knows no tensor and never touches the device.
+It owns the socket, and nothing else does. Everything it sends is numbered; what is not acknowledged is kept (bounded) and sent again to a
+hub that started anew. It wakes by time, twenty times a second, never by item. It knows no tensor and never touches the device.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Final
 
 import zmq
+
 from bedside_protocol.codec import CodecError, decode_message, encode_message, encode_record
 from bedside_protocol.messages import VERSION, Ack, Batch, Beat, Hello, Order, Refusal, Welcome
 from bedside_protocol.records import Body, Lost, Problem, Record

@@ -1,4 +1,7 @@
-"""Where the hub's process begins. Until the pipe is read, only the standard library may be imported: the path to the rest comes through it."""
+"""Where the hub's process begins.
+
+Until the pipe is read, only the standard library may be imported: the path to the rest comes through it.
+"""
 
 from __future__ import annotations
 

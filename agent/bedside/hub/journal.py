@@ -1,7 +1,8 @@
 """The order of things: what goes into the log next, each record once, judged as it is written.
 
-Pure: records and times in, chunks out. Agents' records are taken once by their counters, metrics merged to columns, the alert engine reads exactly what
-is written, and its findings follow the records that caused them, in the same chunk, so the same engine over the same file finds the same.
+Pure: records and times in, chunks out. Agents' records are taken once by their counters, metrics merged to columns, the alert engine
+reads exactly what is written, and its findings follow the records that caused them, in the same chunk, so the same engine over the same
+file finds the same.
 """
 
 from __future__ import annotations

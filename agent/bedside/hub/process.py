@@ -1,7 +1,8 @@
 """Watching one process that is not our child: whether it lives, is stopped, or has ended, and how.
 
-Three ways, best first: a pidfd with exit information (Linux 6.15), a pidfd (5.3), the pid with its start time. A zombie still shows its exit status
-in `/proc/PID/stat` on any kernel; once it is reaped only the first way knows it. Each can be forced, because a new kernel hides the others.
+Three ways, best first: a pidfd with exit information (Linux 6.15), a pidfd (5.3), the pid with its start time. A zombie still shows its
+exit status in `/proc/PID/stat` on any kernel; once it is reaped only the first way knows it. Each can be forced, because a new kernel
+hides the others.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The file of a run, written on a thread of its own: a slow disk delays the recording, never the conversation.
 
-Appends whole chunks; says how far it came and wakes the hub. A chunk that cannot be written is counted as lost, and what was half written is cut
-away. `fdatasync` once a second runs on another thread, so that a slow one does not hold up the next chunk.
+Appends whole chunks; says how far it came and wakes the hub. A chunk that cannot be written is counted as lost, and what was half written
+is cut away. `fdatasync` once a second runs on another thread, so that a slow one does not hold up the next chunk.
 """
 
 from __future__ import annotations

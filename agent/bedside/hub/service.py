@@ -1,7 +1,8 @@
 """The hub's loop: hear agents and viewers, watch the process, keep the clock, record, leave in time.
 
-One thread owns the sockets. Each round: messages in, facts about the process, commands, the second's tick, a chunk every quarter of a second, and what
-the recorder has written out to those who wait for it. Viewers are answered from the file, so nothing is ever queued for one.
+One thread owns the sockets. Each round: messages in, facts about the process, commands, the second's tick, a chunk every quarter of a
+second, and what the recorder has written out to those who wait for it. Viewers are answered from the file, so nothing is ever queued for
+one.
 """
 
 from __future__ import annotations
