@@ -47,9 +47,7 @@ def test_colour_pictures_have_their_channels_last_and_large_ones_are_thinned() -
 def test_values_outside_are_cut_and_nan_stays() -> None:
     samples = Samples()
     samples.observe(np.array([[[-1.0, 2.0], [np.nan, 0.5]]]))
-    assert np.array_equal(
-        measured(samples).arrays["target"].values, np.array([[[0, 1], [np.nan, 0.5]]], np.float32), equal_nan=True
-    )
+    assert np.array_equal(measured(samples).arrays["target"].values, np.array([[[0, 1], [np.nan, 0.5]]], np.float32), equal_nan=True)
 
 
 def test_pictures_are_read_on_scheduled_steps_only() -> None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from itertools import islice, pairwise
 
 import pytest
-from bedside.schedule import BUDGET, NEVER, Schedule, allowances, every, load, log_spaced, on_demand, stretches
 from hypothesis import given
 from hypothesis import strategies as st
+
+from bedside.schedule import BUDGET, NEVER, Schedule, allowances, every, load, log_spaced, on_demand, stretches
 
 
 def due_steps(schedule: Schedule, count: int, stretch: int = 1, start: int = 0) -> list[int]:

@@ -41,7 +41,13 @@ def test_weights_after_200_steps_are_bit_identical_with_bedside_on_and_off(start
     assert off.end(60) == 0
     on = start(
         WEIGHTS.format(
-            begin='run = bedside.init(name="weights"); run.watch(model, optimizer, every=5); codes = run.probe(bedside.Codebook("vq", size=32, every=5))',
+            begin="\n".join(
+                [
+                    'run = bedside.init(name="weights")',
+                    "run.watch(model, optimizer, every=5)",
+                    'codes = run.probe(bedside.Codebook("vq", size=32, every=5))',
+                ]
+            ),
             loop="run.steps(batches)",
             log='run.log({"loss": loss, "out": out.mean()}); codes.observe(out.argmax(dim=1))',
             end="run.finish()",
@@ -63,7 +69,8 @@ def test_bad_values_become_counters_and_training_goes_on(start: Callable[..., An
             def __repr__(self): raise RuntimeError("no")
         run = bedside.init(name="bad[/x]\x1b]52;c;AAAA\x07", config={"a": Hostile()})
         values = [float("nan"), float("inf"), -float("inf"), -0.0, 5e-324, 1e308, 2**64, -2**63, True, "text", b"bytes", None, 1j, [1, [2]],
-                  {1}, decimal.Decimal("1.5"), numpy.float32(2.5), numpy.int64(7), numpy.bool_(True), numpy.zeros(3), numpy.zeros(()), Hostile()]
+                  {1}, decimal.Decimal("1.5"), numpy.float32(2.5), numpy.int64(7), numpy.bool_(True), numpy.zeros(3),
+                  numpy.zeros(()), Hostile()]
         for number in run.steps(range(3)):
             for value in values:
                 run.log({"value": value, "acc[top5]": 1.0})
@@ -141,7 +148,7 @@ def test_data_loader_workers_and_spawned_children_leave_the_run_alone(start: Cal
 
 @pytest.mark.parametrize(
     "environment",
-    [{"BEDSIDE_DIR": "/proc/nowhere"}, {"BEDSIDE_DIR": "/dev/null/x"}, {"HOME": "/nonexistent", "BEDSIDE_DIR": ""}],
+    [{"BEDSIDE_DIR": "/proc/nowhere"}, {"BEDSIDE_DIR": "/dev/null/x"}, {"HOME": "/dev/null/home", "BEDSIDE_DIR": ""}],
     ids=["unwritable", "below a file", "no home"],
 )
 def test_without_a_directory_the_run_is_recorded_elsewhere_and_says_so(

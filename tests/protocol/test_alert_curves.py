@@ -9,14 +9,15 @@ from math import exp
 from statistics import median_high
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from bedside_protocol.alerts.explosion import Explosion
 from bedside_protocol.alerts.learning import NeverLearns
 from bedside_protocol.alerts.level import SPARSE, LossLevel
 from bedside_protocol.alerts.levels import AMBER, OK, RED, UNCHECKED, PointTest
 from bedside_protocol.alerts.median import RollingMedian
 from bedside_protocol.alerts.rules import LostLevel
-from hypothesis import given
-from hypothesis import strategies as st
 
 
 def series(notation: str) -> list[float]:

@@ -8,6 +8,7 @@ from math import exp, inf, nan
 
 import numpy as np
 import pytest
+
 from bedside_protocol.alerts import DEFAULT_RULES, Engine
 from bedside_protocol.records import (
     AlertAcknowledged,

@@ -7,6 +7,7 @@ from math import nan
 
 import numpy as np
 import pytest
+
 from bedside_protocol.alerts import DEFAULT_RULES, EXIT_CODES, Judgement, judge
 from bedside_protocol.records import Ended, LifecycleChanged, Metrics, Outcome, ProbeDeclared, Record, RunStarted, Snapshot, Tick
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import pytest
+
 from bedside_protocol.alerts import Engine
 from bedside_protocol.records import AlertChanged, ProbeDeclared, Record, Snapshot
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import fields, is_dataclass
 
 import pytest
+
 from bedside_protocol.alerts import DEFAULT_RULES, RUNBOOKS
 from bedside_protocol.alerts.alarm import Alarm
 from bedside_protocol.alerts.levels import AMBER, OK, RED

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from bedside_protocol.metrics import is_system, kind_of, unit_of, words_of
 
 

@@ -1,6 +1,7 @@
 """Pictures of every screen, made by the application itself: it runs headless over a scripted run and saves what it draws as SVG.
 
-`python -m bedside_tui.screenshot --out DIR`; with `--run FILE` over a recording, at its end. The same scenes are what the documentation shows and what a person inspects after a change.
+`python -m bedside_tui.screenshot --out DIR`; with `--run FILE` over a recording, at its end. The same scenes are what the documentation
+shows and what a person inspects after a change.
 """
 
 from __future__ import annotations

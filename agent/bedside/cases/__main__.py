@@ -12,9 +12,7 @@ from bedside.cases.case import CASES, Settings, case
 
 def _arguments() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m bedside.cases", description="Train a small model to watch.")
-    parser.add_argument(
-        "case", nargs="?", default=CASES[0].name, metavar="CASE", help=f"which one (default {CASES[0].name}; see --list)"
-    )
+    parser.add_argument("case", nargs="?", default=CASES[0].name, metavar="CASE", help=f"which one (default {CASES[0].name}; see --list)")
     parser.add_argument("--list", action="store_true", help="list the cases and leave")
     parser.add_argument("--steps", type=_at_least_one, metavar="N", help="how many steps (default: the case's own)")
     parser.add_argument("--seed", type=int, default=0, metavar="S", help="random seed (default 0)")

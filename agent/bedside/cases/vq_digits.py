@@ -3,7 +3,8 @@
 The healthy form keeps its codebook alive: codes follow the data by exponential averages, and every 100 steps those that died are put
 back among the data. The broken form is the same script until step 1,200, where it goes on with the settings of another paper: the codebook
 learns by gradient, with a learning rate of its own, the two coefficients of the quantizer are swapped, and the dead stay dead. Codes
-overshoot, lose their last vector and never get one again; encoder and decoder make do with those that are left, and the loss falls on.
+overshoot, lose their last vector and never get one again; encoder and decoder make do with those that are left, and the loss, which the
+switch lifts a little, stays where a healthy run's was a few hundred steps before.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ CODES = 512
 DIMENSIONS = 16
 WIDTH = 64
 BATCH = 64
-LEARNING_RATE = 5e-4
+LEARNING_RATE = 5e-5
 WARM_UP = 100
 
 DECAY = 0.99

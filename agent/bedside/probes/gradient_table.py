@@ -65,12 +65,8 @@ def summary(rows: Sequence[Row], unowned: Sequence[str]) -> Table:
         "none": [row.name for row in rows if row.norm is None],
         "zero": [row.name for row, value in zip(rows, values.norm, strict=True) if value == 0.0],
         "unowned": list(unowned),
-        "unchanged": [
-            row.name for row, stuck in zip(rows, (values.moved == 0.0) & (values.pushed > least_push), strict=True) if stuck
-        ],
-        "nonfinite": [
-            row.name for row, value in zip(rows, values.norm, strict=True) if row.norm is not None and not np.isfinite(value)
-        ],
+        "unchanged": [row.name for row, stuck in zip(rows, (values.moved == 0.0) & (values.pushed > least_push), strict=True) if stuck],
+        "nonfinite": [row.name for row, value in zip(rows, values.norm, strict=True) if row.norm is not None and not np.isfinite(value)],
     }
     scalars = {"norm": float(np.sqrt(np.sum(norm**2))), "tensors": float(len(rows)), **_ratios(ratio)}
     return Table(

@@ -124,9 +124,7 @@ class Gradients(Probe):
         A fused optimizer unscales inside its step, and carries the `GradScaler`'s factor as `grad_scale` until then.
         """
         self._norms.update(_gradient_norms([parameter for parameter in stepped if id(parameter) not in self._at_clip]))
-        self._norms.update(
-            {id(parameter): self._at_clip.pop(id(parameter)) for parameter in stepped if id(parameter) in self._at_clip}
-        )
+        self._norms.update({id(parameter): self._at_clip.pop(id(parameter)) for parameter in stepped if id(parameter) in self._at_clip})
         if grad_scale is not None:
             for key, norm in self._norms.items():
                 self._norms[key] = None if norm is None else norm / grad_scale.to(norm.device)

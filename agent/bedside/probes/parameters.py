@@ -33,9 +33,7 @@ def names(model: Module, optimizers: Sequence[Optimizer]) -> dict[int, str]:
 def unowned(model: Module, optimizers: Iterable[Optimizer]) -> list[str]:
     """Names of trainable parameters no optimizer updates: they stay what they were at initialisation."""
     updated = {id(parameter) for optimizer in optimizers for parameter in owned(optimizer)}
-    return [
-        _bare(name) for name, parameter in model.named_parameters() if parameter.requires_grad and id(parameter) not in updated
-    ]
+    return [_bare(name) for name, parameter in model.named_parameters() if parameter.requires_grad and id(parameter) not in updated]
 
 
 def layer(name: str) -> str:
