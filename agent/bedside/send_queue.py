@@ -20,8 +20,8 @@ from .tensors import MAX_NAME, label
 
 MAX_ROWS: Final = 16_384
 MAX_CELLS: Final = 1 << 17
-"""Values in waiting rows, counted as if all were as wide as the widest: some 8 MiB. With what is kept unacknowledged, the training
-grows by less than 16 MiB however long its hub is away."""
+"""Values in all waiting rows: some 8 MiB. With what is kept unacknowledged, the training grows by less than 16 MiB however long its
+hub is away."""
 MAX_SNAPSHOT_BYTES: Final = 6 << 20
 DRAIN: Final = 256
 """Rows taken at once: packing a larger backlog in one call held the interpreter lock for up to 29 ms, this for 0.4."""
@@ -47,8 +47,9 @@ class SendQueue:
         self._bad = bad
         self._names: set[str] = set()
         self._entries: deque[Entry] = deque()
-        self._rows = self._room = rows
-        self._widest = 1
+        self._room = rows
+        self._cells_in = 0  # values in rows put and not pushed out, counted by the training thread
+        self._cells_out = 0  # values in rows drained, counted by the uplink thread
         self._tickets = itertools.count(1)  # `next` on it is one atomic operation, also between threads
         self._reads = 0
         self._drained = 0
@@ -66,10 +67,8 @@ class SendQueue:
 
     def append_row(self, time: float, step: int, values: dict[str, float]) -> None:
         """One `log` call. The caller gives the dict away."""
-        if len(values) > self._widest:
-            self._widest = len(values)
-            self._room = max(1, min(self._rows, MAX_CELLS // self._widest))
-        if len(self._entries) >= self._room:
+        self._cells_in += len(values)
+        if len(self._entries) >= self._room or self._cells_in - self._cells_out > MAX_CELLS:
             self._push_out()
         self._entries.append((time, step, values))
         next(self._tickets)
@@ -89,12 +88,14 @@ class SendQueue:
 
     def _push_out(self) -> None:
         """Let the oldest go. `dropped` finds out by itself: they were appended, and neither drained nor waiting."""
-        while len(self._entries) >= self._room:
+        while self._entries and (len(self._entries) >= self._room or self._cells_in - self._cells_out > MAX_CELLS):
             try:
                 gone = self._entries.popleft()
             except IndexError:  # the uplink thread was quicker
                 return
-            if len(gone) == 2 and isinstance(gone[1], Snapshot):
+            if len(gone) == 3:
+                self._cells_in -= len(gone[2])
+            elif isinstance(gone[1], Snapshot):
                 self._snapshots_in -= _bytes_of(gone[1])
 
     def drain(self, limit: int = DRAIN) -> list[Record]:
@@ -109,6 +110,9 @@ class SendQueue:
             except IndexError:  # the training thread's overflow took the last one
                 break
         self._drained += len(taken)
+        self._cells_out += sum(len(entry[2]) for entry in taken if len(entry) == 3)
+        if not self._entries:
+            self._cells_out = self._cells_in  # threads that log at once may have counted one row for another: begin anew
         self._snapshots_out += sum(_bytes_of(entry[1]) for entry in taken if len(entry) == 2 and isinstance(entry[1], Snapshot))
         return self._records(taken)
 

@@ -213,3 +213,26 @@ def test_a_word_of_the_hubs_too_long_to_be_read_is_said_to_be_missing() -> None:
     assert isinstance(problem, Problem)
     assert problem.text.startswith("a Note could not be recorded: ")
     assert tick == Tick(5)
+
+
+def test_beyond_the_size_cap_values_are_left_out_and_counted_but_still_judged_and_acknowledged() -> None:
+    book = journal()
+    take(book, Record(0.0, RunStarted("id", "n", "p", 0.0), 0, 1), row(2, rows=3))
+    before = book.chunks()
+    book.words_only = True
+    assert take(book, row(3, rows=5), event(4), row(5, value=float("nan"))) == [True, True, True]
+    after = book.chunks()
+    data = log(before, after)
+    bodies = [record.body for chunk in chunks_of(data) for record in chunk.records]
+    assert sum(body.steps.size for body in bodies if isinstance(body, Metrics)) == 3
+    assert book.omitted == 6
+    assert any(isinstance(body, AlertChanged) and (body.rule, body.state) == ("nonfinite", "firing") for body in bodies)
+    assert after[-1][2][0] == 5
+
+
+def test_a_greeting_is_no_beginning() -> None:
+    book = journal()
+    book.skip_to(0, 0)
+    assert not book.has_begun
+    take(book, Record(0.0, RunStarted("id", "n", "p", 0.0), 0, 1))
+    assert book.has_begun

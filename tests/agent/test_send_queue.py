@@ -248,6 +248,14 @@ def test_a_row_of_nothing_is_nothing(bad: Any) -> None:
     assert everything(queue) == []
 
 
+def test_one_wide_row_pushes_out_no_narrow_ones(bad: Any) -> None:
+    queue = SendQueue(bad)
+    for step in range(1000):
+        queue.append_row(0.0, step, {"loss": 1.0})
+    queue.append_row(0.0, 1000, {f"metric-{number}": 1.0 for number in range(5000)})
+    assert (len(queue), queue.dropped) == (1001, 0)
+
+
 def test_wide_rows_leave_room_for_fewer_so_that_memory_stays_bounded(bad: Any) -> None:
     queue = SendQueue(bad)
     wide = {f"metric-{number}": 1.0 for number in range(1000)}

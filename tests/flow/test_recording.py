@@ -75,6 +75,28 @@ def test_two_runs_of_one_name_are_two_recordings(start: Callable[..., Any]) -> N
     assert len(logs) == 2
 
 
+def test_at_its_size_cap_a_recording_still_tells_how_the_run_ended(start: Callable[..., Any]) -> None:
+    training = start(
+        """
+        import random, time
+        import bedside, bedside.start
+        bedside.start.SIZE_CAP = 5_000
+        run = bedside.init(name="capped")
+        for number in run.steps(range(2000)):
+            run.log({"noise": random.random()})
+            time.sleep(0.002)
+        run.finish()
+        """
+    )
+    assert training.end(60) == 0
+    assert training.wait_lifecycle("finished").step == 2000
+    recorded = len(training.points("noise"))
+    lost = [body for body in training.bodies(Lost) if "size cap" in body.why]
+    assert 0 < recorded < 2000
+    assert recorded + sum(body.count for body in lost) >= 2000  # the vitals of the machine are left out too
+    assert training.place.log.stat().st_size < 60_000
+
+
 def test_a_decreasing_step_is_recorded_as_it_was_said(start: Callable[..., Any]) -> None:
     training = start(
         """

@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from bedside_protocol.alerts.engine import Engine
 from bedside_protocol.codec import CodecError, encode_record
-from bedside_protocol.records import HUB_RANK, AlertChanged, Body, Problem, Record, Unknown
+from bedside_protocol.records import HUB_RANK, AlertChanged, Body, Metrics, Problem, Record, Snapshot, Unknown
 from bedside_protocol.runlog import TARGET_CHUNK, merge_metrics, seal_chunk
 
 _SPLIT = 512
@@ -26,6 +26,9 @@ class Journal:
         self.engine = engine
         self.counters: dict[int, int] = {}
         self.step = 0
+        self.words_only = False
+        """Whether the recording has reached its size: metrics and snapshots are then left out and counted, everything else goes on."""
+        self.omitted = 0
         self._next_seq = 1
         self._own = 0
         self._sealed: dict[int, int] = {}
@@ -67,6 +70,10 @@ class Journal:
         self.counters[record.rank] = record.counter
         if isinstance(record.body, Unknown):
             return False
+        if self.words_only and isinstance(record.body, (Metrics, Snapshot)):
+            self.omitted += record.body.steps.size if isinstance(record.body, Metrics) else 1
+            self._pending += [Record(record.time, found, HUB_RANK) for found in self.engine.observe(record)]  # still judged
+            return True
         self._pending.append(record)
         self._pending_bytes += size
         return True
@@ -103,6 +110,7 @@ class Journal:
             part += group
             size += more
         if part:
+            self._sealed.update(self.counters)  # what was taken and left out has been dealt with too
             made.append(self._chunk(part))
         return made
 

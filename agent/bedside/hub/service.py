@@ -44,6 +44,10 @@ LEAVE_AFTER: Final = 1.2
 """Seconds after the end within which viewers fetch the rest."""
 SPEAK_WITHIN: Final = 5.0
 """Seconds the training may take to say its first word before the hub begins the log without it."""
+MARGIN: Final = 64 << 20
+"""Bytes over the size cap for what must still be said: alarms, commands, checkpoints, the ending."""
+OMISSION_EVERY: Final = 60.0
+"""Seconds between two records of what the size cap left out."""
 _ROUND: Final = 50
 _LOOK: Final = 0.2
 _MAX_WAITING: Final = 64
@@ -60,7 +64,7 @@ class Hub:
         self._journal = Journal(Engine())
         self._status = RunStatus()
         self._desk = Desk(plan.run)
-        self._recorder = Recorder(self._directory / LOG_NAME, self._recovered(), self._journal.counters, plan.size_cap)
+        self._recorder = Recorder(self._directory / LOG_NAME, self._recovered(), self._journal.counters, plan.size_cap + MARGIN)
         self._process = WatchedProcess(plan.pid, plan.pid_start, forced_way(dict(os.environ)))
         self._memory = MemoryKiller(plan.pid)
         self._gate = Gate(plan.keys, Path(plan.runtime))
@@ -70,6 +74,7 @@ class Hub:
         self._process_state = self._process.state()
         self._chunks = 0
         self._lost_said = 0
+        self._omission_due = 0.0
         self._refused = 0
         self._started = self._heard = time.monotonic()
         self._exited_at = self._over_at = float("inf")
@@ -104,7 +109,7 @@ class Hub:
                 self._look(now)
             if now >= next_tick:
                 next_tick = now + 1.0
-                self._tick()
+                self._tick(now)
             self._command(now)
             if now >= next_flush or self._journal.is_full or (self._status.goodbye and self._over_at == float("inf")):
                 next_flush = now + FLUSH_EVERY
@@ -221,7 +226,7 @@ class Hub:
             silent_for=now - self._heard,
         )
 
-    def _tick(self) -> None:
+    def _tick(self, now: float) -> None:
         if self._over_at == float("inf"):
             self._say(Tick(max(self._journal.step, self._status.step)))
         if self._refused:
@@ -231,6 +236,11 @@ class Hub:
         if written.lost > self._lost_said and not written.trouble:
             self._say(Lost(written.lost - self._lost_said, "the recording could not be written for a while"))
             self._lost_said = written.lost
+        self._journal.words_only = written.end >= self._plan.size_cap
+        if self._journal.omitted and (now >= self._omission_due or self._over_at < float("inf")):
+            self._omission_due = now + OMISSION_EVERY
+            self._say(Lost(self._journal.omitted, f"the recording has reached its size cap of {self._plan.size_cap / 1e9:.1f} GB"))
+            self._journal.omitted = 0
 
     def _command(self, now: float) -> None:
         for body in self._desk.expired(now):
