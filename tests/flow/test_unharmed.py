@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 
 from bedside_protocol.records import Problem, Snapshot
+from bedside_tui.sources.live import LiveSource
 
 WEIGHTS = """
 import hashlib, sys, torch, bedside
@@ -223,20 +225,32 @@ def test_warnings_as_errors_do_not_reach_the_training(start: Callable[..., Any])
     assert training.end() == 0
 
 
-def test_a_hub_that_cannot_write_counts_what_is_lost_and_training_goes_on(start: Callable[..., Any]) -> None:
+def test_a_hub_that_cannot_write_tells_its_viewers_keeps_what_it_has_and_training_goes_on(start: Callable[..., Any]) -> None:
     training = start(
         """
         import bedside, resource, sys, time
         resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
         run = bedside.init(name="full")
-        for number in run.steps(range(300)):
+        number = 0
+        running, number = True, 0
+        while running:
             run.log({"loss": number * 1.234567})
-            time.sleep(0.01)
+            number += 1
+            time.sleep(0.005)
+            running = run.step()
         run.finish()
         print("done", flush=True)
         """,
     )
+    training.wait_points("loss", 5)
+    told = threading.Event()
+    source = LiveSource(training.place)
+    source.start(lambda update: told.set() if "cannot be written" in update.status.detail else None)
+    assert told.wait(30)
+    assert source.control is not None
+    source.control.send("stop", {})  # the log cannot tell what becomes of it; the script can
     assert training.hear() == "done"
+    source.close()
     assert training.end() == 0
     training.wait_hub_gone()
     assert 0 < training.place.log.stat().st_size <= 4096
