@@ -45,7 +45,8 @@ def start_run(*, project: str, name: str, config: Any, directory: str | os.PathL
         return no_run()
     see_off(run)
     if not quiet:
-        word = run.id if directory is None else shlex.quote(run.directory)  # an id is looked for where runs are kept
+        kept = Path(run.directory).parent == run_root(os.environ, _state_directory()).absolute()  # where an id is looked for
+        word = run.id if kept else shlex.quote(run.directory)
         say(f"recording {run.name} in {run.directory} · watch it with: bedside attach {word}")
     return run
 

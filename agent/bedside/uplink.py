@@ -68,7 +68,8 @@ class Uplink:
         self._lost_said = 0
         self._heard = time.monotonic()
         self._progress = self._heard
-        self._began = self._heard
+        self._began = self._spawned = self._heard
+        self._broken = False
         self._welcomed = False
         self._met = False
         self._patience = DRAIN_DEADLINE
@@ -108,23 +109,28 @@ class Uplink:
     def _serve(self) -> None:
         context = zmq.Context()
         socket = self._connected(context)
+        watch = socket.get_monitor_socket(zmq.EVENT_DISCONNECTED, addr=f"inproc://bedside-{id(self)}")
+        poller = zmq.Poller()
+        poller.register(socket, zmq.POLLIN)
+        poller.register(watch, zmq.POLLIN)
         next_beat = next_second = 0.0
         deadline = float("inf")
         try:
             while True:
                 if self._closing.is_set() and deadline == float("inf"):
                     deadline = time.monotonic() + self._patience
-                socket.poll(int((0.005 if deadline < float("inf") else WAKE) * 1000))
+                poller.poll(int((0.005 if deadline < float("inf") else WAKE) * 1000))
+                self._notice(watch)
                 self._hear(socket)
                 now = time.monotonic()
+                self._revive(now)
                 if now >= next_second and deadline == float("inf"):
                     next_second = now + 1.0
                     self._vitals()
                     self._say_problems()
-                    self._revive(now)
                 self._pack()
                 if now >= next_beat:
-                    next_beat = now + (BEAT if self._met else WAKE)
+                    next_beat = now + (BEAT if self._welcomed else WAKE)
                     self._send(socket, self._greeting(now))
                 if self._unacked and now - self._progress > RESEND_AFTER:
                     self._progress = now
@@ -133,6 +139,7 @@ class Uplink:
                 if now >= deadline or (deadline < float("inf") and not self._unacked and not len(self._queue)):
                     return
         finally:
+            socket.disable_monitor()
             socket.close(linger=0)
             context.destroy(linger=0)
 
@@ -146,9 +153,19 @@ class Uplink:
         socket.setsockopt(zmq.LINGER, 0)
         socket.setsockopt(zmq.SNDHWM, 64)
         socket.setsockopt(zmq.RECONNECT_IVL, 50)
-        socket.setsockopt(zmq.RECONNECT_IVL_MAX, 1000)
+        socket.setsockopt(zmq.RECONNECT_IVL_MAX, 200)
         socket.connect(endpoint(Path(self._spawner.plan.runtime)))
         return socket
+
+    def _notice(self, watch: zmq.Socket[bytes]) -> None:
+        """A connection that broke is told at once; silence takes a second longer."""
+        while True:
+            try:
+                watch.recv_multipart(zmq.NOBLOCK)
+            except zmq.Again:
+                return
+            self._welcomed = False
+            self._broken = True
 
     def _hear(self, socket: zmq.Socket[bytes]) -> None:
         while True:
@@ -247,8 +264,10 @@ class Uplink:
 
     def _revive(self, now: float) -> None:
         """Start the hub again where the old one is gone. A stopped one still holds its lock, and is waited for."""
-        if now - self._heard < LOST_AFTER or self._given_up or not self._spawner.hub_is_gone():
+        silent = now - self._heard > LOST_AFTER and now - self._spawned > HUB_STARTS_WITHIN
+        if not (self._broken or silent) or self._given_up or not self._spawner.hub_is_gone():
             return
+        self._broken, self._spawned = False, now
         if not self._spawner.may_start(now):
             self._given_up = True
             self._problems("the hub died too often: this run goes on unmonitored")
