@@ -12,6 +12,8 @@ from typing import Final, Literal
 
 from .records import Ended, Lifecycle
 
+OVER: Final[frozenset[Lifecycle]] = frozenset({"finished", "stopped", "failed", "killed", "died", "lost"})
+"""States after which nothing more comes."""
 SILENT_AFTER: Final = 3.0
 """Seconds without the agent's heartbeat (it beats every 0.5 s) after which its thread is held up: a C call that keeps the GIL."""
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import ClassVar
 
+from bedside_protocol.lifecycle import OVER
 from bedside_protocol.records import Scalar, Verb
 from bedside_tui.asking import pause_or_resume
 from bedside_tui.draw import number
@@ -21,7 +22,6 @@ from bedside_tui.screens.log import LogScreen
 from bedside_tui.screens.probes import CodebookScreen, ModelScreen, SamplesScreen
 from bedside_tui.screens.runs import RunsScreen
 from bedside_tui.screens.vitals import VitalsScreen
-from bedside_tui.store.lifecycle import OVER
 from bedside_tui.store.view import AlertView, View
 from bedside_tui.theme import PALETTES
 from bedside_tui.viewer import Viewer

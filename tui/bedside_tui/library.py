@@ -16,10 +16,11 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from bedside_protocol.alerts.judge import EXIT_CODES, Verdict, recorded_verdict
+from bedside_protocol.lifecycle import OVER
 from bedside_protocol.records import AlertChanged, Ended, Lifecycle, Metrics, Record, RunStarted, Snapshot, Tick
 from bedside_protocol.runlog import NewerFormat, read_records
 from bedside_protocol.sanitise import text as safe
-from bedside_tui.liveness import OVER, LastWord
+from bedside_tui.liveness import LastWord
 from bedside_tui.places import RunPlace, Unreadable, runs_in
 
 CACHE_NAME: Final = ".library.json"

@@ -13,10 +13,10 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
+from bedside_protocol.lifecycle import OVER
 from bedside_protocol.places import LOCK_NAME
 from bedside_protocol.records import Ended, Lifecycle, LifecycleChanged, Outcome, Record, RunStarted
 
-OVER: Final[frozenset[Lifecycle]] = frozenset({"finished", "stopped", "failed", "killed", "died", "lost"})
 HUB_RETURNS_WITHIN: Final = 10.0
 """Seconds a living training may be without a hub before a reader mentions it: it starts a new one within two or three."""
 SILENT_AFTER: Final = 60.0

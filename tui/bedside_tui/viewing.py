@@ -9,12 +9,12 @@ from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Mapping, Sequence
 
+from bedside_protocol.lifecycle import OVER
 from bedside_protocol.records import Scalar, Verb
 from bedside_tui.asking import Asking, Verdict
 from bedside_tui.clock import ReplayClock
 from bedside_tui.draw import number
 from bedside_tui.sources.source import Inbox, Source, SourceStatus, Update
-from bedside_tui.store.lifecycle import OVER
 from bedside_tui.store.store import Store
 from bedside_tui.store.view import Mark, View
 from bedside_tui.theme import Tone

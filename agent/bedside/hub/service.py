@@ -20,7 +20,7 @@ from bedside.runtime import remove_runtime, write_keys
 from bedside.spawn import HubPlan
 from bedside_protocol.alerts.engine import Engine
 from bedside_protocol.codec import CodecError, decode_message, decode_place, decode_record, encode_message
-from bedside_protocol.lifecycle import Signals, verdict
+from bedside_protocol.lifecycle import OVER, Signals, verdict
 from bedside_protocol.messages import VERSION, Ack, Ask, Batch, Beat, Bytes, Hello, Message, Read, Refusal, Welcome
 from bedside_protocol.places import LOCK_NAME, LOG_NAME
 from bedside_protocol.records import AlertChanged, Body, CommandChanged, LifecycleChanged, Lost, Problem, Record, Tick
@@ -51,7 +51,6 @@ OMISSION_EVERY: Final = 60.0
 _ROUND: Final = 50
 _LOOK: Final = 0.2
 _MAX_WAITING: Final = 64
-_OVER: Final = frozenset({"finished", "stopped", "failed", "killed", "died"})
 
 
 class Hub:
@@ -189,7 +188,7 @@ class Hub:
                 while len(self._reads) > _MAX_WAITING:
                     self._reads.pop(next(iter(self._reads)))
             case Ask() as ask:
-                answer, said = self._desk.ask(ask, role, now, self._journal.step, self._status.lifecycle in _OVER)
+                answer, said = self._desk.ask(ask, role, now, self._journal.step, self._status.lifecycle in OVER)
                 for body in said:
                     self._say(body)
                 self._send(peer, answer)
@@ -206,11 +205,11 @@ class Hub:
         state, reason = verdict(self._signals(now))
         settled = state != "died" or now - self._exited_at > STATUS_WAIT
         if settled and (state, reason) != (self._status.lifecycle, self._status.reason):
-            if state in _OVER:
+            if state in OVER:
                 for body in self._desk.close():
                     self._say(body)
             self._say(LifecycleChanged(state, reason, max(self._journal.step, self._status.step)))
-        if self._status.lifecycle in _OVER:
+        if self._status.lifecycle in OVER:
             self._over_at = min(self._over_at, now)
 
     def _signals(self, now: float) -> Signals:

@@ -16,6 +16,7 @@ from bedside_protocol.alerts.ledger import Ledger
 from bedside_protocol.alerts.rules import NoStep, OnProbe, OnRun, Rule
 from bedside_protocol.alerts.sight import Sight
 from bedside_protocol.alerts.stall import Source, Stall
+from bedside_protocol.lifecycle import OVER
 from bedside_protocol.records import (
     AlertAcknowledged,
     AlertChanged,
@@ -32,7 +33,6 @@ from bedside_protocol.records import (
 )
 
 _HELD = frozenset({"paused", "suspended"})
-_OVER = frozenset({"finished", "stopped", "failed", "killed", "died", "lost"})
 _RUN = "run"
 """The target of rules about the run itself."""
 
@@ -150,7 +150,7 @@ class Engine:
         self._excuse(self._reason(), record.time, body.step)
 
     def _lifecycle_changed(self, record: Record, body: LifecycleChanged) -> None:
-        if body.state in _OVER:
+        if body.state in OVER:
             self._over(record.time, body.step)
             return
         self._held = body.state if body.state in _HELD else ""

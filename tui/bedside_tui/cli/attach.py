@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import argparse
 
+from bedside_protocol.lifecycle import OVER
 from bedside_protocol.records import Lifecycle
 from bedside_protocol.sanitise import text as safe
 from bedside_tui.cli.options import add_look, add_read_only, add_run, chosen_run, word_for
 from bedside_tui.cli.terminal import has_terminal, show
 from bedside_tui.cli.text import status_text
 from bedside_tui.library import Library, summarise
-from bedside_tui.liveness import OVER
 from bedside_tui.places import RunPlace, roots
 
 

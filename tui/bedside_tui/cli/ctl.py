@@ -10,12 +10,12 @@ import time
 from collections.abc import Iterator
 
 from bedside_protocol.commands import is_over
+from bedside_protocol.lifecycle import OVER
 from bedside_protocol.records import CommandChanged, Scalar, Verb
 from bedside_protocol.sanitise import text as safe
 from bedside_tui.cli import Failure
 from bedside_tui.cli.options import add_json, add_run, chosen_run, word_for
 from bedside_tui.library import summarise
-from bedside_tui.liveness import OVER
 from bedside_tui.places import door_of
 from bedside_tui.sources.live import LiveSource
 from bedside_tui.sources.source import Update

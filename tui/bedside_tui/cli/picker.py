@@ -6,11 +6,11 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from bedside_protocol.lifecycle import OVER
 from bedside_protocol.places import LOG_NAME
 from bedside_tui.cli.text import loss_of
 from bedside_tui.draw import number
 from bedside_tui.library import Library, RunSummary
-from bedside_tui.liveness import OVER
 from bedside_tui.places import RunPlace
 from bedside_tui.screens.runs import RunRow
 from bedside_tui.sources.live import LiveSource

@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 from typing import Final
 
+from bedside_protocol.lifecycle import OVER
 from bedside_protocol.places import HUB_LOG_NAME, LOCK_NAME, LOG_NAME, NOTES_NAME
 from bedside_protocol.sanitise import text as safe
 from bedside_tui.cli import Failure
@@ -19,7 +20,7 @@ from bedside_tui.cli.options import add_run, chosen_run, word_for
 from bedside_tui.draw import number
 from bedside_tui.launch import OUTPUT_NAME
 from bedside_tui.library import summarise
-from bedside_tui.liveness import OVER, writer_lives
+from bedside_tui.liveness import writer_lives
 from bedside_tui.places import RunPlace, Unreadable
 
 CHECKPOINTS: Final = "checkpoints"

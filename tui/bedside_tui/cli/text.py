@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
+from bedside_protocol.lifecycle import OVER
 from bedside_protocol.sanitise import text as safe
 from bedside_tui.draw import number
 from bedside_tui.library import RunSummary
-from bedside_tui.liveness import OVER
 
 HEALTH: Final = {"red": "✖ red", "amber": "▲ amber", "ok": "● ok", "unknown": "unknown"}
 

@@ -17,10 +17,11 @@ from typing import Final
 import zmq
 
 from bedside_protocol.codec import CodecError, decode_message, encode_message
+from bedside_protocol.lifecycle import OVER
 from bedside_protocol.messages import Answer, Ask, Bytes, Read, Refusal
 from bedside_protocol.records import CommandChanged, Record, Scalar, Verb
 from bedside_protocol.runlog import Decoder, NewerFormat
-from bedside_tui.liveness import OVER, LastWord
+from bedside_tui.liveness import LastWord
 from bedside_tui.places import Door, RunPlace, door_of
 from bedside_tui.sources.replay import Follower, cannot_read, last_records, records_of
 from bedside_tui.sources.source import SourceState, SourceStatus, Update

@@ -9,9 +9,10 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
+from bedside_protocol.lifecycle import OVER
 from bedside_protocol.records import LifecycleChanged, Lost, Record
 from bedside_protocol.runlog import Chunk, Damage, Decoder, NewerFormat
-from bedside_tui.liveness import OVER, LastWord
+from bedside_tui.liveness import LastWord
 from bedside_tui.sources.source import SourceState, SourceStatus, Update
 
 _PIECE: Final = 256 << 10

@@ -8,12 +8,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from bedside_protocol.lifecycle import OVER
 from bedside_protocol.records import Ended, Lifecycle, LifecycleChanged, RunStarted
 from bedside_tui.draw import number
 from bedside_tui.store.ledger import Ledger, Moment
 from bedside_tui.store.view import Badge, Mark
-
-OVER: frozenset[Lifecycle] = frozenset({"finished", "stopped", "failed", "killed", "died", "lost"})
 
 _OUTCOMES: Mapping[str, Lifecycle] = {"finished": "finished", "stopped": "stopped", "failed": "failed"}
 _GLYPHS: Mapping[Lifecycle, tuple[str, Badge]] = {
