@@ -7,7 +7,7 @@ CASE ?=
 PIP := $(BIN)/python -m pip install --disable-pip-version-check --no-warn-script-location
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test lint types contracts unit bench pictures clean
+.PHONY: demo test lint types contracts unit bench bench-curves pictures clean
 
 demo: $(STAMP) ## start a real training and watch it (CASE=codebook-collapse for a sick one)
 	@$(BIN)/bedside demo $(CASE)
@@ -30,6 +30,9 @@ unit: $(STAMP)
 bench: $(STAMP) ## what a log call costs, beside a bare append and others
 	$(BIN)/python tests/bench/bench_log.py
 	$(BIN)/python tests/bench/bench_verdict.py
+
+bench-curves: $(STAMP) ## what the loss rules say of a folder of labelled training curves: CORPUS=DIR
+	$(BIN)/python tests/bench/bench_curves.py
 
 pictures: $(STAMP) ## the screens as SVG, made by the application itself
 	$(BIN)/python -m bedside_tui.screenshot --out pictures

@@ -206,6 +206,7 @@ class Hub:
         settled = state != "died" or now - self._exited_at > STATUS_WAIT
         if settled and (state, reason) != (self._status.lifecycle, self._status.reason):
             if state in OVER:
+                self._say_losses(now, last=True)
                 for body in self._desk.close():
                     self._say(body)
             self._say(LifecycleChanged(state, reason, max(self._journal.step, self._status.step)))
@@ -231,12 +232,16 @@ class Hub:
         if self._refused:
             self._say(Problem("messages this hub does not understand", self._refused, "hub"))
             self._refused = 0
+        self._journal.words_only = self._recorder.written.end >= self._plan.size_cap
+        self._say_losses(now)
+
+    def _say_losses(self, now: float, last: bool = False) -> None:
+        """What could not be recorded, and what the size cap left out; the latter once in a while, and at the `last`."""
         written = self._recorder.written
         if written.lost > self._lost_said and not written.trouble:
             self._say(Lost(written.lost - self._lost_said, "the recording could not be written for a while"))
             self._lost_said = written.lost
-        self._journal.words_only = written.end >= self._plan.size_cap
-        if self._journal.omitted and (now >= self._omission_due or self._over_at < float("inf")):
+        if self._journal.omitted and (last or now >= self._omission_due):
             self._omission_due = now + OMISSION_EVERY
             self._say(Lost(self._journal.omitted, f"the recording has reached its size cap of {self._plan.size_cap / 1e9:.1f} GB"))
             self._journal.omitted = 0
