@@ -1,7 +1,7 @@
 """What the loss rules say of public training curves: verdicts by label, and points judged a second.
 
-`CORPUS=DIR python tests/bench/bench_curves.py`, where DIR holds `labels.json` and one `.npz` a run with `loss` (n,) and `step0`. The curves are
-no part of this project.
+`CORPUS=DIR python tests/bench/bench_curves.py`, where DIR holds `labels.json` and one `.npz` a run with `loss` (n,) and `step0`. The
+curves are no part of this project.
 """
 
 from __future__ import annotations
