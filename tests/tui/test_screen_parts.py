@@ -95,6 +95,13 @@ def test_how_a_run_ended_is_said_with_its_reason() -> None:
     assert "✖ failed KeyError: 'x'" in shown(status_line(frame_of(STARTED, LifecycleChanged("failed", "KeyError: 'x'")), 80))
 
 
+def test_a_long_reason_leaves_the_name_of_the_run_in_its_place() -> None:
+    reason = "RuntimeError: mat1 and mat2 shapes cannot be multiplied (64x1024 and 512x10)"
+    row = shown(status_line(frame_of(STARTED, LifecycleChanged("failed", reason)), 80))
+    assert row.startswith(" tokenizer/digits-1  ✖ failed RuntimeError: mat1")
+    assert len(row) <= 80
+
+
 @pytest.mark.parametrize(
     ("asked", "text"),
     [

@@ -16,7 +16,7 @@ from bedside_tui.draw import number
 from bedside_tui.store.view import AlertView, View
 from bedside_tui.theme import Tone
 from bedside_tui.widgets.frame import Asked, Frame
-from bedside_tui.widgets.lines import Line, Span, ends, fit, line, width_of
+from bedside_tui.widgets.lines import Line, Span, cut_text, ends, fit, line, width_of
 
 LIFECYCLE: dict[Lifecycle, tuple[str, Tone]] = {
     "starting": ("◌", "quiet"),
@@ -84,7 +84,7 @@ def _fitted(pieces: Sequence[_Piece], width: int) -> Line:
 def status_line(frame: Frame, width: int) -> Line:
     """Alive, doing, safe."""
     view = frame.view
-    pieces = [_Piece(1, line((run_name(view), "strong"))), _Piece(0, _state(frame))]
+    pieces = [_Piece(1, line((run_name(view), "strong"))), _Piece(0, _state(frame, width))]
     if _nothing_written(view):
         return _fitted(pieces, width)
     if frame.asked is not None:
@@ -100,21 +100,22 @@ def status_line(frame: Frame, width: int) -> Line:
     return _fitted(pieces, width)
 
 
-def _state(frame: Frame) -> Line:
+def _state(frame: Frame, width: int) -> Line:
+    room = max(14, width // 3)  # for the reason: the run's name keeps its place beside it, and the log tells the rest
     view, source = frame.view, frame.source
     if not source.complete:
         return line((f"◌ reading {max(0, min(100, round(100 * source.progress)))} %", "accent"))
     if source.state == "connecting":
         return line((f"◌ {source.detail or 'connecting'}", "quiet"))
     if source.state == "unreachable" and view.lifecycle in ALIVE:
-        return line((f"▲ unreachable{f' {source.detail}' if source.detail else ''}", "amber"))
+        return line((f"▲ unreachable{f' {cut_text(source.detail, room)}' if source.detail else ''}", "amber"))
     if _nothing_written(view):
         return line(("◌ nothing written yet: the run has not begun", "quiet"))
     glyph, tone = LIFECYCLE[view.lifecycle]
     reason = "" if view.lifecycle in ("running", "starting", "paused", "finished") else view.reason
     if view.lifecycle == "killed":
         reason = f"({reason})" if reason else ""
-    return line((f"{glyph} {view.lifecycle}{f' {reason[:60]}' if reason else ''}", tone))
+    return line((f"{glyph} {view.lifecycle}{f' {cut_text(reason, room)}' if reason else ''}", tone))
 
 
 def _nothing_written(view: View) -> bool:
