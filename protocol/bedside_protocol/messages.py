@@ -95,7 +95,11 @@ class Ask:
     who: str
     arguments: Mapping[str, Scalar] = field(default_factory=dict)
     expires_in: float = 30.0
-    """Seconds from its arrival until the training must have accepted it."""
+    """Seconds until the training must have accepted it: from the asking where the hub can tell when that was, else from its arrival."""
+    boot: str = ""
+    asked: float = 0.0
+    """The asker's monotonic clock at the key press, and the boot of the machine it belongs to. A hub of the same boot reads the same clock,
+    so a command that lay in the buffers of a stopped hub is old when it wakes; to a hub elsewhere this says nothing."""
 
 
 # --- hub → viewer

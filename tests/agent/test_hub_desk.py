@@ -85,6 +85,23 @@ def test_what_is_not_accepted_in_its_time_expires_and_says_after_how_long(asked:
     assert desk.due(1000.0) == []
 
 
+def test_a_command_that_lay_too_long_before_the_hub_saw_it_expires_without_being_handed_over() -> None:
+    desk = Desk(RUN)
+    desk.ask(ask(), "operator", 100.0, 5, is_over=False, age=EXPIRES_IN + 1)
+    (gone,) = desk.expired(100.0)
+    assert isinstance(gone, CommandChanged)
+    assert gone.state == "expired"
+    assert desk.due(100.0) == []
+
+
+@pytest.mark.parametrize("age", [-5.0, math.nan])
+def test_an_age_that_makes_no_sense_is_none(age: float) -> None:
+    desk = Desk(RUN)
+    desk.ask(ask(), "operator", 100.0, 5, is_over=False, age=age)
+    assert desk.expired(100.0 + EXPIRES_IN - 0.01) == []
+    assert len(desk.expired(100.0 + EXPIRES_IN)) == 1
+
+
 def test_a_run_that_is_over_refuses_and_that_is_recorded() -> None:
     answer, said = Desk(RUN).ask(ask("stop"), "operator", 0.0, 5, is_over=True)
     assert answer == Answer("c1", False, OVER)

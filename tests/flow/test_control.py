@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from bedside_protocol.records import CheckpointSaved, Ended, Event, LifecycleChanged, Note
+from bedside_protocol.records import CheckpointSaved, CommandChanged, Ended, Event, LifecycleChanged, Note
+from bedside_tui.sources.live import LiveSource
 
 LOOP = """
 import bedside, json, time
@@ -162,3 +165,22 @@ def test_a_note_is_in_the_log_with_its_author(start: Callable[..., Any]) -> None
     assert training.ask("note", {"text": "looks odd", "step": 7})[-1].state == "applied"
     note = training.wait_for(lambda body: isinstance(body, Note)).body
     assert (note.text, note.step) == ("looks odd", 7)
+
+
+def test_a_command_that_lay_in_a_stopped_hub_for_too_long_is_expired_when_it_wakes(start: Callable[..., Any]) -> None:
+    training = start(LOOP)
+    training.wait_lifecycle("running")
+    source = LiveSource(training.place)
+    connected = threading.Event()
+    source.start(lambda update: connected.set())
+    assert connected.wait(20)
+    os.kill(training.hub_pid(), signal.SIGSTOP)
+    assert source.control is not None
+    source.control.outbox.put(("c0ffee", "pause", {}, time.monotonic() - 60.0))  # a minute passes
+    os.kill(training.hub_pid(), signal.SIGCONT)
+    gone = training.wait_for(lambda body: isinstance(body, CommandChanged) and (body.id, body.state) == ("c0ffee", "expired"))
+    source.close()
+    reached = training.points("loss")[-1][0]
+    training.wait_points("loss", reached + 10)
+    assert "accepted" not in states([body for body in training.bodies(CommandChanged) if body.id == "c0ffee"])
+    assert "did not answer" in gone.body.detail

@@ -82,12 +82,19 @@ def writer_lives(directory: Path) -> bool:
     return False
 
 
+def boot_id() -> str:
+    """Names this boot of this machine, empty where the system does not say."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except OSError:
+        return ""
+
+
 def training_lives(run: RunStarted) -> bool:
     """Whether the very process that began this run is there still; False where this system cannot tell."""
     try:
-        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
         fields = Path(f"/proc/{run.pid}/stat").read_text(errors="replace").rpartition(")")[2].split()
         state, start = fields[0], int(fields[19])
     except (OSError, IndexError, ValueError):
         return False
-    return run.pid > 0 and (boot, start) == (run.boot_id, run.pid_start) and state not in "ZX"
+    return run.pid > 0 and (boot_id(), start) == (run.boot_id, run.pid_start) and state not in "ZX"

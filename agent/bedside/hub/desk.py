@@ -40,8 +40,8 @@ class Desk:
     def __repr__(self) -> str:
         return f"<Desk {len(self._known)} commands known, {len(self._waiting)} not accepted>"
 
-    def ask(self, ask: Ask, role: Role, now: float, step: int, is_over: bool) -> tuple[Answer, list[Body]]:
-        """The answer to the asker, and what goes into the log."""
+    def ask(self, ask: Ask, role: Role, now: float, step: int, is_over: bool, age: float = 0.0) -> tuple[Answer, list[Body]]:
+        """The answer to the asker, and what goes into the log. `age`: seconds since the asking, as far as they are known."""
         if role != "operator":
             return Answer(ask.id, False, "this key may look, not command"), []
         if ask.run != self._run:
@@ -59,7 +59,7 @@ class Desk:
         if is_over:
             return Answer(ask.id, False, OVER), [requested, CommandChanged(ask.id, ask.verb, "refused", who, OVER)]
         lifetime = min(max(1.0, ask.expires_in), 10 * EXPIRES_IN)  # in this order, not-a-number is 1
-        self._waiting[ask.id] = _Waiting(Order(ask.id, ask.verb, who, arguments), lifetime, now + lifetime, 0.0)
+        self._waiting[ask.id] = _Waiting(Order(ask.id, ask.verb, who, arguments), lifetime, now + lifetime - max(0.0, age), 0.0)
         return Answer(ask.id, True), [requested]
 
     def restore(self, command: CommandChanged, now: float) -> None:

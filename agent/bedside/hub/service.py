@@ -16,6 +16,7 @@ from typing import Final
 
 import zmq
 
+from bedside.origin import boot_id
 from bedside.runtime import remove_runtime, write_keys
 from bedside.spawn import HubPlan
 from bedside_protocol.alerts.engine import Engine
@@ -63,6 +64,7 @@ class Hub:
         self._journal = Journal(Engine())
         self._status = RunStatus()
         self._desk = Desk(plan.run)
+        self._boot = boot_id()
         self._recorder = Recorder(self._directory / LOG_NAME, self._recovered(), self._journal.counters, plan.size_cap + MARGIN)
         self._process = WatchedProcess(plan.pid, plan.pid_start, forced_way(dict(os.environ)))
         self._memory = MemoryKiller(plan.pid)
@@ -188,7 +190,8 @@ class Hub:
                 while len(self._reads) > _MAX_WAITING:
                     self._reads.pop(next(iter(self._reads)))
             case Ask() as ask:
-                answer, said = self._desk.ask(ask, role, now, self._journal.step, self._status.lifecycle in OVER)
+                age = now - ask.asked if ask.boot and ask.boot == self._boot else 0.0
+                answer, said = self._desk.ask(ask, role, now, self._journal.step, self._status.lifecycle in OVER, age)
                 for body in said:
                     self._say(body)
                 self._send(peer, answer)

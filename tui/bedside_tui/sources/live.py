@@ -17,11 +17,12 @@ from typing import Final
 import zmq
 
 from bedside_protocol.codec import CodecError, decode_message, encode_message
+from bedside_protocol.commands import EXPIRES_IN
 from bedside_protocol.lifecycle import OVER
 from bedside_protocol.messages import Answer, Ask, Bytes, Read, Refusal
 from bedside_protocol.records import CommandChanged, Record, Scalar, Verb
 from bedside_protocol.runlog import Decoder, NewerFormat
-from bedside_tui.liveness import LastWord
+from bedside_tui.liveness import LastWord, boot_id
 from bedside_tui.places import Door, RunPlace, door_of
 from bedside_tui.sources.replay import Follower, cannot_read, last_records, records_of
 from bedside_tui.sources.source import SourceState, SourceStatus, Update
@@ -40,12 +41,12 @@ class LiveControl:
     """Commands on their way up; the source's thread sends them."""
 
     def __init__(self) -> None:
-        self.outbox: queue.SimpleQueue[tuple[str, Verb, dict[str, Scalar]]] = queue.SimpleQueue()
+        self.outbox: queue.SimpleQueue[tuple[str, Verb, dict[str, Scalar], float]] = queue.SimpleQueue()
 
     def send(self, verb: Verb, arguments: Mapping[str, Scalar]) -> str:
         """Ask for `verb`; the id under which the log will speak of it."""
         name = secrets.token_hex(6)
-        self.outbox.put((name, verb, dict(arguments)))
+        self.outbox.put((name, verb, dict(arguments), time.monotonic()))
         return name
 
 
@@ -54,6 +55,7 @@ class LiveSource:
 
     def __init__(self, place: RunPlace, *, read_only: bool = False, start: int = 0) -> None:
         self._place = place
+        self._boot = boot_id()
         self._read_only = read_only
         self._control = None if read_only else LiveControl()
         self._decoder = Decoder(start)
@@ -183,8 +185,8 @@ class LiveSource:
 
     def _send_commands(self, socket: zmq.Socket[bytes], deliver: Callable[[Update], None]) -> None:
         while self._control is not None and not self._control.outbox.empty():
-            name, verb, arguments = self._control.outbox.get()
-            if _sent(socket, encode_message(Ask(self._place.id, name, verb, whoami(), arguments))):
+            name, verb, arguments, asked = self._control.outbox.get()
+            if _sent(socket, encode_message(Ask(self._place.id, name, verb, whoami(), arguments, EXPIRES_IN, self._boot, asked))):
                 self._asked[name] = verb
             else:
                 deliver(Update((self._said_no(name, UNREACHABLE, verb),), SourceStatus("unreachable")))
@@ -192,7 +194,7 @@ class LiveSource:
     def _refuse_commands(self, deliver: Callable[[Update], None], why: str, state: SourceState) -> None:
         """Nothing is kept for later: a command that arrives minutes after the key was pressed is a danger."""
         while self._control is not None and not self._control.outbox.empty():
-            name, verb, _ = self._control.outbox.get()
+            name, verb, _, _ = self._control.outbox.get()
             deliver(Update((self._said_no(name, why, verb),), SourceStatus(state)))
 
     def _said_no(self, name: str, why: str, verb: Verb) -> Record:
