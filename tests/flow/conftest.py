@@ -138,6 +138,9 @@ class Training:
     def wait_points(self, name: str, count: int, seconds: float = 20.0) -> None:
         until(lambda: True if len(self.points(name)) > count else None, f"{count} points of {name}", seconds, self.tail)
 
+    def wait_stderr(self, text: str, seconds: float = 20.0) -> None:
+        until(lambda: True if text in self.err.read_text() else None, f"{text!r} on stderr", seconds, self.tail)
+
     def hub_pids(self) -> list[int]:
         text = (self.place.directory / HUB_LOG_NAME).read_text()
         return [int(pid) for pid in re.findall(r"hub (\d+) serves", text)]

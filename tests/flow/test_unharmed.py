@@ -257,19 +257,25 @@ def test_a_hub_that_cannot_write_tells_its_viewers_keeps_what_it_has_and_trainin
     assert training.points("loss")[0] == (1, 0.0)
 
 
-def test_without_a_hub_at_all_training_ends_in_time(start: Callable[..., Any]) -> None:
+def test_when_no_hub_can_be_started_any_more_training_goes_on_unmonitored_and_says_so(start: Callable[..., Any]) -> None:
     training = start(
         """
-        import bedside, time
+        import sys
+        import bedside, bedside.spawn
+        bedside.spawn.MAX_STARTS = 1
         run = bedside.init(name="lonely")
-        for number in run.steps(range(500)):
+        for number in run.steps(iter(sys.stdin.readline, "end\\n")):
             run.log({"loss": 1.0})
-            time.sleep(0.005)
         run.finish()
         print("done", flush=True)
         """,
     )
-    os.kill(training.hub_pid(), signal.SIGSTOP)
+    training.say("step")
+    training.wait_lifecycle("running")
+    os.kill(training.hub_pid(), signal.SIGKILL)
+    training.wait_stderr("the hub died too often: this run goes on unmonitored")
+    training.say("step")
+    training.say("end")
     assert training.hear() == "done"
     assert training.end() == 0
-    os.kill(training.hub_pid(), signal.SIGKILL)
+    assert len(training.hub_pids()) == 1
