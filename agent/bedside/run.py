@@ -21,7 +21,7 @@ from .notice import Problems
 from .probes.probe import Probe
 from .probes.probe_set import ProbeSet
 from .redact import redacted_text
-from .send_queue import SendQueue
+from .send_queue import MAX_STEP, SendQueue
 from .steps import Item, Steps
 from .system import StepClock, SystemVitals
 from .tensors import DeviceReader, read_row
@@ -86,8 +86,10 @@ class Run:
         Never waits for a device and never raises: what is no number is counted and named once on stderr.
         """
         try:
-            if step is None:
-                step = self._next_step()
+            if self._stepless:
+                step = self._step_of_log(step)
+            elif step is None:
+                step = self._step + 1
             now = time.monotonic() - self._origin
             if type(values) is dict and type(step) is int and not self._device:
                 for value in values.values():
@@ -157,8 +159,13 @@ class Run:
         Can be iterated again (an epoch each), has the loader's `len`, and an iteration left by `break` counts. `start` is the
         number of steps already made, after a resume.
         """
-        if start is not None:
-            self._step = int(start)
+        if type(start) is int:
+            self._step = start
+        elif start is not None:
+            self._problems(f"steps: start is the number of steps already made, not {type(start).__name__}")
+        if type(accumulate) is not int or accumulate < 1:
+            self._problems("steps: accumulate is a whole number of iterations, at least 1")
+            accumulate = 1
         self._with_boundaries()
         return Steps(self, loader, accumulate)
 
@@ -222,15 +229,16 @@ class Run:
 
     # --- inside
 
-    def _next_step(self) -> int:
-        if not self._stepless:
-            return self._step + 1
+    def _step_of_log(self, given: int | None) -> int:
+        """The step of a log in a script without boundaries: each log is one, unless the script says which."""
         self._logs += 1
         if self._logs == _FIRST_OF_STEPLESS:
             self._control.boundaries = "no"
-        self._step += 1
-        self._tick_clock()
-        return self._step
+        step = self._step + 1 if given is None else given
+        if type(step) is int and step != self._step and abs(step) < MAX_STEP:  # what is beyond is said where the row is packed
+            self._step = step
+            self._tick_clock()
+        return step
 
     def _log_slowly(self, now: float, step: object, values: object) -> None:
         if not isinstance(values, Mapping):

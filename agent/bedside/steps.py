@@ -18,7 +18,7 @@ class Steps(Generic[Item]):
     def __init__(self, run: Run, loader: Iterable[Item], accumulate: int) -> None:
         self._run = run
         self._loader = loader
-        self._accumulate = max(1, int(accumulate))
+        self._accumulate = accumulate
 
     def __repr__(self) -> str:
         return f"<Steps over {type(self._loader).__name__}, a step is {self._accumulate} iterations>"

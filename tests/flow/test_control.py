@@ -10,6 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from bedside_protocol.records import CheckpointSaved, CommandChanged, Ended, Event, LifecycleChanged, Note
 from bedside_tui.sources.live import LiveSource
 
@@ -108,13 +110,15 @@ def test_a_checkpoint_handler_that_raises_fails_in_words_and_training_goes_on(st
     assert list(checkpoints.iterdir()) == []
 
 
-def test_a_script_without_boundaries_refuses_control_in_words(start: Callable[..., Any]) -> None:
+@pytest.mark.parametrize("log", ['run.log({"loss": 1.0})', 'number += 1; run.log({"loss": 1.0}, step=number)'], ids=["counted", "given"])
+def test_a_script_without_boundaries_refuses_control_in_words(start: Callable[..., Any], log: str) -> None:
     training = start(
-        """
+        f"""
         import bedside, time
         run = bedside.init(name="plain")
+        number = 0
         while True:
-            run.log({"loss": 1.0})
+            {log}
             time.sleep(0.01)
         """
     )

@@ -103,6 +103,31 @@ def test_bad_values_become_counters_and_training_goes_on(start: Callable[..., An
     assert training.points("name-49-1999") == []
 
 
+def test_impossible_steps_are_said_and_the_monitoring_goes_on(start: Callable[..., Any]) -> None:
+    training = start(
+        """
+        import bedside, sys
+        run = bedside.init(name="odd")
+        for step in [1, 2**80, -(2**80), 2.5, "three", None, 2]:
+            run.log({"loss": 1.0}, step=step)
+        sys.stdin.readline()
+        for item in run.steps([1, 2], accumulate="x", start="y"):
+            run.log({"loss": 2.0})
+        run.finish()
+        print("done", flush=True)
+        """
+    )
+    training.wait_lifecycle("running")
+    training.say("go on")
+    assert training.hear() == "done"
+    training.wait_lifecycle("finished")
+    said = training.err.read_text()
+    for sentence in ("a step is a 62-bit integer", "'three'", "accumulate is a whole number", "start is the number of steps already made"):
+        assert sentence in said
+    assert "monitoring stopped" not in said
+    assert [step for step, value in training.points("loss") if value == 2.0] == [3, 4]
+
+
 def test_a_forked_worker_records_nothing_and_ends_by_itself(start: Callable[..., Any]) -> None:
     training = start(
         """
