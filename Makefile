@@ -10,7 +10,8 @@ STAMP := $(VENV)/.installed
 .PHONY: demo test lint types contracts unit bench bench-curves pictures clean
 
 demo: $(STAMP) ## start a real training and watch it (CASE=codebook-collapse for a sick one)
-	@$(BIN)/bedside demo $(CASE)
+	@$(BIN)/bedside demo $(CASE); code=$$?; \
+	command -v bedside >/dev/null || echo "(bedside is $(BIN)/bedside here; \`. $(BIN)/activate\` puts it on your path)"; exit $$code
 
 test: $(STAMP) lint types contracts unit ## everything a change must pass
 
