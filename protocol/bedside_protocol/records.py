@@ -28,7 +28,7 @@ Lifecycle = Literal[
     "unreachable",  # only ever said by a viewer: the run may live, the way to it does not
 ]  # fmt: skip
 Outcome = Literal["finished", "stopped", "failed", "exited"]
-Verb = Literal["pause", "resume", "step", "checkpoint", "stop", "cancel", "acknowledge", "note", "snapshot"]
+Verb = Literal["pause", "resume", "step", "checkpoint", "stop", "cancel", "acknowledge", "note", "snapshot", "rate"]
 CommandState = Literal["requested", "accepted", "scheduled", "applied", "failed", "expired", "refused", "cancelled"]
 Meaning = Literal["histogram", "matrix", "table", "trajectory", "image"]
 
@@ -85,16 +85,18 @@ class Metrics:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Array:
-    """Numbers with their meaning: `values` of any shape, `labels` for the last axis where it has names (layers, classes)."""
+    """Numbers with their meaning: `values` of any shape, `labels` for the last axis where it has names (layers, classes), `rows` for
+    the first of a matrix where that has (layers of heads)."""
 
     meaning: Meaning
     values: NDArray[np.generic]
     labels: tuple[str, ...] = ()
+    rows: tuple[str, ...] = ()
 
     def __eq__(self, other: object) -> bool:
         return (
             isinstance(other, Array)
-            and (self.meaning, self.labels, self.values.dtype) == (other.meaning, other.labels, other.values.dtype)
+            and (self.meaning, self.labels, self.rows, self.values.dtype) == (other.meaning, other.labels, other.rows, other.values.dtype)
             and np.array_equal(self.values, other.values, equal_nan=self.values.dtype.kind == "f")
         )
 

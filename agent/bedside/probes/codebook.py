@@ -11,18 +11,17 @@ from __future__ import annotations
 
 import operator
 import sys
-import time
 from collections import deque
 from collections.abc import Sequence
 from itertools import groupby
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bedside.probes.probe import Probe
+from bedside.probes.intake import is_no_real_step
+from bedside.probes.probe import Probe, schedule_of
 from bedside.schedule import NEVER, Schedule
-from bedside.schedule import every as every_steps
 from bedside_protocol.records import Array, Scalar, Snapshot
 
 if TYPE_CHECKING:
@@ -48,7 +47,7 @@ class Codebook(Probe):
     kind = "codebook"
 
     def __init__(self, name: str, size: int, *, every: int | Schedule = 50, window: int | None = None) -> None:
-        super().__init__(name, every_steps(max(1, every)) if isinstance(every, int) else every)
+        super().__init__(name, schedule_of(every))
         self.size = _number_of_codes(size)
         self.window = max(1, int(window or _ASSIGNMENTS_A_CODE * self.size))
         self.lead = self.schedule.every or NEVER
@@ -64,19 +63,15 @@ class Codebook(Probe):
 
     def observe(self, indices: object) -> None:
         """Take chosen codes: integers 0 … `size` − 1 as a tensor, an array or nested lists, of any shape. Never raises, never syncs."""
-        if _is_compiling() or not self.armed:  # in this order: a traced region must not depend on whether the probe is fed
+        if self.idle:
             return
-        began = time.perf_counter()
-        try:
+        with self.taking("indices"):
             self._take(indices)
-        except Exception as error:
-            self.say(f"indices that cannot be read ({type(error).__name__})")
-        self.feeding += time.perf_counter() - began
 
     def _take(self, indices: object) -> None:
         torch = sys.modules.get("torch")
         if torch is not None and isinstance(indices, torch.Tensor):
-            if _is_no_real_step(torch, indices):
+            if is_no_real_step(indices):
                 return
             whole = not (indices.is_floating_point() or indices.is_complex() or indices.dtype == torch.bool)
             if self._accepts(indices.numel(), whole, indices.dtype):
@@ -176,15 +171,3 @@ def _number_of_codes(size: object) -> int:
         return max(1, operator.index(size))  # type: ignore[arg-type]
     except TypeError:
         return 1
-
-
-def _is_compiling() -> bool:
-    torch = sys.modules.get("torch")
-    return torch is not None and bool(torch.compiler.is_compiling())
-
-
-def _is_no_real_step(torch: Any, indices: torch.Tensor) -> bool:
-    """Whether these indices are a recomputation in the backward pass, a shape without values, or a CUDA graph being captured."""
-    if torch._C._current_graph_task_id() != -1 or indices.device.type == "meta":
-        return True
-    return bool(indices.is_cuda and torch.cuda.is_current_stream_capturing())

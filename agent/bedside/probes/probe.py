@@ -6,14 +6,27 @@ the clock; when it is measured is its `ProbeSet`'s business.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
+from bedside.probes.intake import Refused, is_compiling
 from bedside.schedule import Schedule
+from bedside.schedule import every as every_steps
 from bedside_protocol.records import Scalar, Snapshot
+
+if TYPE_CHECKING:
+    from torch.nn import Module
 
 
 class Gone(Exception):
     """What the probe looked at no longer exists: it will not be measured again."""
+
+
+def schedule_of(every: int | Schedule) -> Schedule:
+    """What a probe's `every` means: a number of steps, at least one, or a schedule as it is."""
+    return every_steps(max(1, every)) if isinstance(every, int) else every
 
 
 class Probe:
@@ -27,7 +40,10 @@ class Probe:
     """The quantity: `codebook`, `gradients`. Screens and rules go by it."""
 
     lead: int = 0
-    """How many steps before a measurement the probe must be fed."""
+    """How many steps before a measurement the probe must be fed: 1 for the measured step alone, `schedule.every` for a window."""
+
+    reads: tuple[str, ...] = ()
+    """Names of the logged metrics the probe is told of through `logged`."""
 
     def __init__(self, name: str, schedule: Schedule) -> None:
         self.name = name
@@ -36,6 +52,8 @@ class Probe:
         """Whether feeding is wanted now: the run clears it between measurements where a schedule leaves steps unwatched."""
         self.feeding = 0.0
         """Seconds the training thread spent feeding the probe since the last measurement."""
+        self.models: Callable[[], Sequence[Module]] = tuple
+        """The models the run watches and that still exist. Known once the probe is registered."""
         self._unsaid: list[str] = []
         self._say: Callable[[str], None] = self._unsaid.append
 
@@ -46,6 +64,30 @@ class Probe:
     def measure(self, step: int) -> Snapshot | None:
         """The quantity after `step` steps; None while there is nothing to tell. Called by the training thread between two steps."""
         raise NotImplementedError(f"{type(self).__name__} says nothing of how it is measured")
+
+    def logged(self, step: int, row: Mapping[str, float]) -> None:
+        """Metrics logged at a step, at least one of `reads` among them. Called by the training thread; must be cheap."""
+
+    def epoch(self, number: int) -> None:
+        """The script says that an epoch begins."""
+
+    @property
+    def idle(self) -> bool:
+        """Whether feeding is pointless now: between measurements, or while a region is traced, which must not depend on either."""
+        return is_compiling() or not self.armed
+
+    @contextmanager
+    def taking(self, what: str) -> Iterator[None]:
+        """Around the body of `observe`: its time is counted as feeding, and nothing leaves it but a sentence about `what` was given."""
+        began = time.perf_counter()
+        try:
+            yield
+        except Refused as refused:
+            self.say(str(refused))
+        except Exception as error:  # whatever was passed, the training goes on
+            self.say(f"{what} that cannot be read ({type(error).__name__})")
+        finally:
+            self.feeding += time.perf_counter() - began
 
     def attach(self, say: Callable[[str], None]) -> None:
         """Give the probe its voice, and let it say what it had to keep to itself so far."""

@@ -11,9 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bedside.probes.probe import Probe
+from bedside.probes.probe import Probe, schedule_of
 from bedside.schedule import Schedule
-from bedside.schedule import every as every_steps
 from bedside_protocol.records import Array, Scalar, Snapshot
 
 _LARGEST_SIDE = 64
@@ -31,7 +30,7 @@ class Samples(Probe):
     lead = 1
 
     def __init__(self, name: str = "samples", *, every: int | Schedule = 200, count: int = 4) -> None:
-        super().__init__(name, every_steps(max(1, every)) if isinstance(every, int) else every)
+        super().__init__(name, schedule_of(every))
         self.count = max(1, count)
         self._pictures: dict[str, NDArray[np.float32]] = {}
 

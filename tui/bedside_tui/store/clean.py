@@ -98,7 +98,7 @@ def _scalar(value: Scalar) -> Scalar:
 
 
 def _array(array: Array) -> Array:
-    return replace(array, labels=tuple(text(label) for label in array.labels)) if array.labels else array
+    return replace(array, labels=_texts(array.labels), rows=_texts(array.rows)) if array.labels or array.rows else array
 
 
 def _texts(names: tuple[str, ...]) -> tuple[str, ...]:
