@@ -1,4 +1,4 @@
-"""`bedside demo [CASE]`: a real training starts, and the viewer opens on it. Without a terminal, the same training with plain progress."""
+"""`bedside demo [CASE] [--healthy]`: a real training starts and the viewer opens on it. Without a terminal: the same, with plain progress."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ _NOT_UNDERSTOOD = 2
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("case", nargs="?", default=HEALTHY, metavar="CASE", help=f"which training (default {HEALTHY}; see --list)")
+    parser.add_argument("--healthy", action="store_true", help="the same training without its fault")
     parser.add_argument("--list", action="store_true", help="list the cases and leave")
     parser.add_argument("--steps", type=int, metavar="N", help="how many steps (default: the case's own)")
     parser.add_argument("--seed", type=int, default=0, metavar="S", help="random seed (default 0)")
@@ -33,11 +34,13 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    if find_spec("torch") is None or find_spec("sklearn") is None:
-        raise Failure('the demo trains a real model and needs the extra "demo": pip install "bedside[demo]"')
     if options.list:
         return subprocess.run([sys.executable, "-P", "-m", "bedside.cases", "--list"], check=False).returncode
+    if find_spec("torch") is None or find_spec("sklearn") is None:
+        raise Failure('the demo trains a real model and needs the extra "demo": pip install "bedside[demo]"')
     words = ["--seed", str(options.seed)]
+    if options.healthy:
+        words.append("--healthy")
     if options.steps is not None:
         words += ["--steps", str(options.steps)]
     directory = roots(options.dir)[0].absolute()
