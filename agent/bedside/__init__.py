@@ -25,12 +25,29 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from .probes.codebook import Codebook
 from .probes.probe import Probe
 from .probes.samples import Samples
+from .schedule import every, log_spaced, on_demand
 
 if TYPE_CHECKING:
     from .run import Run
     from .steps import Steps
 
-__all__ = ["Codebook", "Probe", "Samples", "event", "finish", "init", "log", "on_checkpoint", "probe", "step", "steps", "watch"]
+__all__ = [
+    "Codebook",
+    "Probe",
+    "Samples",
+    "event",
+    "every",
+    "finish",
+    "init",
+    "log",
+    "log_spaced",
+    "on_checkpoint",
+    "on_demand",
+    "probe",
+    "step",
+    "steps",
+    "watch",
+]
 
 _AnyProbe = TypeVar("_AnyProbe", bound=Probe)
 _AnySave = TypeVar("_AnySave", bound=Callable[[str], object])

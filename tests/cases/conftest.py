@@ -1,0 +1,93 @@
+"""Recordings of the cases: each form is trained once, in a process of its own, two at a time and in the order the tests will ask."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import NamedTuple, TypeAlias
+
+import pytest
+
+from bedside_protocol.places import LOG_NAME
+from bedside_protocol.records import Record
+from bedside_protocol.runlog import read_records
+
+HOMES = [str(Path(__file__).parents[2] / folder) for folder in ("agent", "protocol", "tui")]
+SECONDS = 170.0
+"""A form that takes longer is no small training; below the time limit of one test."""
+
+
+class Form(NamedTuple):
+    """One training of a case: its broken form or its healthy twin."""
+
+    case: str
+    seed: int
+    healthy: bool
+
+
+Recordings: TypeAlias = Callable[[str, int, bool], list[Record]]
+
+
+class Trainings:
+    """The forms wanted, trained in the background as soon as the first is asked for."""
+
+    def __init__(self, home: Path, wanted: list[Form]) -> None:
+        self._home = home
+        self._wanted = wanted
+        self._pool = ThreadPoolExecutor(max_workers=max(1, min(2, os.cpu_count() or 1)))
+        self._running: dict[Form, Future[Path]] = {}
+
+    def records(self, case: str, seed: int, healthy: bool) -> list[Record]:
+        """All records of a form's recording; trains it, and those after it, where that has not happened."""
+        form = Form(case, seed, healthy)
+        for other in dict.fromkeys([*self._wanted, form]):
+            if other not in self._running:
+                self._running[other] = self._pool.submit(self._train, other)
+        with open(self._running[form].result(SECONDS), "rb") as file:
+            return list(read_records(file))
+
+    def _train(self, form: Form) -> Path:
+        place = self._home / f"{form.case}-{form.seed}{'-healthy' * form.healthy}"
+        words = [form.case, "--seed", str(form.seed), "--dir", str(place), *["--healthy"] * form.healthy]
+        environment = os.environ | {
+            "PYTHONPATH": os.pathsep.join(HOMES),
+            "BEDSIDE_DIR": str(self._home / "runs"),
+            "BEDSIDE_RUNTIME_DIR": str(self._home / "rt"),
+            "OMP_NUM_THREADS": "1",
+        }
+        ran = subprocess.run(
+            [sys.executable, "-P", "-m", "bedside.cases", *words],
+            env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=SECONDS,
+        )  # fmt: skip
+        found = sorted(place.glob(f"*/{LOG_NAME}"))
+        assert found, f"{form}: nothing recorded\n{ran.stdout[-500:]}\n{ran.stderr[-1500:]}"
+        return found[-1]
+
+    def close(self) -> None:
+        self._pool.shutdown(wait=True, cancel_futures=True)
+
+
+@pytest.fixture(scope="session")
+def recording(request: pytest.FixtureRequest) -> Iterator[Recordings]:
+    """`recording(case, seed, healthy)`: the records of one form."""
+    home = Path(tempfile.mkdtemp(prefix="bs-"))  # short: a socket's path may have 107 bytes
+    trainings = Trainings(home, _wanted(request.session.items))
+    yield trainings.records
+    trainings.close()
+    shutil.rmtree(home, ignore_errors=True)
+
+
+def _wanted(items: list[pytest.Item]) -> list[Form]:
+    """The forms the collected tests will ask for, by their parameters `case`, `seed` and `forms`."""
+    forms: list[Form] = []
+    for item in items:
+        parameters = getattr(getattr(item, "callspec", None), "params", {})
+        if "case" in parameters and "forms" in parameters:
+            forms += [Form(parameters["case"], parameters.get("seed", 0), healthy) for healthy in parameters["forms"]]
+    return list(dict.fromkeys(forms))
