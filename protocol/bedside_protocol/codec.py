@@ -30,6 +30,7 @@ _SMALL: Final = 32 << 10  # a frame this short cannot hold enough values to hurt
 BODIES: Final[dict[str, type]] = {
     "run": records.RunStarted,
     "metrics": records.Metrics,
+    "metric": records.MetricDefined,
     "probe": records.ProbeDeclared,
     "snapshot": records.Snapshot,
     "alert": records.AlertChanged,

@@ -24,13 +24,17 @@ NEXT: Final[dict[CommandState, frozenset[CommandState]]] = {
     "cancelled": frozenset(),
 }
 
-FOR_TRAINING: Final[frozenset[Verb]] = frozenset({"pause", "resume", "step", "checkpoint", "stop", "snapshot", "cancel"})
+FOR_TRAINING: Final[frozenset[Verb]] = frozenset({"pause", "resume", "step", "checkpoint", "stop", "snapshot", "rate", "cancel"})
 """Verbs the training carries out; the others (`acknowledge`, `note`) are the hub's own."""
 
-AT_BOUNDARY: Final[frozenset[Verb]] = frozenset({"pause", "checkpoint", "stop", "step", "snapshot"})
+AT_BOUNDARY: Final[frozenset[Verb]] = frozenset({"pause", "checkpoint", "stop", "step", "snapshot", "rate"})
 
 NO_BOUNDARY: Final = "this script has no step boundary: iterate over run.steps(loader), or call run.step() at the end of each step"
 NO_CHECKPOINT: Final = "the script registered no checkpoint: run.on_checkpoint(save), where save(path) writes one file"
+NO_PROBE: Final = "there is no probe of that name"
+MOST_STEPS: Final = 1_000_000_000
+"""The slowest pace that may be asked of a probe, in steps between two measurements."""
+NO_RATE: Final = f"every is a whole number of steps, at most {MOST_STEPS:,}; 0 measures on demand only"
 NOT_PAUSED: Final = "the run is not paused"
 ALREADY_PAUSED: Final = "the run is already paused"
 OVER: Final = "the run is over"

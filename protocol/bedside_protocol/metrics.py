@@ -1,12 +1,16 @@
-"""What a metric probably is, judged by its name alone: its kind and its unit.
+"""What a metric probably is, judged by its name alone: its kind, its unit, and the group its series belongs to.
 
 Rules need the kind: a level that is lost means something for a loss and nothing for a reward. A guess must err on the quiet side, so
-a name that only resembles a loss is `other`. Values are never looked at; a script that knows better will be able to say so.
+a name that only resembles a loss is `other`. Values are never looked at; what a script says of its metrics itself is `definitions`'.
+
+Series of one metric that must not be pooled (sequence lengths, tasks) are kept apart by name: `loss [T=64]`. Kind and unit are those of
+the metric in front of the group.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from functools import lru_cache
 from itertools import pairwise
 from typing import Literal, TypeAlias
@@ -59,11 +63,35 @@ _UNITS: tuple[tuple[frozenset[str], str], ...] = (
 
 _SEPARATORS = re.compile(r"[^0-9A-Za-z]+")
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
+_GROUP = re.compile(r" \[([^\s=\[\]]+=[^\s\[\]]*(?: [^\s=\[\]]+=[^\s\[\]]*)*)\]$")
+_NOT_IN_A_GROUP = re.compile(r"[\s\[\]]+")
+_NOT_IN_A_KEY = re.compile(r"[\s=\[\]]+")
+
+
+def grouped(name: str, group: Mapping[str, object]) -> str:
+    """The name of the series of `name` in a group: `loss [T=64 task=arc]`, keys in order; `name` itself where the group is empty.
+
+    Spaces and brackets in keys and values become `_`, so that `split_group` finds the same group again.
+    """
+    if not group:
+        return name
+    texts = sorted((_NOT_IN_A_KEY.sub("_", str(key)) or "_", _NOT_IN_A_GROUP.sub("_", str(value))) for key, value in group.items())
+    return f"{name} [{' '.join(f'{key}={value}' for key, value in texts)}]"
+
+
+def split_group(name: str) -> tuple[str, dict[str, str]]:
+    """The metric and the group of a series: `loss [T=64]` is `loss` of `{"T": "64"}`. Without a group, the name and nothing."""
+    found = _GROUP.search(name)
+    if found is None:
+        return name, {}
+    pairs = (pair.partition("=") for pair in found[1].split(" "))
+    return name[: found.start()], {key: value for key, _, value in pairs}
 
 
 def words_of(name: str) -> tuple[str, ...]:
-    """The lower-case words of a metric's name: `trainLoss/recon_x` is train, loss, recon, x."""
-    return tuple(word.lower() for part in _SEPARATORS.split(name) if part for word in _CAMEL.split(part))
+    """The lower-case words of a metric's name: `trainLoss/recon_x [T=64]` is train, loss, recon, x. A group says nothing of the metric."""
+    base, _ = split_group(name)
+    return tuple(word.lower() for part in _SEPARATORS.split(base) if part for word in _CAMEL.split(part))
 
 
 def is_system(name: str) -> bool:

@@ -16,6 +16,8 @@ from typing import Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from .metrics import Kind
+
 HUB_RANK = -1
 
 Scalar: TypeAlias = bool | int | float | str | None
@@ -31,6 +33,7 @@ Outcome = Literal["finished", "stopped", "failed", "exited"]
 Verb = Literal["pause", "resume", "step", "checkpoint", "stop", "cancel", "acknowledge", "note", "snapshot", "rate"]
 CommandState = Literal["requested", "accepted", "scheduled", "applied", "failed", "expired", "refused", "cancelled"]
 Meaning = Literal["histogram", "matrix", "table", "trajectory", "image"]
+Direction = Literal["down", "up"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +84,17 @@ class Metrics:
         )
 
     __hash__ = None  # type: ignore[assignment]
+
+
+@dataclass(frozen=True, slots=True)
+class MetricDefined:
+    """The script says what the metrics named like `pattern` (a name or a glob) are. None: nothing is said of that."""
+
+    pattern: str
+    kind: Kind | None = None
+    unit: str | None = None
+    direction: Direction | None = None
+    """Which way is better."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -249,8 +263,8 @@ class Unknown:
 
 
 Body: TypeAlias = (
-    RunStarted | Metrics | ProbeDeclared | Snapshot | AlertChanged | AlertAcknowledged | CommandChanged | CheckpointSaved | Event
-    | Note | LifecycleChanged | Tick | Problem | Lost | Ended | Unknown
+    RunStarted | Metrics | MetricDefined | ProbeDeclared | Snapshot | AlertChanged | AlertAcknowledged | CommandChanged
+    | CheckpointSaved | Event | Note | LifecycleChanged | Tick | Problem | Lost | Ended | Unknown
 )  # fmt: skip
 
 

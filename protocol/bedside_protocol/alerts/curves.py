@@ -1,4 +1,8 @@
-"""Logged metrics under the rules that watch metrics: which rule looks at which metric, and each column fed to its tests."""
+"""Logged metrics under the rules that watch metrics: which rule looks at which metric, and each column fed to its tests.
+
+What a metric is, the run's definitions say, and where they are silent its name. A definition that comes after the first values takes the
+metric from the rules of its old kind and gives it to those of its new one, from there on.
+"""
 
 from __future__ import annotations
 
@@ -12,10 +16,11 @@ from numpy.typing import NDArray
 from bedside_protocol.alerts.alarm import Alarm
 from bedside_protocol.alerts.ledger import Ledger
 from bedside_protocol.alerts.levels import OK, RED, UNCHECKED, Facts
-from bedside_protocol.alerts.roles import role_of, trained_on
+from bedside_protocol.alerts.roles import Role, role_of, trained_on
 from bedside_protocol.alerts.rules import NonFinite, OnMetric, Rule
 from bedside_protocol.alerts.track import Point, Track
-from bedside_protocol.metrics import is_system, kind_of
+from bedside_protocol.definitions import NOTHING_SAID, Definitions
+from bedside_protocol.metrics import Kind, is_system
 from bedside_protocol.records import Metrics
 
 _NO_BEGINNING = "resumed, or first logged later: there is no beginning to compare with"
@@ -24,15 +29,19 @@ _NO_BEGINNING = "resumed, or first logged later: there is no beginning to compar
 class Curves:
     """All metrics of one rank."""
 
-    def __init__(self, rules: Sequence[Rule], ledger: Ledger, suffix: str) -> None:
+    def __init__(self, rules: Sequence[Rule], ledger: Ledger, suffix: str, definitions: Definitions = NOTHING_SAID) -> None:
         watching = [(rule, rule.watch) for rule in rules if isinstance(rule.watch, OnMetric)]
         self._finite = [(rule, watch) for rule, watch in watching if isinstance(rule.conditions[0], NonFinite)]
         self._level = [(rule, watch) for rule, watch in watching if not isinstance(rule.conditions[0], NonFinite)]
         self._ledger = ledger
         self._suffix = suffix
         """What tells this rank's metrics from another's."""
+        self._definitions = definitions
         self._fresh = True
-        self._names: set[str] = set()
+        self._step = 0
+        """The last step seen."""
+        self._names: dict[str, Kind] = {}
+        self._roles: dict[str, Role] = {}
         self._trained: frozenset[str] = frozenset()
         self._tracks: dict[str, Track] = {}
         self._finite_alarms: dict[str, tuple[Alarm, ...]] = {}
@@ -43,6 +52,31 @@ class Curves:
     def resumed(self) -> None:
         """A first value from now on is not the training's own."""
         self._fresh = False
+
+    def define(self, definitions: Definitions) -> None:
+        """From now on the metrics are what these definitions say; those that are something else than before are judged anew."""
+        self._definitions = definitions
+        changed = {name: kind for name, before in self._names.items() if (kind := definitions.kind_of(name)) != before}
+        episodes = {name: self._dismiss(name, f"the script says: {kind}") for name, kind in changed.items()}
+        if changed:
+            self._meet(list(changed), self._step)
+        for name, before in episodes.items():
+            for alarm in self._alarms_of(name):
+                alarm.episode = max(alarm.episode, before.get(alarm.rule.name, 0))
+
+    def _dismiss(self, name: str, why: str) -> dict[str, int]:
+        """Take a metric from its rules; how many episodes each of them counted."""
+        alarms = self._alarms_of(name)
+        for alarm in alarms:
+            self._ledger.suspend(alarm, why, self._step)
+        self._finite_alarms.pop(name, None)
+        self._tracks.pop(name, None)
+        del self._names[name]
+        return {alarm.rule.name: alarm.episode for alarm in alarms}
+
+    def _alarms_of(self, name: str) -> tuple[Alarm, ...]:
+        track = self._tracks.get(name)
+        return (*self._finite_alarms.get(name, ()), *(track.alarms if track else ()))
 
     def take(self, block: Metrics) -> None:
         """Judges a block of values, split where its steps go back."""
@@ -56,10 +90,11 @@ class Curves:
     def _take(self, block: Metrics) -> None:
         if not len(block.steps):
             return
-        if not self._names.issuperset(block.names):
-            self._meet(block.names, int(block.steps[0]))
         finite = np.isfinite(block.values)
         steps, times = block.steps.tolist(), block.times.tolist()
+        if not self._names.keys() >= set(block.names):
+            self._meet(block.names, steps[0])
+        self._step = steps[-1]
         self._judge_finite(block, finite, steps, times)
         for column, name in enumerate(block.names):
             track = self._tracks.get(name)
@@ -74,20 +109,21 @@ class Curves:
 
     def _meet(self, names: Sequence[str], step: int) -> None:
         new = [name for name in names if name not in self._names]
-        self._names.update(new)
         for name in new:
+            kind = self._names[name] = self._definitions.kind_of(name)
+            self._roles[name] = role_of(name, kind)
             if not is_system(name):
-                alarms = tuple(self._ledger.alarm(rule, name + self._suffix) for rule, watch in self._finite if _matches(watch, name))
+                alarms = tuple(self._ledger.alarm(rule, name + self._suffix) for rule, watch in self._finite if _matches(watch, name, kind))
                 self._finite_alarms[name] = alarms
-        trained = trained_on(self._names)
-        for name in self._trained - trained:  # a total has appeared: its parts are judged with it
+        trained = trained_on(self._names, self._definitions)
+        for name in (self._trained - trained) & self._tracks.keys():  # a total has appeared: its parts are judged with it
             for alarm in self._tracks.pop(name).alarms:
                 self._ledger.suspend(alarm, "a part, judged with the total", step)
         for name in sorted(self._names - self._tracks.keys()):
             alarms = tuple(
                 self._ledger.alarm(rule, name + self._suffix)
                 for rule, watch in self._level
-                if _matches(watch, name) and (not watch.trained_on or name in trained)
+                if _matches(watch, name, self._names[name]) and (not watch.trained_on or name in trained)
             )
             if alarms and not is_system(name):
                 self._tracks[name] = Track(name, alarms, self._fresh)
@@ -120,7 +156,8 @@ class Curves:
     def _judge_finite(self, block: Metrics, finite: NDArray[np.bool_], steps: list[int], times: list[float]) -> None:
         """The first value that is not finite comes first, a loss before another metric: it is the one to tell the others by."""
         whole = [bool(row.all()) for row in finite]
-        for column in sorted(range(len(block.names)), key=lambda column: _urgency(block.names[column], finite[column], whole[column])):
+        roles = [self._roles[name] for name in block.names]
+        for column in sorted(range(len(roles)), key=lambda column: _urgency(roles[column], finite[column], whole[column])):
             alarms = self._finite_alarms.get(block.names[column], ())
             if whole[column] and all(alarm.rests for alarm in alarms):
                 continue
@@ -131,13 +168,13 @@ class Curves:
                         self._ledger.judge(alarm, OK if good else RED, steps[row], times[row], _fact(value))
 
 
-def _matches(watch: OnMetric, name: str) -> bool:
-    return (not watch.kinds or kind_of(name) in watch.kinds) and fnmatchcase(name, watch.glob)
+def _matches(watch: OnMetric, name: str, kind: Kind) -> bool:
+    return (not watch.kinds or kind in watch.kinds) and fnmatchcase(name, watch.glob)
 
 
-def _urgency(name: str, finite: NDArray[np.bool_], whole: bool) -> tuple[int, int]:
+def _urgency(role: Role, finite: NDArray[np.bool_], whole: bool) -> tuple[int, int]:
     order = {"total": 0, "part": 1, "balance": 1, "evaluation": 2, "none": 3}
-    return (len(finite) if whole else int(finite.argmin()), order[role_of(name)])
+    return (len(finite) if whole else int(finite.argmin()), order[role])
 
 
 def _fact(value: float) -> Callable[[], Facts]:

@@ -15,7 +15,8 @@ from bedside_protocol.alerts.defaults import DEFAULT_RULES
 from bedside_protocol.alerts.ledger import Ledger
 from bedside_protocol.alerts.rules import NoStep, OnProbe, OnRun, Rule
 from bedside_protocol.alerts.sight import Sight
-from bedside_protocol.alerts.stall import Source, Stall
+from bedside_protocol.alerts.stall import Phases, Source, Stall
+from bedside_protocol.definitions import NOTHING_SAID
 from bedside_protocol.lifecycle import OVER
 from bedside_protocol.records import (
     AlertAcknowledged,
@@ -23,11 +24,11 @@ from bedside_protocol.records import (
     Ended,
     Event,
     LifecycleChanged,
+    MetricDefined,
     Metrics,
     ProbeDeclared,
     Record,
     RunStarted,
-    Scalar,
     Snapshot,
     Tick,
 )
@@ -53,11 +54,13 @@ class Engine:
             if isinstance(condition, NoStep)
         ]
         self._acknowledged: dict[tuple[str, str], str] = {}
-        self._phases: list[str] = []
+        self._definitions = NOTHING_SAID
+        self._phases = Phases()
         self._held = ""
         self._handlers: Mapping[type, Callable[[Record, Any], None]] = {
             RunStarted: self._run_started,
             Metrics: self._metrics,
+            MetricDefined: self._metric_defined,
             ProbeDeclared: self._probe_declared,
             Snapshot: self._snapshot,
             AlertAcknowledged: self._alert_acknowledged,
@@ -114,8 +117,13 @@ class Engine:
 
     def _curves_of(self, rank: int) -> Curves:
         if rank not in self._curves:
-            self._curves[rank] = Curves(self.rules, self._ledger, f" rank {rank}" if rank > 0 else "")
+            self._curves[rank] = Curves(self.rules, self._ledger, f" rank {rank}" if rank > 0 else "", self._definitions)
         return self._curves[rank]
+
+    def _metric_defined(self, record: Record, body: MetricDefined) -> None:
+        self._definitions = self._definitions.having(body)
+        for curves in self._curves.values():
+            curves.define(self._definitions)
 
     def _probe_declared(self, record: Record, body: ProbeDeclared) -> None:
         self._sights_of(body.probe, body.kind)
@@ -141,12 +149,7 @@ class Engine:
     def _event(self, record: Record, body: Event) -> None:
         if body.name != "phase":
             return
-        name = str(body.fields.get("name", ""))
-        if _ends(body.fields):
-            if name in self._phases:
-                self._phases.remove(name)
-        else:
-            self._phases.append(name)
+        self._phases.take(body)
         self._excuse(self._reason(), record.time, body.step)
 
     def _lifecycle_changed(self, record: Record, body: LifecycleChanged) -> None:
@@ -163,13 +166,15 @@ class Engine:
         self._progress("ticks", body.step, record.time)
 
     def _progress(self, source: Source, step: int, time: float) -> None:
+        if self._phases.end_at(step):
+            self._excuse(self._reason(), time, step)
         for alarm, stall in self._stalls:
             stall.progress(source, step, time)
             if not stall.exempt:
                 self._ledger.judge(alarm, stall.see(time), step, time, stall.facts)
 
     def _reason(self) -> str:
-        return self._held or (f"phase {self._phases[-1]}" if self._phases else "")
+        return self._held or (f"phase {self._phases.current}" if self._phases else "")
 
     def _excuse(self, why: str, time: float, step: int) -> None:
         for alarm, stall in self._stalls:
@@ -182,8 +187,3 @@ class Engine:
         for alarm, stall in self._stalls:
             self._ledger.clear(alarm, step)
             stall.excuse("over", time)
-
-
-def _ends(fields: Mapping[str, Scalar]) -> bool:
-    """Whether a `phase` event (its name is the field `name`) marks the end: `state` is "begin" or "end"."""
-    return fields.get("state") == "end"

@@ -10,7 +10,8 @@ from collections.abc import Iterable
 from functools import lru_cache
 from typing import Final, Literal, TypeAlias
 
-from bedside_protocol.metrics import kind_of, words_of
+from bedside_protocol.definitions import NOTHING_SAID, Definitions
+from bedside_protocol.metrics import Kind, kind_of, words_of
 
 Role: TypeAlias = Literal["total", "part", "balance", "evaluation", "none"]
 
@@ -28,9 +29,9 @@ _TOTALS_NOUN: Final = frozenset({"loss", "losses", "objective", "cost"})
 
 
 @lru_cache(maxsize=4096)
-def role_of(name: str) -> Role:
-    """What a metric of this name is among the losses of a run; `none` for no loss."""
-    if kind_of(name) != "loss":
+def role_of(name: str, kind: Kind | None = None) -> Role:
+    """What a metric of this name is among the losses of a run; `none` for no loss. `kind`: as the script defined it, else by its name."""
+    if (kind or kind_of(name)) != "loss":
         return "none"
     words = frozenset(words_of(name))
     if words & _EVALUATION:
@@ -40,8 +41,8 @@ def role_of(name: str) -> Role:
     return "balance" if words & _BALANCE and not words >= {"cross", "entropy"} else "part"
 
 
-def trained_on(names: Iterable[str]) -> frozenset[str]:
+def trained_on(names: Iterable[str], definitions: Definitions = NOTHING_SAID) -> frozenset[str]:
     """Those of a run's metrics by whose level the training is judged: its totals, or failing any its parts."""
-    roles = {name: role_of(name) for name in names}
+    roles = {name: role_of(name, definitions.kind_of(name)) for name in names}
     totals = frozenset(name for name, role in roles.items() if role == "total")
     return totals or frozenset(name for name, role in roles.items() if role == "part")

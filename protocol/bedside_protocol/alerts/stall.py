@@ -7,8 +7,11 @@ from typing import Final, Literal, TypeAlias
 from bedside_protocol.alerts.levels import AMBER, OK, RED, Facts
 from bedside_protocol.alerts.median import RollingMedian
 from bedside_protocol.alerts.rules import NoStep
+from bedside_protocol.records import Event
 
 _WINDOW: Final = 101
+_WITHIN: Final = 1
+"""Steps a phase may seem to advance without the training doing so: what is logged in an evaluation belongs to the step that comes."""
 
 Source: TypeAlias = Literal["ticks", "values"]
 
@@ -79,3 +82,44 @@ class Stall:
         if self.exempt or self._silence <= self.limit:
             return OK
         return RED if self._silence > self.limits.red_times * self.limit else AMBER
+
+
+class Phases:
+    """The phases a run is in, by its `phase` events: the field `name`, and `state` "begin" or "end".
+
+    A phase excuses silence until it ends, or until steps are made within it: then it is a stretch of training, and silence in it is
+    silence. So a mark without an end (`run.phase("finetune")`) excuses nothing for long.
+    """
+
+    def __init__(self) -> None:
+        self._open: list[tuple[str, int]] = []
+
+    def __bool__(self) -> bool:
+        return bool(self._open)
+
+    def __repr__(self) -> str:
+        return f"<Phases {', '.join(name for name, _ in self._open) or 'none'}>"
+
+    @property
+    def current(self) -> str:
+        """The newest of the phases that are open."""
+        return self._open[-1][0]
+
+    def clear(self) -> None:
+        self._open.clear()
+
+    def take(self, event: Event) -> None:
+        """A `phase` event: one begins, or the newest of that name ends."""
+        name = str(event.fields.get("name", ""))
+        if event.fields.get("state") != "end":
+            self._open.append((name, event.step))
+            return
+        place = next((at for at in reversed(range(len(self._open))) if self._open[at][0] == name), None)
+        if place is not None:
+            del self._open[place]
+
+    def end_at(self, step: int) -> bool:
+        """The run is at `step`: phases in which steps were made excuse nothing any more. Whether that ended one."""
+        still = [phase for phase in self._open if step <= phase[1] + _WITHIN]
+        ended, self._open = len(still) < len(self._open), still
+        return ended
