@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from bedside.probes.intake import Refused, is_compiling
+from bedside.probes.untouched import is_rehearsal
 from bedside.schedule import Schedule
 from bedside.schedule import every as every_steps
 from bedside_protocol.records import Scalar, Snapshot
@@ -73,8 +74,9 @@ class Probe:
 
     @property
     def idle(self) -> bool:
-        """Whether feeding is pointless now: between measurements, or while a region is traced, which must not depend on either."""
-        return is_compiling() or not self.armed
+        """Whether feeding is pointless now: between measurements, while another probe runs the model for its own measurement, or while
+        a region is traced, which must not depend on either."""
+        return is_compiling() or not self.armed or is_rehearsal()
 
     @contextmanager
     def taking(self, what: str) -> Iterator[None]:
