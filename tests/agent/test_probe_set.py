@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import copy
+import gc
 import pickle
 import time
 from collections import Counter
+from collections.abc import Mapping
 
 import pytest
 
@@ -72,6 +74,12 @@ def problems() -> Counter[str]:
 
 @pytest.fixture
 def probes(problems: Counter[str]) -> ProbeSet:
+    """Steps take 1000 s here: a measurement is slow from as many times its usual second."""
+    return ProbeSet(problem=lambda text: problems.update([text]), slow=1e6)
+
+
+@pytest.fixture
+def usual(problems: Counter[str]) -> ProbeSet:
     return ProbeSet(problem=lambda text: problems.update([text]))
 
 
@@ -195,6 +203,199 @@ def test_a_first_slow_measurement_stretches_nothing_and_later_ones_at_most_fourf
     probe = Steps("s", every(10), seconds=50_000.0)
     probes.add(probe)
     assert measured_steps(probes, range(1, 641)) == [10, 20, 40, 160, 640]
+
+
+TAKES_LONG = "probe s: a measurement takes long: it is measured more rarely, so that probes keep to 1% of step time"
+
+
+def test_a_measurement_of_seconds_is_repeated_no_sooner_than_the_budget_allows_from_the_first_on(
+    usual: ProbeSet, problems: Counter[str]
+) -> None:
+    usual.add(Steps("s", every(10, early=(1, 2, 5)), seconds=3.0))
+    told = measured_steps(usual, range(1, 12_001), seconds=0.1)
+    assert told[0] == 1
+    assert 3000 < told[1] <= 6000
+    assert 3000 < told[2] - told[1] <= 6000
+    assert problems == {TAKES_LONG: 1}
+
+
+def test_a_measurement_of_milliseconds_slower_than_the_budget_is_repeated_at_once_as_before(
+    usual: ProbeSet, problems: Counter[str]
+) -> None:
+    usual.add(Steps("s", every(10), seconds=0.5))
+    assert measured_steps(usual, range(1, 200), seconds=0.1) == [10, 20, 40, 160]
+    assert not problems
+
+
+def test_one_slow_measurement_among_quick_ones_waits_once_and_the_schedule_comes_back(usual: ProbeSet) -> None:
+    probe = Steps("s", every(10))
+    usual.add(probe)
+    measured_steps(usual, range(1, 101), seconds=0.1)
+    probe.seconds = 2.0
+    assert measured_steps(usual, range(101, 111), seconds=0.1) == [110]
+    probe.seconds = 0.0
+    assert measured_steps(usual, range(111, 2141), seconds=0.1) == [2120, 2130, 2140]
+
+
+def test_a_slow_probe_that_is_within_the_budget_keeps_its_schedule(usual: ProbeSet, problems: Counter[str]) -> None:
+    usual.add(Steps("s", every(10), seconds=5.0))
+    assert measured_steps(usual, range(1, 31), seconds=60.0) == [10, 20, 30]
+    assert not problems
+
+
+def test_a_slow_measurement_is_made_when_a_person_asks_for_it(usual: ProbeSet) -> None:
+    usual.add(Steps("s", every(10), seconds=60.0))
+    assert measured_steps(usual, range(1, 100), seconds=0.1) == [10]
+    usual.demand("s")
+    assert measured_steps(usual, range(100, 200), seconds=0.1) == [100]
+
+
+@pytest.mark.parametrize("fails", [True, False])
+def test_a_slow_measurement_that_brings_nothing_waits_for_the_budget_too(problems: Counter[str], fails: bool) -> None:
+    class Futile(Steps):
+        asked = 0
+
+        def measure(self, step: int) -> Snapshot | None:
+            self.asked += 1
+            until = time.perf_counter() + 0.02
+            while time.perf_counter() < until:
+                pass
+            if fails:
+                raise RuntimeError("out of memory")
+            return None
+
+    probe = Futile("s", every(1))
+    probes = ProbeSet(problem=lambda text: problems.update([text]), slow=0.01)
+    probes.add(probe)
+    assert measured_steps(probes, range(1, 1000), seconds=0.001) == []
+    assert probe.asked == 1
+    assert problems[TAKES_LONG] == 1
+
+
+def test_a_probe_is_measured_at_another_rate_when_asked_and_declared_again(probes: ProbeSet) -> None:
+    probes.add(Steps("s", every(10)))
+    probes.declared()
+    assert measured_steps(probes, range(1, 21)) == [10, 20]
+    assert probes.reschedule("s", 4) == 4
+    assert probes.declared() == [ProbeDeclared("s", "steps", 4, {})]
+    assert measured_steps(probes, range(21, 31)) == [24, 28]
+
+
+@pytest.mark.parametrize("never", [0, -3])
+def test_a_rate_of_zero_measures_on_demand_only(probes: ProbeSet, never: int) -> None:
+    probes.add(Steps("s", every(2)))
+    assert probes.reschedule("s", never) == 0
+    assert [declared.every for declared in probes.declared()] == [0]
+    assert measured_steps(probes, range(1, 100)) == []
+    probes.demand("s")
+    assert measured_steps(probes, range(100, 200)) == [100]
+
+
+def test_a_rate_for_nobody_changes_nothing(probes: ProbeSet) -> None:
+    probes.add(Steps("s", every(10)))
+    assert probes.reschedule("nobody", 4) is None
+    assert measured_steps(probes, range(1, 21)) == [10, 20]
+
+
+def test_a_rate_the_budget_does_not_allow_is_stretched_at_once(probes: ProbeSet) -> None:
+    probes.add(Steps("s", every(1000), seconds=2000.0))
+    measured_steps(probes, range(1, 3001))
+    assert probes.reschedule("s", 10) == 320
+
+
+def test_a_window_follows_the_new_rate_and_a_probe_of_one_step_stays_one(probes: ProbeSet) -> None:
+    codes, one_step = Codebook("vq", 4, every=10), FedOneStep("s", every(10))
+    probes.add(codes)
+    probes.add(one_step)
+    for name in ("vq", "s"):
+        assert probes.reschedule(name, 30) == 30
+    fed = []
+    for step in range(1, 31):
+        fed.append((codes.armed, one_step.armed))
+        codes.observe([0, 1])
+        one_step.fed.append(one_step.armed)
+        probes.boundary(step, 1000.0)
+    assert fed == [(True, step == 30) for step in range(1, 31)]
+
+
+class Reading(Steps):
+    """Keeps what it is told of."""
+
+    reads = ("loss", "lr")
+
+    def __init__(self, name: str = "reading") -> None:
+        super().__init__(name, every(10))
+        self.told: list[tuple[int, float | None]] = []
+        self.epochs: list[int] = []
+
+    def logged(self, step: int, row: Mapping[str, float]) -> None:
+        self.told.append((step, row.get("loss")))
+
+    def epoch(self, number: int) -> None:
+        self.epochs.append(number)
+
+
+class Raising(Reading):
+    """Fails whatever it is told."""
+
+    def logged(self, step: int, row: Mapping[str, float]) -> None:
+        raise KeyError("loss")
+
+    def epoch(self, number: int) -> None:
+        raise ValueError(number)
+
+
+def test_a_probe_is_told_of_the_rows_that_hold_a_metric_it_reads(probes: ProbeSet) -> None:
+    assert not probes.reads_metrics
+    probe = Reading()
+    probes.add(Steps("s", every(10)))
+    assert not probes.reads_metrics
+    probes.add(probe)
+    assert probes.reads_metrics
+    probes.logged(1, {"loss": 0.5, "acc": 0.1})
+    probes.logged(2, {"acc": 0.1})
+    probes.logged(3, {"lr": 0.1})
+    assert probe.told == [(1, 0.5), (3, None)]
+    assert probe.feeding > 0.0
+
+
+def test_a_probe_that_fails_at_what_it_is_told_is_named_and_the_others_are_told(probes: ProbeSet, problems: Counter[str]) -> None:
+    healthy = Reading("healthy")
+    probes.add(Raising("raising"))
+    probes.add(healthy)
+    probes.logged(1, {"loss": 0.5})
+    probes.epoch(3)
+    assert (healthy.told, healthy.epochs) == ([(1, 0.5)], [3])
+    assert problems == {
+        "probe raising: metrics that cannot be read (KeyError)": 1,
+        "probe raising: an epoch that cannot be read (ValueError)": 1,
+    }
+
+
+def test_after_the_end_nobody_is_told_anything(probes: ProbeSet) -> None:
+    probe = Reading()
+    probes.add(probe)
+    probes.close()
+    probes.logged(1, {"loss": 0.5})
+    probes.epoch(1)
+    assert (probe.told, probe.epochs, probes.reads_metrics) == ([], [], False)
+
+
+class Model:
+    """Anything that can be held weakly."""
+
+
+def test_probes_know_the_watched_models_that_still_exist(probes: ProbeSet) -> None:
+    early, late = Steps("early", every(10)), Steps("late", every(10))
+    first, second = Model(), Model()
+    probes.add(early)
+    for model in (first, second, first):
+        probes.watch(model)  # type: ignore[arg-type] - no torch is needed to be watched
+    probes.add(late)
+    assert list(early.models()) == list(late.models()) == [first, second]
+    del first, model
+    gc.collect()
+    assert list(early.models()) == [second]
 
 
 def test_a_stretched_probe_is_fed_in_the_last_steps_before_it_is_measured(probes: ProbeSet) -> None:

@@ -1,81 +1,51 @@
 """The probes of one run: which are due at a step boundary, what they cost, and how the budget is held.
 
 The training thread calls `boundary` between two steps. When nothing is due that is one comparison; when something is, it is measured
-on the clock, and schedules stretch so that all probes together stay within their share of step time. Nothing raises from here.
+on the clock, and schedules stretch so that all probes together stay within their share of step time. What the script says (a metric,
+an epoch, a model to watch) is passed on to the probes that want it. Nothing raises from here.
 It knows no log and no thread: snapshots are returned, and problems go to the function given.
 """
 
 from __future__ import annotations
 
+import math
 import statistics
 import time
+import weakref
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
+from bedside.probes.planned import Planned
 from bedside.probes.probe import Gone, Probe
-from bedside.schedule import BUDGET, NEVER, load, stretches
+from bedside.schedule import BUDGET, NEVER, allowances, load, on_demand, stretches
+from bedside.schedule import every as every_steps
 from bedside_protocol.records import ProbeDeclared, Snapshot
 
+if TYPE_CHECKING:
+    from torch.nn import Module
+
+SLOW = 1.0
+"""Seconds a measurement may take before a single one counts: a person notices, and a second such must wait until the budget has room."""
 _RECENT_STEPS = 65  # their median is the time of a step: an evaluation or a pause among them does not move it
-_RECENT_COSTS = 7  # the first measurement allocates, others were interrupted: their median forgets them
 _QUICKEST_STRETCH = 4  # a measurement: one that happened to be slow must not silence a probe for thousands of steps
 _ROOM_TO_RELAX = 2.0  # a stretched schedule relaxes when twice the cost would fit as well: on a busy machine costs waver
 
 
-class _Entry:
-    """A probe with its place in the schedule."""
-
-    __slots__ = ("costs", "due", "patience", "probe", "stretch", "undeclared")
-
-    def __init__(self, probe: Probe, step: int) -> None:
-        self.probe = probe
-        self.costs: deque[float] = deque(maxlen=_RECENT_COSTS)
-        self.stretch = 1
-        self.patience = 1
-        self.undeclared = True
-        self.schedule_after(step)
-
-    @property
-    def wake(self) -> int:
-        """The next step at which there is something to do: have the probe fed, or measure it."""
-        return self.due if self.probe.armed else self.due - self.probe.lead
-
-    @property
-    def every(self) -> int:
-        return self.probe.schedule.every * self.stretch
-
-    def schedule_after(self, step: int) -> None:
-        """Plan the next measurement, and leave the probe unfed until `lead` steps before it."""
-        self.due = self.probe.schedule.after(step, self.stretch)
-        self.probe.armed = step >= self.due - self.probe.lead
-        self.patience = 1
-
-    def is_ready(self, step: int) -> bool:
-        """Whether to measure now. A probe that had to be fed for it and was not (asked at once, or a jump of steps) is fed first."""
-        if not self.probe.armed:
-            self.probe.armed = step >= self.due - self.probe.lead
-            if step >= self.due and self.probe.lead:
-                self.due = step + 1
-        return step >= self.due
-
-    def ask_again(self, step: int) -> None:
-        """Nothing to tell yet: ask at the next boundary, then ever more rarely, up to the schedule's own pace."""
-        self.due = step + self.patience
-        self.patience = min(self.patience * 2, max(self.every, 1))
-
-    def cost(self) -> float:
-        """Seconds of the training thread a measurement takes, feeding included; nothing while only the first is known."""
-        return statistics.median_low(self.costs) if len(self.costs) > 1 else 0.0
-
-
 class ProbeSet:
-    """Owned by a run. `problem` takes one sentence for whatever a probe could not do; `budget` is the probes' share of step time."""
+    """Owned by a run. `problem` takes one sentence for whatever a probe could not do; `budget` is the probes' share of step time.
 
-    def __init__(self, problem: Callable[[str], None], *, budget: float = BUDGET) -> None:
+    A measurement of more than `slow` seconds is not repeated before the budget has room for it.
+    """
+
+    def __init__(self, problem: Callable[[str], None], *, budget: float = BUDGET, slow: float = SLOW) -> None:
         self._problem = problem
         self._budget = budget
-        self._entries: dict[str, _Entry] = {}
+        self._slow = slow
+        self._models: list[weakref.ref[Module]] = []
+        self._readers: tuple[tuple[frozenset[str], Probe], ...] = ()
+        self._entries: dict[str, Planned] = {}
         self._demanded: deque[str] = deque()
         self._seconds: deque[float] = deque(maxlen=_RECENT_STEPS)
         self._last = 0
@@ -84,9 +54,39 @@ class ProbeSet:
     def add(self, probe: Probe) -> None:
         """Measure `probe` from now on. A name already taken gets a number: `vq`, `vq-2`."""
         probe.name = self._free_name(probe.name)
-        self._entries[probe.name] = _Entry(probe, self._last)
+        self._entries[probe.name] = Planned(probe, self._last)
+        probe.models = self.models
+        if probe.reads:
+            self._readers += ((frozenset(probe.reads), probe),)
         probe.attach(self._problem)
         self._plan()
+
+    def watch(self, model: Module) -> None:
+        """Let the probes know of a model. It is held weakly."""
+        if not any(known is model for known in self.models()):
+            self._models.append(weakref.ref(model))
+
+    def models(self) -> Sequence[Module]:
+        """The models to watch that still exist."""
+        return [model for reference in self._models if (model := reference()) is not None]
+
+    def epoch(self, number: int) -> None:
+        """Tell every probe that an epoch begins."""
+        for entry in list(self._entries.values()):
+            with entry.probe.taking("an epoch"):
+                entry.probe.epoch(number)
+
+    @property
+    def reads_metrics(self) -> bool:
+        """Whether any probe wants to be told of logged metrics."""
+        return bool(self._readers)
+
+    def logged(self, step: int, row: Mapping[str, float]) -> None:
+        """Tell the probes of a row that holds a metric they read."""
+        for names, probe in self._readers:
+            if not names.isdisjoint(row):
+                with probe.taking("metrics"):
+                    probe.logged(step, row)
 
     def declared(self) -> list[ProbeDeclared]:
         """The probes that are new, or whose schedule has stretched or relaxed, since this was last asked."""
@@ -103,6 +103,23 @@ class ProbeSet:
         self._demanded.append(name)
         self._next = -1
         return name in self._entries
+
+    def reschedule(self, name: str, every: int) -> int | None:
+        """Measure a probe every so many steps from now on; 0 or less: only when asked.
+
+        The steps between two measurements as they will be, which the budget may make more; 0 where there is no such, None where there
+        is no such probe. Called by the training thread between two steps.
+        """
+        entry = self._entries.get(name)
+        if entry is None:
+            return None
+        entry.stretch = 1
+        entry.follow(every_steps(every) if every > 0 else on_demand(), self._last)
+        if self._seconds and entry.costs:
+            entry.stretch = self._needed(entry, self._last)
+            entry.schedule_after(self._last)
+        self._plan()
+        return entry.every
 
     def boundary(self, step: int, step_seconds: float) -> list[Snapshot]:
         """What is measured after `step` steps, the last of which took `step_seconds`. Called by the training thread between two steps.
@@ -121,6 +138,7 @@ class ProbeSet:
             _, entry = self._entries.popitem()
             entry.probe.armed = False
             entry.probe.close()
+        self._readers = ()
         self._plan()
 
     def _visit(self, step: int) -> list[Snapshot]:
@@ -135,44 +153,66 @@ class ProbeSet:
         self._plan()
         return snapshots
 
-    def _measure(self, entry: _Entry, step: int) -> Snapshot | None:
+    def _measure(self, entry: Planned, step: int) -> Snapshot | None:
         if not entry.is_ready(step):
             return None
         probe = entry.probe
         began = time.perf_counter()
+        snapshot, failed = None, False
         try:
             snapshot = probe.measure(step)
         except Gone as gone:
-            probe.say(f"{gone}; it is not measured any more")
-            probe.close()
-            del self._entries[probe.name]
+            self._let_go(probe, gone)
             return None
         except Exception as error:
+            failed = True
             probe.say(f"{type(error).__name__}: {error}")
-            entry.schedule_after(step)
-            return None
-        if snapshot is None:
+        took = time.perf_counter() - began
+        if snapshot is None and not failed and took <= self._slow:
             entry.ask_again(step)
             return None
-        cost = snapshot.cost + probe.feeding + time.perf_counter() - began
+        cost = took + probe.feeding + (snapshot.cost if snapshot else 0.0)
         probe.feeding = 0.0
         self._hold_budget(entry, step, cost)
-        return replace(snapshot, probe=probe.name, cost=cost)
+        return replace(snapshot, probe=probe.name, cost=cost) if snapshot else None
 
-    def _hold_budget(self, entry: _Entry, step: int, cost: float) -> None:
+    def _let_go(self, probe: Probe, gone: Gone) -> None:
+        probe.say(f"{gone}; it is not measured any more")
+        probe.close()
+        del self._entries[probe.name]
+        self._readers = tuple(reader for reader in self._readers if reader[1] is not probe)
+
+    def _hold_budget(self, entry: Planned, step: int, cost: float) -> None:
         """Plan the entry's next measurement so that all probes together stay within the budget."""
+        is_slow = cost > self._slow
+        entry.is_slow |= is_slow
         entry.costs.append(cost)
-        seconds = statistics.median(self._seconds)
-        entries = list(self._entries.values())
-        loads = [load(one.probe.schedule, step, one.cost(), seconds) for one in entries]
-        place = entries.index(entry)
-        needed = stretches(loads, self._budget)[place]
-        with_room = stretches([_ROOM_TO_RELAX * one for one in loads], self._budget)[place]
-        stretch = max(needed, min(entry.stretch, with_room))
-        stretch = min(stretch, entry.stretch * _QUICKEST_STRETCH)
+        stretch = max(self._needed(entry, step), min(entry.stretch, self._needed(entry, step, room=_ROOM_TO_RELAX)))
+        if not is_slow:
+            stretch = min(stretch, entry.stretch * _QUICKEST_STRETCH)
         entry.undeclared |= stretch != entry.stretch and entry.every > 0
         entry.stretch = stretch
-        entry.schedule_after(step)
+        entry.schedule_after(step, not_before=self._affordable(entry, step, cost) if is_slow else 0)
+
+    def _loads(self, step: int) -> dict[Planned, float]:
+        seconds = statistics.median(self._seconds)
+        return {one: load(one.probe.schedule, step, one.cost(), seconds) for one in self._entries.values()}
+
+    def _needed(self, entry: Planned, step: int, room: float = 1.0) -> int:
+        """The stretch at which the budget holds, were all costs `room` times what they are."""
+        loads = self._loads(step)
+        return stretches([room * one for one in loads.values()], self._budget)[list(loads).index(entry)]
+
+    def _affordable(self, entry: Planned, step: int, cost: float) -> int:
+        """The first step at which another measurement of `cost` seconds is within the budget. Says so where that is later than asked."""
+        loads, seconds = self._loads(step), statistics.median(self._seconds)
+        loads[entry] = load(entry.probe.schedule, step, cost, seconds)
+        share = allowances(list(loads.values()), self._budget)[list(loads).index(entry)]
+        first = step + math.ceil(min(cost / (share * seconds), NEVER)) if share > 0 else step
+        if first > entry.probe.schedule.after(step) and not entry.told_slow:
+            entry.told_slow = True
+            entry.probe.say(f"a measurement takes long: it is measured more rarely, so that probes keep to {self._budget:.0%} of step time")
+        return first
 
     def _plan(self) -> None:
         self._next = min((entry.wake for entry in self._entries.values()), default=NEVER)
@@ -186,5 +226,5 @@ class ProbeSet:
         return f"<ProbeSet {len(self._entries)} probes, next due at step {self._next}>"
 
 
-def _declaration(entry: _Entry) -> ProbeDeclared:
+def _declaration(entry: Planned) -> ProbeDeclared:
     return ProbeDeclared(entry.probe.name, entry.probe.kind, entry.every, entry.probe.settings())
