@@ -4,22 +4,24 @@ A batch says little: its perplexity is capped by its size. So the latest assignm
 a measurement counts them all. Between measurements nothing is counted, only copied: in a training loop one call costs what its cold
 caches cost, and a copy touches the least. On an accelerator the copies stay there, and the one device sync is at the measurement.
 
-The probe judges nothing: what usage is healthy is a rule's business.
+This file decides the window and what a snapshot holds; what the counts amount to is `codebook_usage`. It judges nothing: what usage is
+healthy is a rule's business.
 """
 
 from __future__ import annotations
 
 import operator
 import sys
+import weakref
 from collections import deque
-from collections.abc import Sequence
-from itertools import groupby
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bedside.probes.intake import is_no_real_step
+from bedside.probes.codebook_usage import count_heads, geometry, overlap, usage
+from bedside.probes.intake import Refused, is_no_real_step, is_tensor, numbers
 from bedside.probes.probe import Probe, schedule_of
 from bedside.schedule import NEVER, Schedule
 from bedside_protocol.records import Array, Scalar, Snapshot
@@ -34,35 +36,60 @@ _ASSIGNMENTS_A_CODE = 20
 class Codebook(Probe):
     """Usage of the codebook `name` of `size` codes, fed with the chosen indices.
 
-    `every`: steps between two measurements. `window`: assignments a measurement looks back on, at least; 20 × `size` unless given.
+    `every`: steps between two measurements. `window`: assignments of a head a measurement looks back on, at least; 20 × `size` unless
+    given. `embedding`: the codes' vectors (`size`, d), or (`heads`, `size`, d), as a tensor, a module with such a `weight`, or a function
+    that returns one (for a buffer that is replaced, say, or a list to be stacked); it is read at measurements only. `heads`: codebooks
+    of a residual or multi-head quantizer, the first dimension of what is observed; that of a three-dimensional `embedding` unless given.
     Feed it outside of compiled regions: inside, `observe` returns at once. Indices seen while a checkpointed forward is recomputed in the
     backward pass are not counted again.
 
     A snapshot has the scalars `size`, `window` (assignments in it), `used` (codes with at least one), `usage` (`used / size`), `dead`
     (`size - used`), `perplexity` (exp of the entropy of the shares, in codes: 1 … `size`), `top1` and `top10` (share of the one and the
-    ten most used codes), `ignored` (indices in the window outside the codebook), and the array `usage`: int64 (`size`),
-    assignments of each code.
+    ten most used codes), `ignored` (indices in the window outside the codebook), `overlap` (Jaccard index of the used codes with those of
+    the previous snapshot, from the second on), and the array `usage`: int64 (`size`), assignments of each code. With an embedding also
+    those of `codebook_usage.geometry`, and the table `near`: for up to 64 codes, the most used first, the Euclidean distance to
+    the nearest other used code, labelled with their numbers. With several heads all of these are of the worst, that of least usage (its
+    number is `head`), and the tables `used_by_head` and `perplexity_by_head` tell of each.
     """
 
     kind = "codebook"
 
-    def __init__(self, name: str, size: int, *, every: int | Schedule = 50, window: int | None = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        size: int,
+        embedding: torch.Tensor | torch.nn.Module | Callable[[], torch.Tensor] | None = None,
+        *,
+        heads: int | None = None,
+        every: int | Schedule = 50,
+        window: int | None = None,
+    ) -> None:
         super().__init__(name, schedule_of(every))
-        self.size = _number_of_codes(size)
+        self.size = _at_least_one(size)
         self.window = max(1, int(window or _ASSIGNMENTS_A_CODE * self.size))
         self.lead = self.schedule.every or NEVER
+        self._embedding = _source(embedding)
+        self.heads = _at_least_one(heads if heads is not None else self._heads_of_embedding())
         self._batches: deque[NDArray[np.int64] | torch.Tensor] = deque()
-        """The latest assignments, flat, oldest first: as few batches as make a window."""
+        """The latest assignments, flat, or (heads, n) where there are several; oldest first: as few batches as make a window."""
         self._lengths: deque[int] = deque()
         self._held = 0
+        self._before: NDArray[np.int64] | None = None
+        """The counts (heads, size) of the previous snapshot."""
         if size != self.size:
             self.say(f"a codebook has a whole number of codes, not {size!r}")
+        if heads is not None and heads != self.heads:
+            self.say(f"a quantizer has a whole number of heads, not {heads!r}")
 
     def settings(self) -> dict[str, Scalar]:
-        return {"size": self.size, "window": self.window}
+        several: dict[str, Scalar] = {"heads": self.heads} if self.heads > 1 else {}
+        return {"size": self.size, "window": self.window, **several}
 
     def observe(self, indices: object) -> None:
-        """Take chosen codes: integers 0 … `size` − 1 as a tensor, an array or nested lists, of any shape. Never raises, never syncs."""
+        """Take chosen codes: integers 0 … `size` − 1 as a tensor, an array or nested lists, of any shape; with several heads, (heads, …).
+
+        Never raises, never syncs.
+        """
         if self.idle:
             return
         with self.taking("indices"):
@@ -74,99 +101,99 @@ class Codebook(Probe):
             if is_no_real_step(indices):
                 return
             whole = not (indices.is_floating_point() or indices.is_complex() or indices.dtype == torch.bool)
-            if self._accepts(indices.numel(), whole, indices.dtype):
-                self._slide(indices.detach().reshape(-1).to(torch.int64, copy=True), indices.numel())
+            self._check(indices.shape, whole, indices.dtype)
+            self._slide(indices.detach().reshape(self._form).to(torch.int64, copy=True), indices.numel())
             return
         array = np.asarray(indices)
-        if self._accepts(array.size, array.dtype.kind in "iu", array.dtype):
-            self._slide(array.reshape(-1).astype(np.int64), array.size)  # a copy: the script may write to its own
+        self._check(array.shape, array.dtype.kind in "iu", array.dtype)
+        self._slide(array.reshape(self._form).astype(np.int64), array.size)  # a copy: the script may write to its own
 
-    def _accepts(self, count: int, whole: bool, dtype: object) -> bool:
-        if count == 0:
-            self.say("an empty batch of indices")
-        elif not whole:
-            self.say(f"indices must be integers, not {dtype}; they are not counted")
-        return count > 0 and whole
+    @property
+    def _form(self) -> tuple[int, ...]:
+        return (-1,) if self.heads == 1 else (self.heads, -1)
+
+    def _check(self, shape: tuple[int, ...], whole: bool, dtype: object) -> None:
+        if 0 in shape:
+            raise Refused("an empty batch of indices")
+        if not whole:
+            raise Refused(f"indices must be integers, not {dtype}; they are not counted")
+        if self.heads > 1 and (not shape or shape[0] != self.heads):
+            raise Refused(f"indices of {self.heads} heads have the heads as their first dimension; they are not counted")
 
     def _slide(self, batch: NDArray[np.int64] | torch.Tensor, length: int) -> None:
         self._batches.append(batch)
         self._lengths.append(length)
         self._held += length
-        while self._held - self._lengths[0] >= self.window:
+        while self._held - self._lengths[0] >= self.window * self.heads:
             self._held -= self._lengths.popleft()
             self._batches.popleft()
 
     def measure(self, step: int) -> Snapshot | None:
         if not self._batches:
             return None
-        counts = count(list(self._batches), self.size)
+        counts = count_heads(list(self._batches), self.size, self.heads)
+        each = [usage(head) for head in counts]
+        worst = min(range(self.heads), key=lambda head: (each[head]["usage"], each[head]["perplexity"]))
         ignored = self._held - int(counts.sum())
         if ignored:
             self.say(f"indices outside 0 … {self.size - 1} are not counted")
-        return Snapshot(
-            self.name,
-            self.kind,
-            step,
-            scalars={"size": float(self.size), "ignored": float(ignored), **usage(counts)},
-            arrays={"usage": Array("histogram", counts)},
-        )
+        scalars = {"size": float(self.size), "ignored": float(ignored), **each[worst]}
+        arrays = {"usage": Array("histogram", counts[worst])}
+        if self.heads > 1:
+            scalars["head"] = float(worst)
+            arrays |= {f"{field}_by_head": _table(dict(enumerate(one[field] for one in each))) for field in ("used", "perplexity")}
+        if self._before is not None:
+            scalars["overlap"] = overlap(self._before[worst], counts[worst])
+        self._before = counts
+        if (vectors := self._vectors(worst)) is not None:
+            distances, near = geometry(counts[worst], vectors)
+            scalars |= distances
+            arrays |= {"near": _table(near)} if near else {}
+        return Snapshot(self.name, self.kind, step, scalars, arrays)
+
+    def _heads_of_embedding(self) -> int:
+        try:
+            shape = getattr(self._embedding(), "shape", ())
+        except Exception:  # a function that cannot answer yet: it is asked again, and heard, at each measurement
+            return 1
+        return int(shape[0]) if len(shape) == 3 else 1
+
+    def _vectors(self, head: int) -> NDArray[np.float64] | None:
+        """The codes' vectors (size, d) of a head; None where there are none, and a sentence where they have another form."""
+        try:
+            embedding = self._embedding()
+            if embedding is None:
+                return None
+            expected = (self.heads, self.size) if len(embedding.shape) == 3 else (self.size,)
+            if len(embedding.shape) < 2 or tuple(embedding.shape[:-1]) != expected:
+                raise Refused("an embedding has a vector for each code: (size, d), or (heads, size, d)")
+            return numbers(embedding[head] if len(embedding.shape) == 3 else embedding)
+        except Refused as refused:
+            self.say(str(refused))
+        except Exception as error:  # a function of the script's
+            self.say(f"an embedding that cannot be read ({type(error).__name__})")
+        return None
 
 
-def count(batches: Sequence[NDArray[np.int64] | torch.Tensor], size: int) -> NDArray[np.int64]:
-    """How often each of `size` codes occurs; other indices are left out. Tensors are counted where they live: one sync a device."""
-    total = np.zeros(size, np.int64)
-    for place, group in groupby(sorted(batches, key=_place), key=_place):
-        if place == "":
-            total += _count_arrays([np.asarray(batch) for batch in group], size)
-        else:
-            total += count_on_device(list(group), size).cpu().numpy()  # type: ignore[arg-type]  # the only sync of this probe
-    return total
+def _source(embedding: Any) -> Callable[[], Any]:
+    """A function that gives the codes' vectors as they are now.
 
-
-def count_on_device(batches: list[torch.Tensor], size: int) -> torch.Tensor:
-    """The counts (`size`) beside the batches, without a sync: neither `bincount`, which must know the largest index, nor a look."""
-    import torch
-
-    flat = torch.cat(batches)
-    flat = torch.where((flat >= 0) & (flat < size), flat, size)
-    return torch.zeros(size + 1, dtype=torch.int64, device=flat.device).scatter_add_(0, flat, torch.ones_like(flat))[:size]
-
-
-def _count_arrays(batches: list[NDArray[np.int64]], size: int) -> NDArray[np.int64]:
-    flat = np.concatenate(batches)
-    if flat.min() < 0 or flat.max() >= size:
-        flat = flat[(flat >= 0) & (flat < size)]
-    return np.bincount(flat, minlength=size)
-
-
-def _place(batch: NDArray[np.int64] | torch.Tensor) -> str:
-    """The accelerator a batch is on; empty for memory that numpy reads."""
-    if isinstance(batch, np.ndarray) or batch.device.type == "cpu":
-        return ""
-    return str(batch.device)
-
-
-def usage(counts: NDArray[np.int64]) -> dict[str, float]:
-    """What the assignments of each code amount to; see `Codebook`.
-
-    Perplexity is exp(−Σ p ln p) over the codes in use, as van den Oord et al. report it for VQ-VAE (arXiv 1711.00937).
+    A module is held weakly: with it the distances end. A tensor that has a graph is cut from it, and shares its memory.
     """
-    assignments = int(counts.sum())
-    shares = counts[counts > 0] / max(1, assignments)
-    used = shares.size
-    largest = np.sort(shares)[::-1]
-    return {
-        "window": float(assignments),
-        "used": float(used),
-        "usage": used / counts.size,
-        "dead": float(counts.size - used),
-        "perplexity": float(np.exp(-np.sum(shares * np.log(shares)))) if used else 0.0,
-        "top1": float(largest[:1].sum()),
-        "top10": float(largest[:10].sum()),
-    }
+    if is_tensor(embedding):
+        tensor = embedding if embedding.is_leaf else embedding.detach()
+        return lambda: tensor
+    if hasattr(embedding, "weight"):
+        module = weakref.ref(embedding)
+        return lambda: getattr(module(), "weight", None)
+    return embedding if callable(embedding) else lambda: embedding
 
 
-def _number_of_codes(size: object) -> int:
+def _table(values: dict[int, float]) -> Array:
+    return Array("table", np.array(list(values.values()), np.float64), tuple(map(str, values)))
+
+
+def _at_least_one(size: object) -> int:
     try:
         return max(1, operator.index(size))  # type: ignore[arg-type]
     except TypeError:
