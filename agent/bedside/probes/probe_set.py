@@ -208,7 +208,7 @@ class ProbeSet:
         loads, seconds = self._loads(step), statistics.median(self._seconds)
         loads[entry] = load(entry.probe.schedule, step, cost, seconds)
         share = allowances(list(loads.values()), self._budget)[list(loads).index(entry)]
-        first = step + math.ceil(min(cost / (share * seconds), NEVER)) if share > 0 else step
+        first = step + math.ceil(min(cost / (share * seconds), NEVER) - 1e-6) if share > 0 else step
         if first > entry.probe.schedule.after(step) and not entry.told_slow:
             entry.told_slow = True
             entry.probe.say(f"a measurement takes long: it is measured more rarely, so that probes keep to {self._budget:.0%} of step time")
