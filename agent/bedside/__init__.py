@@ -22,9 +22,19 @@ import os
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from .probes.class_balance import ClassBalance
 from .probes.codebook import Codebook
+from .probes.contribution import Contribution, epoch
+from .probes.declared_schedule import Schedule
+from .probes.divergence import Divergence
+from .probes.parameter import Parameter
+from .probes.per_index import PerIndex
 from .probes.probe import Probe
+from .probes.ratio import Ratio
+from .probes.rollout import Frames, Rollout
 from .probes.samples import Samples
+from .probes.success_rate import SuccessRate
+from .probes.sensitivity import Sensitivity
 from .schedule import every, log_spaced, on_demand
 
 if TYPE_CHECKING:
@@ -32,9 +42,21 @@ if TYPE_CHECKING:
     from .steps import Steps
 
 __all__ = [
+    "ClassBalance",
     "Codebook",
+    "Contribution",
+    "Divergence",
+    "Frames",
+    "Parameter",
+    "PerIndex",
     "Probe",
+    "Ratio",
+    "Rollout",
     "Samples",
+    "SuccessRate",
+    "Schedule",
+    "Sensitivity",
+    "epoch",
     "event",
     "every",
     "finish",

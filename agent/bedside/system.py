@@ -7,13 +7,19 @@ from __future__ import annotations
 
 import importlib
 import os
+import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import psutil
 
+from .memory_room import host_room
+from .memory_trend import MemoryTrend
+
 _STEPS_KEPT: Final = 2000
+_STEPS_OF_TAIL: Final = 1000
+"""Steps whose slowest hundredth is told: within one second there may be one step only, and its tail is itself."""
 
 
 class StepClock:
@@ -21,13 +27,17 @@ class StepClock:
 
     def __init__(self) -> None:
         self._steps: deque[tuple[float, float]] = deque(maxlen=_STEPS_KEPT)
+        self._tail: deque[float] = deque(maxlen=_STEPS_OF_TAIL)
 
     def note(self, seconds: float, waited: float) -> None:
         """One step took `seconds`, of which `waited` went into waiting for its data. Pauses are not part of either."""
         self._steps.append((seconds, waited))
 
     def read(self) -> dict[str, float]:
-        """Median and 95th percentile of the steps since last read (ms), and the share of them spent waiting for data."""
+        """Of the steps since last read: median and 95th percentile (ms), and the share of them spent waiting for data.
+
+        The 99th percentile is that of the last 1,000 steps.
+        """
         taken: list[tuple[float, float]] = []
         while self._steps:
             try:
@@ -38,9 +48,11 @@ class StepClock:
             return {}
         durations = sorted(seconds for seconds, _ in taken)
         total = sum(durations)
+        self._tail.extend(seconds for seconds, _ in taken)
         return {
             "system/step_ms": 1e3 * durations[len(durations) // 2],
             "system/step_ms_p95": 1e3 * durations[min(len(durations) - 1, int(0.95 * len(durations)))],
+            "system/step_ms_p99": 1e3 * sorted(self._tail)[min(len(self._tail) - 1, int(0.99 * len(self._tail)))],
             "system/data_wait": sum(waited for _, waited in taken) / total if total > 0 else 0.0,
         }
 
@@ -54,16 +66,34 @@ class SystemVitals:
         self._sources: list[Callable[[], dict[str, float]]] = [self._of_process, self._of_machine]
         if (gpus := _gpu_reader()) is not None:
             self._sources.append(gpus)
+        self._trends: dict[str, MemoryTrend] = {}
 
-    def read(self) -> dict[str, float]:
-        """Current values by name; bytes, per cent of one core."""
+    def read(self, now: float | None = None) -> dict[str, float]:
+        """Current values by name: bytes, per cent of one core, bytes an hour, hours. `now`: seconds on any clock that never goes back.
+
+        `memory_slope` (and `gpuN_memory_slope`) come once there are 20 readings, `memory_hours_left` while something grows: the host's
+        memory or a card's, whichever ends first.
+        """
         values: dict[str, float] = {}
         for source in list(self._sources):
             try:
                 values.update(source())
             except Exception:  # psutil and the driver raise many kinds; a vital that cannot be read is absent, no more
                 self._sources.remove(source)
-        return values
+        return values | self._growth(values, time.monotonic() if now is None else now)
+
+    def _growth(self, values: Mapping[str, float], now: float) -> dict[str, float]:
+        found: dict[str, float] = {}
+        left: list[float] = []
+        for name, used in values.items():
+            if name.endswith("memory"):
+                trend = self._trends.setdefault(name, MemoryTrend())
+                trend.note(now, used, host_room() if name == "system/memory" else values[f"{name}_total"] - used)
+                if (slope := trend.slope()) is not None:
+                    found[f"{name}_slope"] = slope
+                if (hours := trend.hours_left()) is not None:
+                    left.append(hours)
+        return found | ({"system/memory_hours_left": min(left)} if left else {})
 
     def _of_process(self) -> dict[str, float]:
         with self._process.oneshot():

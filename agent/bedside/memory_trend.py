@@ -1,0 +1,87 @@
+"""Whether memory grows, how fast, and when it ends: a robust slope over the last minutes of readings.
+
+Times, bytes used and bytes left are arguments. Nothing here reads a clock or a machine, and nothing judges whether a growth matters.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from itertools import pairwise
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+LEAST_READINGS: Final = 20
+"""Below this many a slope is the noise of an allocator."""
+_KEPT: Final = 600
+"""Readings looked back on: ten minutes of one a second."""
+_THINNED: Final = 100
+"""Readings a slope is made of: 4,950 pairs, a fraction of a millisecond."""
+_SIGMAS: Final = 3.0
+_BLOCKS: Final = 4
+_EVEN: Final = 0.25
+"""The least share of the mean rise from block to block that each of them must have: a single jump is no growth."""
+
+
+class MemoryTrend:
+    """The growth of one memory. Fed and read by one thread."""
+
+    def __init__(self) -> None:
+        self._readings: deque[tuple[float, float]] = deque(maxlen=_KEPT)
+        self._room = math.inf
+
+    def note(self, seconds: float, used: float, room: float) -> None:
+        """At `seconds` there were `used` bytes in use and `room` bytes left to take. What is not finite is left out."""
+        if math.isfinite(seconds) and math.isfinite(used):
+            self._readings.append((seconds, used))
+            self._room = room
+
+    def slope(self) -> float | None:
+        """Bytes an hour, negative where memory shrinks, 0 unless `significant_slope` finds one; None below 20 readings."""
+        if len(self._readings) < LEAST_READINGS:
+            return None
+        readings = np.array(self._readings, np.float64)
+        thinned = readings[(len(readings) - 1) % -(-len(readings) // _THINNED) :: -(-len(readings) // _THINNED)]  # ends with the newest
+        return 3600.0 * significant_slope(thinned[:, 0], thinned[:, 1])
+
+    def hours_left(self) -> float | None:
+        """Hours until the room is used up at this pace; None where memory does not grow."""
+        slope = self.slope()
+        if not slope or slope < 0 or not math.isfinite(self._room):
+            return None
+        return max(0.0, self._room) / slope
+
+    def __repr__(self) -> str:
+        return f"<MemoryTrend {len(self._readings)} readings, {self._room:.3g} bytes left>"
+
+
+def theil_sen(x: NDArray[np.float64], y: NDArray[np.float64]) -> float:
+    """The median slope over all pairs of points (Theil 1950, Sen 1968): up to 29 % of the points may be anything. 0 without two x."""
+    first, second = np.triu_indices(len(x), 1)
+    apart = x[second] - x[first]
+    rises = y[second] - y[first]
+    return float(np.median(rises[apart > 0] / apart[apart > 0])) if np.any(apart > 0) else 0.0
+
+
+def significant_slope(x: NDArray[np.float64], y: NDArray[np.float64]) -> float:
+    """The Theil–Sen slope, or 0 where it may be chance or a single jump.
+
+    No chance: Mann's test of a trend (Mann 1945, Kendall 1975) at three sigmas. No jump: of four successive blocks each median lies
+    beyond the one before, by a quarter of the mean rise at least.
+    """
+    count = len(x)
+    if count < _BLOCKS:
+        return 0.0
+    first, second = np.triu_indices(count, 1)
+    concordance = float(np.sign(y[second] - y[first]).sum())
+    deviation = math.sqrt(count * (count - 1) * (2 * count + 5) / 18)
+    if abs(concordance) <= _SIGMAS * deviation:
+        return 0.0
+    medians = [float(np.median(block)) for block in np.array_split(y, _BLOCKS)]
+    direction = math.copysign(1.0, concordance)
+    rises = [direction * (later - earlier) for earlier, later in pairwise(medians)]
+    if min(rises) <= _EVEN * sum(rises) / len(rises):
+        return 0.0
+    return theil_sen(x, y)
