@@ -33,11 +33,15 @@ from .probes.probe import Probe
 from .probes.ratio import Ratio
 from .probes.rollout import Frames, Rollout
 from .probes.samples import Samples
-from .probes.success_rate import SuccessRate
 from .probes.sensitivity import Sensitivity
+from .probes.success_rate import SuccessRate
 from .schedule import every, log_spaced, on_demand
 
 if TYPE_CHECKING:
+    from bedside_protocol.metrics import Kind
+    from bedside_protocol.records import Direction
+
+    from .phase import Phase
     from .run import Run
     from .steps import Steps
 
@@ -53,9 +57,10 @@ __all__ = [
     "Ratio",
     "Rollout",
     "Samples",
-    "SuccessRate",
     "Schedule",
     "Sensitivity",
+    "SuccessRate",
+    "define_metric",
     "epoch",
     "event",
     "every",
@@ -65,6 +70,7 @@ __all__ = [
     "log_spaced",
     "on_checkpoint",
     "on_demand",
+    "phase",
     "probe",
     "step",
     "steps",
@@ -112,14 +118,24 @@ def _current() -> Run:
     return _run
 
 
-def log(values: Mapping[str, Any], step: int | None = None) -> None:
+def log(values: Mapping[str, Any], step: int | None = None, group: Mapping[str, object] | None = None) -> None:
     """`Run.log` of the current run."""
-    _current().log(values, step)
+    _current().log(values, step, group)
+
+
+def define_metric(pattern: str, kind: Kind | None = None, unit: str | None = None, direction: Direction | None = None) -> None:
+    """`Run.define_metric` of the current run."""
+    _current().define_metric(pattern, kind, unit, direction)
 
 
 def event(name: str, /, **fields: Any) -> None:
     """`Run.event` of the current run."""
     _current().event(name, **fields)
+
+
+def phase(name: str) -> Phase:
+    """`Run.phase` of the current run."""
+    return _current().phase(name)
 
 
 def watch(model: Any, *optimizers: Any, every: int = 50) -> None:

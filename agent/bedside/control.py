@@ -10,12 +10,23 @@ from __future__ import annotations
 import threading
 import time
 from collections import OrderedDict, deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final, Literal
 
-from bedside_protocol.commands import ALREADY_PAUSED, AT_BOUNDARY, NO_BOUNDARY, NO_CHECKPOINT, NOT_PAUSED, OVER, STOPPING
+from bedside_protocol.commands import (
+    ALREADY_PAUSED,
+    AT_BOUNDARY,
+    MOST_STEPS,
+    NO_BOUNDARY,
+    NO_CHECKPOINT,
+    NO_PROBE,
+    NO_RATE,
+    NOT_PAUSED,
+    OVER,
+    STOPPING,
+)
 from bedside_protocol.messages import Order
-from bedside_protocol.records import Body, CommandChanged, CommandState, Event
+from bedside_protocol.records import Body, CommandChanged, CommandState, Event, Verb
 
 from .checkpoint import CheckpointFailed, Checkpoints, Save
 
@@ -30,10 +41,19 @@ Boundaries = Literal["unknown", "yes", "no"]
 
 
 class Control:
-    """The orders of one run. `wanted` is all the training thread reads on a step without orders."""
+    """The orders of one run. `wanted` is all the training thread reads on a step without orders.
+
+    `demand(probe)` measures a probe soon; `rate(probe, every)` measures it every so many steps and returns how many they will be. Both
+    tell where there is no such probe: False, and None.
+    """
 
     def __init__(
-        self, say: Callable[[Body], None], checkpoints: Checkpoints, hub_silence: Callable[[], float], demand: Callable[[str], bool]
+        self,
+        say: Callable[[Body], None],
+        checkpoints: Checkpoints,
+        hub_silence: Callable[[], float],
+        demand: Callable[[str], bool],
+        rate: Callable[[str, int], int | None],
     ) -> None:
         self.wanted = False
         self.stopping = False
@@ -45,6 +65,16 @@ class Control:
         self._checkpoints = checkpoints
         self._hub_silence = hub_silence
         self._demand = demand
+        self._change_rate = rate
+        self._acts: Mapping[Verb, Callable[[Order, int, bool], bool]] = {
+            "pause": self._pause,
+            "resume": self._resume,
+            "step": self._single_step,
+            "checkpoint": self._save,
+            "stop": self._stop,
+            "snapshot": self._snapshot,
+            "rate": self._rate,
+        }
         self._wake = threading.Condition()
         self._orders: deque[Order] = deque()
         self._seen: OrderedDict[str, None] = OrderedDict()
@@ -134,28 +164,44 @@ class Control:
             return None
 
     def _obey(self, order: Order, step: int, hold: bool) -> bool:
-        """Carry out one order; whether the run is to be held afterwards."""
-        if order.verb == "pause":
-            self._report(order, "applied", step=step)
-            return True
-        if order.verb == "resume":
-            self._report(order, "applied" if hold else "failed", "" if hold else NOT_PAUSED, step)
-            return False
-        if order.verb == "step":
-            self._report(order, "applied" if hold else "failed", "" if hold else NOT_PAUSED, step)
-            self._pause_next = hold
-            return False
-        if order.verb == "checkpoint":
-            self._checkpoint(order, step)
-            return hold
-        if order.verb == "stop":
-            self._stop(order, step)
-            return hold and not self.stopping
-        if order.verb == "snapshot":
-            known = self._demand(str(order.arguments.get("probe", "")))
-            self._report(order, "applied" if known else "failed", "" if known else "there is no probe of that name", step)
-            return hold
+        """Carry out one order, while the run is to be `hold` or not; whether it is to be held afterwards."""
+        act = self._acts.get(order.verb)
+        if act is not None:
+            return act(order, step, hold)
         self._report(order, "failed", f"this agent does not know {order.verb!r}", step)
+        return hold
+
+    def _pause(self, order: Order, step: int, hold: bool) -> bool:
+        self._report(order, "applied", step=step)
+        return True
+
+    def _resume(self, order: Order, step: int, hold: bool) -> bool:
+        self._report(order, "applied" if hold else "failed", "" if hold else NOT_PAUSED, step)
+        return False
+
+    def _single_step(self, order: Order, step: int, hold: bool) -> bool:
+        self._pause_next = hold
+        return self._resume(order, step, hold)
+
+    def _save(self, order: Order, step: int, hold: bool) -> bool:
+        self._checkpoint(order, step)
+        return hold
+
+    def _snapshot(self, order: Order, step: int, hold: bool) -> bool:
+        known = self._demand(str(order.arguments.get("probe", "")))
+        self._report(order, "applied" if known else "failed", "" if known else NO_PROBE, step)
+        return hold
+
+    def _rate(self, order: Order, step: int, hold: bool) -> bool:
+        every = order.arguments.get("every")
+        if type(every) is not int or every > MOST_STEPS:
+            self._report(order, "failed", NO_RATE, step)
+            return hold
+        becomes = self._change_rate(str(order.arguments.get("probe", "")), every)
+        if becomes is None:
+            self._report(order, "failed", NO_PROBE, step)
+        else:
+            self._report(order, "applied", _pace(every, becomes), step)
         return hold
 
     def _hold(self, step: int) -> None:
@@ -178,11 +224,12 @@ class Control:
             with self._wake:
                 self.wanted = bool(self._orders) or self._pause_next
 
-    def _stop(self, order: Order, step: int) -> None:
+    def _stop(self, order: Order, step: int, hold: bool) -> bool:
         if order.arguments.get("checkpoint") and not self._checkpoint(order, step, also=True):
-            return
+            return hold
         self.stopping = True
         self._report(order, "applied", step=step)
+        return False
 
     def _checkpoint(self, order: Order, step: int, also: bool = False) -> bool:
         assert self.save is not None  # refused on arrival otherwise
@@ -216,3 +263,12 @@ class Control:
 
     def _report(self, order: Order, state: CommandState, detail: str = "", step: int = -1) -> None:
         self._say(CommandChanged(order.id, order.verb, state, order.who, detail, step, dict(order.arguments)))
+
+
+def _pace(asked: int, becomes: int) -> str:
+    """What the training does about a rate, in words."""
+    if becomes == 0:
+        return "measured on demand only"
+    return ("every step" if becomes == 1 else f"every {becomes:,} steps") + (
+        f": every {asked:,} would exceed the probes' budget" if becomes > asked else ""
+    )

@@ -6,21 +6,23 @@ orders) is reached only when there is some.
 
 from __future__ import annotations
 
-import contextlib
 import time
-import traceback
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-from bedside_protocol.records import Body, Ended, Event, RunStarted
+from bedside_protocol.definitions import MOST_DEFINITIONS, NOTHING_SAID, BadDefinition, definition
+from bedside_protocol.metrics import Kind
+from bedside_protocol.records import Body, Direction, Event, RunStarted
 
 from .checkpoint import Checkpoints
 from .control import Control
+from .ending import goodbye
+from .groups import BadGroup, GroupedNames
 from .notice import Problems
+from .phase import Phase
 from .probes.probe import Probe
 from .probes.probe_set import ProbeSet
-from .redact import redacted_text
 from .send_queue import MAX_STEP, SendQueue
 from .steps import Item, Steps
 from .system import StepClock, SystemVitals
@@ -31,7 +33,6 @@ AnyProbe = TypeVar("AnyProbe", bound=Probe)
 AnySave = TypeVar("AnySave", bound=Callable[[str], object])
 _FIRST_OF_STEPLESS: Final = 3
 """Logs without any boundary after which control is refused in words: the script has no boundary to act at."""
-_TRACEBACK_LINES: Final = 30
 
 
 class Run:
@@ -51,7 +52,9 @@ class Run:
         self._emit: Callable[[float, int, dict[str, float]], None] = queue.append_row
         self._control = control
         self._problems = problems
-        self._device = DeviceReader(self._late_row, problems)
+        self._groups = GroupedNames()
+        self._definitions = NOTHING_SAID
+        self._device = DeviceReader(self._tell_and_record, problems)
         self._clock = StepClock()
         self._vitals: SystemVitals | None = None
         self._step = 0
@@ -80,12 +83,16 @@ class Run:
 
     # --- what happens
 
-    def log(self, values: Mapping[str, Any], step: int | None = None) -> None:
+    def log(self, values: Mapping[str, Any], step: int | None = None, group: Mapping[str, object] | None = None) -> None:
         """Record metrics at a step (default: the current one): Python and numpy numbers, 0-d tensors of any device.
 
-        Never waits for a device and never raises: what is no number is counted and named once on stderr.
+        Values of a group (`group={"T": 64}`: a sequence length, a task, a mode) are a series of their own, `loss [T=64]`, with its own
+        rules; they are no values of `loss`. Never waits for a device and never raises: what is no number is counted and named once on
+        stderr.
         """
         try:
+            if group:
+                values = self._groups.row(values, group) if isinstance(values, Mapping) else values
             if self._stepless:
                 step = self._step_of_log(step)
             elif step is None:
@@ -99,6 +106,8 @@ class Run:
                     self._emit(now, step, values.copy())
                     return
             self._log_slowly(now, step, values)
+        except BadGroup as error:
+            self._problems(f"log: {error}; nothing of it is recorded")
         except Exception as error:  # whatever was passed, the training goes on
             self._problems(f"log: {type(error).__name__}: {error}")
 
@@ -113,22 +122,49 @@ class Run:
             self._problems(f"event: {type(error).__name__}: {error}")
 
     def epoch(self, number: int) -> None:
-        """Mark the beginning of an epoch."""
+        """Mark the beginning of an epoch, and tell the probes."""
         self.event("epoch", n=number)
-
-    @contextlib.contextmanager
-    def phase(self, name: str) -> Iterator[None]:
-        """Mark a stretch that is no training: `with run.phase("eval"):`. No step is expected while it lasts."""
-        self.event("phase", name=name, state="begin")
         try:
-            yield
-        finally:
-            self.event("phase", name=name, state="end")
+            self.probes.epoch(number)
+        except Exception as error:  # as in `log`
+            self._problems(f"epoch: {type(error).__name__}: {error}")
+
+    def phase(self, name: str) -> Phase:
+        """Mark a stretch of the run: `with run.phase("eval"):`. No step is expected until one is made, or it ends.
+
+        The call alone marks the beginning: `run.phase("finetune")`.
+        """
+        return Phase(name, lambda state: self.event("phase", name=name, state=state))
+
+    def define_metric(self, pattern: str, kind: Kind | None = None, unit: str | None = None, direction: Direction | None = None) -> None:
+        """Say what the metrics named like `pattern` (a name, or a glob as `val/*`) are, where their names do not.
+
+        `kind` decides which rules look at them: "loss", "adversarial", "reward", "ratio", "norm", "count", "entropy", "time", "memory",
+        "rate" (a learning rate), "accuracy" or "other". `unit` is printed after values. `direction` is the better one: "down" or "up".
+        Of several definitions of a metric the last one decides.
+        """
+        try:
+            one = definition(pattern, kind, unit, direction)
+            if self._definitions.holds(one):
+                return
+            if len(self._definitions.said) >= MOST_DEFINITIONS:
+                self._problems(
+                    f"define_metric: only the first {MOST_DEFINITIONS:,} definitions are kept (is a step or an id in a pattern?)"
+                )
+                return
+            self._definitions = self._definitions.having(one)
+            self._say(one)
+        except BadDefinition as error:
+            self._problems(f"define_metric: {error}")
+        except Exception as error:  # as in `log`
+            self._problems(f"define_metric: {type(error).__name__}: {error}")
 
     def probe(self, probe: AnyProbe) -> AnyProbe:
         """Register a probe and get it back as the handle to feed."""
         try:
             self.probes.add(probe)
+            if self.probes.reads_metrics and self._emit == self._queue.append_row:
+                self._emit = self._tell_and_record
             self._declare()
         except Exception as error:
             self._problems(f"probe: {type(error).__name__}: {error}")
@@ -139,6 +175,7 @@ class Run:
         try:
             from .probes.gradients import Gradients  # knows torch, which only a script that watches a model has
 
+            self.probes.watch(model)
             self.probe(Gradients(model, *optimizers, every=every))
         except Exception as error:
             self._problems(f"watch: {type(error).__name__}: {error}")
@@ -295,15 +332,23 @@ class Run:
         self._control.boundaries = "yes"
         self._step_began = time.monotonic()
 
+    def change_rate(self, probe: str, every: int) -> int | None:
+        """As `ProbeSet.reschedule`, and the log is told. Called by control, in the training thread."""
+        steps = self.probes.reschedule(probe, every)
+        self._declare()
+        return steps
+
     def _say(self, body: Body) -> None:
-        if self._emit is not self._refuse_worker:
+        if self._emit != self._refuse_worker:
             self._queue.append(time.monotonic() - self._origin, body)
 
     def _declare(self) -> None:
         for declared in self.probes.declared():
             self._say(declared)
 
-    def _late_row(self, time: float, step: int, row: dict[str, float]) -> None:
+    def _tell_and_record(self, time: float, step: int, row: dict[str, float]) -> None:
+        """In place of the queue's own `append_row`: rows that come late, and every row once a probe reads metrics."""
+        self.probes.logged(step, row)
         self._queue.append_row(time, step, row)
 
     def _refuse_finished(self, time: float, step: int, row: dict[str, float]) -> None:
@@ -311,20 +356,6 @@ class Run:
 
     def _refuse_worker(self, time: float, step: int, row: dict[str, float]) -> None:
         self._problems("log in a forked worker process is not recorded")
-
-
-def goodbye(error: BaseException | None, exited: bool, stopping: bool, step: int) -> Ended:
-    """How the training ended, in its own words."""
-    if isinstance(error, KeyboardInterrupt):
-        return Ended("stopped", step, message="interrupted (Ctrl-C)")
-    if isinstance(error, SystemExit) and error.code in (0, None):
-        error = None
-    if error is not None:
-        lines = "".join(traceback.format_exception(error, limit=-8)).splitlines()
-        return Ended("failed", step, type(error).__name__, redacted_text(str(error)), tuple(map(redacted_text, lines[-_TRACEBACK_LINES:])))
-    if stopping:
-        return Ended("stopped", step, message="asked to stop")
-    return Ended("exited" if exited else "finished", step)
 
 
 def _discard(time: float, step: int, row: dict[str, float]) -> None:
@@ -335,7 +366,7 @@ def no_run() -> Run:
     """A run that records nothing: what a pickled run becomes in another process."""
     problems = Problems(quiet=True)
     queue = SendQueue(problems, rows=1)
-    control = Control(lambda body: None, Checkpoints(Path()), lambda: 0.0, lambda name: False)
+    control = Control(lambda body: None, Checkpoints(Path()), lambda: 0.0, lambda name: False, lambda name, every: None)
     run = Run(RunStarted("", "", "", 0.0), 0.0, "", queue, control, problems)
     run.disable()
     return run

@@ -76,6 +76,7 @@ def _connected(started: RunStarted, origin: float, spawner: HubSpawner, problems
         Checkpoints(Path(spawner.plan.directory) / "checkpoints"),
         hub_silence=lambda: uplink.silence(),
         demand=lambda probe: run.probes.demand(probe),
+        rate=lambda probe, every: run.change_rate(probe, every),
     )
     run = Run(started, origin, spawner.plan.directory, queue, control, problems)
     uplink = Uplink(

@@ -17,7 +17,7 @@ DIRECTIONS: Final[tuple[Direction, ...]] = get_args(Direction)
 
 MAX_PATTERN: Final = 200
 MAX_UNIT: Final = 20
-_MOST: Final = 1000
+MOST_DEFINITIONS: Final = 1000
 """Definitions kept: a script that makes one a step must not make every look slow. The oldest are forgotten."""
 
 _BETTER: Final[dict[Kind, Direction]] = {"loss": "down", "reward": "up", "accuracy": "up"}
@@ -47,15 +47,16 @@ class Definitions:
 
     said: tuple[MetricDefined, ...] = ()
 
-    def __contains__(self, one: MetricDefined) -> bool:
-        return one in self.said
-
     def __repr__(self) -> str:
         return f"<Definitions {', '.join(one.pattern for one in self.said) or 'none'}>"
 
+    def holds(self, one: MetricDefined) -> bool:
+        """Whether it was said, and nothing else of the same pattern since."""
+        return next((other for other in reversed(self.said) if other.pattern == one.pattern), None) == one
+
     def having(self, one: MetricDefined) -> Definitions:
         """These and one more; said again, it is the newest."""
-        return Definitions((*(other for other in self.said if other != one), one)[-_MOST:])
+        return Definitions((*(other for other in self.said if other != one), one)[-MOST_DEFINITIONS:])
 
     def kind_of(self, name: str) -> Kind:
         """The kind of a metric, or of a series of it in a group."""

@@ -55,7 +55,8 @@ class Bench:
         self.silence = 0.0
         self.probes = {"vq"}
         self.demanded: list[str] = []
-        self.control = Control(self.log, Checkpoints(directory), lambda: self.silence, self._demand)
+        self.rates: list[tuple[str, int]] = []
+        self.control = Control(self.log, Checkpoints(directory), lambda: self.silence, self._demand, self._rate)
         self.control.boundaries = "yes"
         self.step = 0
         self._allowed = threading.Semaphore(0)
@@ -68,6 +69,11 @@ class Bench:
     def _demand(self, probe: str) -> bool:
         self.demanded.append(probe)
         return probe in self.probes
+
+    def _rate(self, probe: str, every: int) -> int | None:
+        """A budget that allows no more than a measurement every 40 steps."""
+        self.rates.append((probe, every))
+        return (max(every, 40) if every > 0 else 0) if probe in self.probes else None
 
     def _train(self) -> None:
         while not self.control.stopping:
@@ -394,7 +400,7 @@ def test_an_interrupt_inside_a_save_is_said_and_passes(tmp_path: Path) -> None:
     def interrupted(path: str) -> None:
         raise KeyboardInterrupt
 
-    control = Control(log, Checkpoints(tmp_path), lambda: 0.0, lambda name: False)
+    control = Control(log, Checkpoints(tmp_path), lambda: 0.0, lambda name: False, lambda name, every: None)
     control.save = interrupted
     control.receive(Order("c", "checkpoint", "me"), 1)
     with pytest.raises(KeyboardInterrupt):

@@ -23,7 +23,7 @@ from bedside.send_queue import SendQueue
 from bedside_protocol.records import Ended, RunStarted
 
 queue = SendQueue(print)
-control = Control(lambda body: None, Checkpoints(Path()), lambda: 0.0, lambda name: False)
+control = Control(lambda body: None, Checkpoints(Path()), lambda: 0.0, lambda name: False, lambda name, every: None)
 run = Run(RunStarted("id", "name", "", 0.0), time.monotonic(), "", queue, control, Problems())
 
 def goodbyes():

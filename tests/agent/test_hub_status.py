@@ -64,7 +64,7 @@ def test_a_run_that_let_itself_go_is_no_longer_paused() -> None:
 
 def test_the_agent_and_the_hub_have_one_word_for_going_on_without_a_hub(tmp_path: object) -> None:
     said: list[Body] = []
-    control = Control(said.append, Checkpoints.__new__(Checkpoints), lambda: 1e9, lambda name: False)
+    control = Control(said.append, Checkpoints.__new__(Checkpoints), lambda: 1e9, lambda name: False, lambda name, every: None)
     control._hold(3)
     (event,) = said
     assert isinstance(event, Event)
