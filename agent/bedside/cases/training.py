@@ -39,5 +39,9 @@ def generator(settings: Settings, stream: int = 0) -> torch.Generator:
 def tell(settings: Settings, step: int, **values: float | Tensor) -> None:
     """Print a progress line at some steps of the run, the first and the last among them."""
     if step == 1 or step == settings.steps or step % max(1, settings.steps // _LINES) == 0:
-        told = "  ".join(f"{name} {float(value):.4f}" for name, value in values.items())
+        told = "  ".join(f"{name} {_number(value):.4f}" for name, value in values.items())
         print(f"step {step:6,} of {settings.steps:,}  {told}", flush=True)
+
+
+def _number(value: float | Tensor) -> float:
+    return float(value.detach()) if isinstance(value, Tensor) else value
