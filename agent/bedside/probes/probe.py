@@ -55,6 +55,8 @@ class Probe:
         """Seconds the training thread spent feeding the probe since the last measurement."""
         self.models: Callable[[], Sequence[Module]] = tuple
         """The models the run watches and that still exist. Known once the probe is registered."""
+        self.siblings: Callable[[], Sequence[Probe]] = tuple
+        """The run's probes, this one among them. Known once the probe is registered."""
         self._unsaid: list[str] = []
         self._say: Callable[[str], None] = self._unsaid.append
 

@@ -58,6 +58,7 @@ class ProbeSet:
         probe.models = self.models
         if probe.reads:
             self._readers += ((frozenset(probe.reads), probe),)
+        probe.siblings = self._probes
         probe.attach(self._problem)
         self._plan()
 
@@ -140,6 +141,9 @@ class ProbeSet:
             entry.probe.close()
         self._readers = ()
         self._plan()
+
+    def _probes(self) -> list[Probe]:
+        return [entry.probe for entry in self._entries.values()]
 
     def _visit(self, step: int) -> list[Snapshot]:
         if step < self._last:  # resumed from an earlier checkpoint: plan from there

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import random
+import re
 import sys
 import types
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -16,12 +17,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from bedside.probes.intake import Refused
+
 if TYPE_CHECKING:
     import torch
     from torch.nn import Module
 
 _CONTAINERS = (list, tuple, set, frozenset, dict)
 _AUTOCAST_DEVICES = ("cpu", "cuda")
+_LONGEST_REASON = 160
+"""Characters: what fits a line beside the probe's name."""
 _running = 0
 """How many measurements of this kind are under way, one inside the other."""
 
@@ -72,6 +77,14 @@ def seed(number: int) -> None:
         torch.default_generator.manual_seed(number)
         if torch.cuda.is_initialized():
             torch.cuda.manual_seed_all(number)
+
+
+def reason(error: Exception) -> str:
+    """What went wrong in the script's function, on one line and without the numbers, which vary from one step to the next."""
+    if isinstance(error, Refused):
+        return str(error)
+    said = str(error).strip().partition("\n")[0]
+    return re.sub(r"\d+(\.\d+)?", "…", f"{type(error).__name__}: {said}" if said else type(error).__name__)[:_LONGEST_REASON]
 
 
 def _keep_random_states(afterwards: ExitStack, torch: Any) -> None:
