@@ -1,4 +1,4 @@
-"""`bedside demo [CASE] [--healthy]`: a real training starts and the viewer opens on it. Without a terminal: the same, with plain progress."""
+"""`bedside demo [CASE] [--healthy]`: a real training starts, the viewer opens on it. Without a terminal, the same with plain progress."""
 
 from __future__ import annotations
 
