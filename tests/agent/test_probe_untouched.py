@@ -164,6 +164,19 @@ def test_buffers_created_in_inference_mode_are_put_back_too() -> None:
     assert model.running_mean.tolist() == [1, 1]
 
 
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_on_a_device_random_states_and_buffers_are_put_back_too() -> None:
+    model = trained().cuda()
+    torch.rand(2, device="cuda")
+    before = torch.cuda.get_rng_state_all(), {name: value.clone() for name, value in model.state_dict().items()}
+    with untouched([model]):
+        seed(3)
+        model.train()
+        model[:4](torch.randn(8, 4, device="cuda"))
+    assert all(torch.equal(now, was) for now, was in zip(torch.cuda.get_rng_state_all(), before[0], strict=True))
+    assert all(bits(value.cpu()) == bits(before[1][name].cpu()) for name, value in model.state_dict().items())
+
+
 def test_a_model_that_overrides_train_is_put_into_eval_mode_without_being_asked() -> None:
     class Merging(nn.Linear):
         def train(self, mode: bool = True) -> Merging:
@@ -362,6 +375,15 @@ def test_what_is_given_explicitly_is_all() -> None:
     assert models_of(by_global, OTHER, [MODEL]) == [OTHER]
     assert models_of(by_global, [OTHER, MODEL], ()) == [OTHER, MODEL]
     assert models_of(by_global, [], [MODEL]) == []
+
+
+def test_functions_of_libraries_are_not_searched() -> None:
+    assert models_of(by_closure(nn.functional.multi_head_attention_forward), None, ()) == []
+    assert models_of(by_closure(functools.partial(nn.functional.gelu, MODEL)), None, ()) == [MODEL]
+
+
+def test_a_compiled_function_is_seen_through() -> None:
+    assert models_of(torch.compile(by_global, backend="eager"), None, ()) == [MODEL]
 
 
 def test_a_function_that_holds_itself_ends_the_search() -> None:

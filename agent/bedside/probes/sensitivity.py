@@ -54,7 +54,8 @@ class Sensitivity(Probe):
     A snapshot has the scalars `effect/INPUT` = ‖out(changed) − out‖ / ‖out‖ (L2 over the whole output; 0 and infinity where the output
     is all zeros), `ratio/NAME` = effect of the first / effect of the second, `ignored` (inputs with an effect below 5 % of the largest,
     or below 0.001), `failed` (inputs left out), `nonfinite` (values of the output that are NaN or infinite; they are left out of the
-    norms); the table `effect` (labels: inputs); the texts `ignored`, `failed`, and `quiet`: why nobody is called ignored now.
+    norms); the table `effect` (labels: inputs); the texts `ignored`, `failed`, and `quiet`: why nobody is called ignored now. The
+    rollouts of the run count as last measured: register them before.
     """
 
     kind = "sensitivity"

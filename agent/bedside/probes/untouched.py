@@ -27,6 +27,9 @@ _CONTAINERS = (list, tuple, set, frozenset, dict)
 _AUTOCAST_DEVICES = ("cpu", "cuda")
 _LONGEST_REASON = 160
 """Characters: what fits a line beside the probe's name."""
+_LIBRARIES = sys.stdlib_module_names | {"torch", "numpy"}
+_MOST_FUNCTIONS = 200
+"""Functions searched for models: what is further away than so many others belongs to somebody else."""
 _running = 0
 """How many measurements of this kind are under way, one inside the other."""
 
@@ -171,7 +174,7 @@ def models_of(function: Callable[..., object], explicit: Module | Sequence[Modul
 
     Seen are: the function itself or the object it is a method of, the variables it closes over, the globals its code names, its default
     and partial arguments; of each the module itself, the items of a list, tuple, set or dict, the attributes of a plain object, and, where
-    it is a function of the script (or one wrapped by a decorator), what that one holds. Not seen: models reached through deeper nesting
+    it is itself a function of the script (or wrapped by a decorator), what that one holds. Not seen: models reached through deeper nesting
     (a list in a list, an attribute of an attribute), properties, `getattr`, imported modules' variables, or passed in by a caller.
     """
     torch: Any = sys.modules.get("torch")
@@ -185,7 +188,7 @@ def models_of(function: Callable[..., object], explicit: Module | Sequence[Modul
 
 
 def _held(function: object, module_class: type[Module]) -> Iterator[Module]:
-    """Every module found from a function on; functions that are found are searched once each."""
+    """Every module found from a function on, the nearest first; functions that are found are searched once each."""
     waiting, seen = [function], {id(function)}
     while waiting:
         one = waiting.pop(0)
@@ -196,7 +199,7 @@ def _held(function: object, module_class: type[Module]) -> Iterator[Module]:
             for item in [found] if isinstance(found, module_class) else _opened(found):
                 if isinstance(item, module_class):
                     yield item
-                elif isinstance(item, (types.FunctionType, types.MethodType, functools.partial)) and id(item) not in seen:
+                elif id(item) not in seen and len(seen) < _MOST_FUNCTIONS and _is_followed(item):
                     seen.add(id(item))
                     waiting.append(item)
 
@@ -212,8 +215,14 @@ def _behind(function: object) -> list[object]:
     cells = [cell.cell_contents for cell in function.__closure__ or () if _is_filled(cell)]
     named = [function.__globals__[name] for name in _names(function.__code__) if name in function.__globals__]
     defaults = [*(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values()]
-    ours = [value for value in named if getattr(value, "__module__", "") == function.__module__ or not callable(value) or _is_object(value)]
-    return [*cells, *ours, *defaults, getattr(function, "__wrapped__", None)]
+    return [*cells, *named, *defaults, getattr(function, "__wrapped__", None)]
+
+
+def _is_followed(value: object) -> bool:
+    """Whether a value found is a function of the script, to be searched in turn: those of the libraries hold no model of its."""
+    if isinstance(value, functools.partial):
+        return True
+    return isinstance(value, (types.FunctionType, types.MethodType)) and str(value.__module__).partition(".")[0] not in _LIBRARIES
 
 
 def _names(code: types.CodeType) -> set[str]:
