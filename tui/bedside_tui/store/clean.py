@@ -20,6 +20,7 @@ from bedside_protocol.records import (
     Event,
     LifecycleChanged,
     Lost,
+    MetricDefined,
     Note,
     ProbeDeclared,
     Problem,
@@ -116,6 +117,7 @@ def _snapshot(body: Snapshot) -> dict[str, Any]:
 _SPECIAL: dict[type[Any], Callable[[Any], dict[str, Any]]] = {
     CommandChanged: lambda body: {"arguments": _mapping(body.arguments, _scalar)},
     Ended: lambda body: {"traceback": tuple(text(line, LONG) for line in body.traceback)},
+    MetricDefined: lambda body: {"pattern": text(body.pattern), "unit": body.unit and text(body.unit, 20)},
     Event: lambda body: {"fields": _mapping(body.fields, _scalar)},
     ProbeDeclared: lambda body: {"settings": _mapping(body.settings, _scalar)},
     RunStarted: lambda body: {"config": _mapping(body.config, _scalar), "argv": _texts(body.argv)},

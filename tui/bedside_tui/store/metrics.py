@@ -11,11 +11,12 @@ from typing import Literal
 
 import numpy as np
 
-from bedside_protocol.metrics import SYSTEM_PREFIX, kind_of
-from bedside_protocol.records import Metrics
+from bedside_protocol.definitions import NOTHING_SAID, Definitions
+from bedside_protocol.metrics import SYSTEM_PREFIX
+from bedside_protocol.records import MetricDefined, Metrics
 from bedside_protocol.sanitise import text
 from bedside_tui.store.clean import distinct
-from bedside_tui.store.ledger import Ledger, Track
+from bedside_tui.store.ledger import Ledger, Moment, Track
 from bedside_tui.store.remark import remark
 from bedside_tui.store.view import Badge, MetricView
 
@@ -30,27 +31,37 @@ _KIND_ORDER = {"loss": 0, "adversarial": 0, "rate": 1}
 
 
 class Metric:
-    """One metric: its name as shown, its kind, its track."""
+    """One metric: its name as shown, its name as the run said it, what it is, its track."""
 
-    __slots__ = ("_remark", "kind", "name", "order", "track")
+    __slots__ = ("_definitions", "_remark", "direction", "kind", "name", "order", "said", "track", "unit")
 
-    def __init__(self, name: str, kind: str) -> None:
+    def __init__(self, name: str, said: str) -> None:
         self.name = name
-        self.kind = kind
+        self.said = said
         self.track = Track()
-        gradient = kind == "norm" and "grad" in name.lower()
-        self.order = (_KIND_ORDER.get(kind, 2 if gradient else 3), name)
+        self.become(NOTHING_SAID)
+
+    def become(self, definitions: Definitions) -> None:
+        """What the metric is by these definitions."""
+        self._definitions = definitions
+        self.kind = definitions.kind_of(self.said)
+        self.unit = definitions.unit_of(self.said)
+        self.direction = definitions.direction_of(self.said)
+        gradient = self.kind == "norm" and "grad" in self.name.lower()
+        self.order = (_KIND_ORDER.get(self.kind, 2 if gradient else 3), self.name)
         self._remark = (-1, "")
 
-    def view(self, position: int, badge: Badge) -> MetricView | None:
+    def view(self, position: int, badge: Badge, definitions: Definitions) -> MetricView | None:
         """The metric as known at `position`, None before its first point."""
         history = self.track.upto(position)
         if not len(history):
             return None
+        if definitions is not self._definitions:
+            self.become(definitions)
         step, _, value = history.last
         if self._remark[0] != len(history):
-            self._remark = (len(history), remark(self.kind, history))
-        return MetricView(self.name, self.kind, value, step, badge, self._remark[1], history)
+            self._remark = (len(history), remark(history, self.direction))
+        return MetricView(self.name, self.kind, value, step, badge, self._remark[1], history, self.unit, self.direction)
 
 
 class _Group:
@@ -79,7 +90,7 @@ class _Group:
 class MetricsFold:
     """All metrics of a run."""
 
-    __slots__ = ("_by_name", "_groups", "_left_out", "_shown", "_waiting")
+    __slots__ = ("_by_name", "_definitions", "_groups", "_left_out", "_shown", "_waiting")
 
     def __init__(self) -> None:
         self._groups: dict[tuple[int, tuple[str, ...]], _Group] = {}
@@ -87,9 +98,15 @@ class MetricsFold:
         self._shown: dict[str, Metric] = {}
         self._waiting: list[_Group] = []
         self._left_out: Ledger[int] = Ledger()
+        self._definitions: Ledger[Definitions] = Ledger()
 
     def __len__(self) -> int:
         return len(self._shown)
+
+    def defined(self, moment: Moment, body: MetricDefined) -> None:
+        """The script says what some metrics are."""
+        before = self._definitions.last_at(moment.position) or NOTHING_SAID
+        self._definitions.add(moment.position, before.having(body))
 
     def add(self, position: int, rank: int, block: Metrics) -> None:
         """A block of rows that came with the record at `position`."""
@@ -121,10 +138,11 @@ class MetricsFold:
 
     def views(self, position: int, badges: Mapping[str, Badge]) -> list[MetricView]:
         """The metrics known at `position`, alarmed first, then losses, learning rates, gradients, then the others by name."""
+        definitions = self._definitions.last_at(position) or NOTHING_SAID
         found = [
             (_BADGE_ORDER.get(badge, 2), metric.order, view)
             for metric in self._logged("metric")
-            if (view := metric.view(position, badge := badges.get(metric.name, "none"))) is not None
+            if (view := metric.view(position, badge := badges.get(metric.name, "none"), definitions)) is not None
         ]
         return [view for _, _, view in sorted(found, key=lambda item: item[:2])]
 
@@ -156,7 +174,8 @@ class MetricsFold:
         known = self._by_name.get((rank, name))
         if known is not None or len(self._shown) >= MOST_METRICS:
             return known
-        shown = distinct(text(name) + (f" @{rank}" if rank > 0 else ""), self._shown)
-        metric = Metric(shown, kind_of(shown))
+        said = text(name)
+        shown = distinct(said + (f" @{rank}" if rank > 0 else ""), self._shown)
+        metric = Metric(shown, said)
         self._by_name[rank, name] = self._shown[shown] = metric
         return metric

@@ -1,7 +1,8 @@
 """The few words after a metric's sparkline: what its curve says that its last value does not.
 
-A remark is quiet and true: it is said of losses, rewards and accuracies, and of any metric whose last values are not numbers. It is
-computed from a history alone, so it reads the same live and in replay. Alarms are not decided here.
+A remark is quiet and true: it is said of metrics that have a better side (losses, rewards, accuracies, what the script says), and of any
+metric whose last values are not numbers. It is computed from a history alone, so it reads the same live and in replay. Alarms are not
+decided here.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import math
 
 import numpy as np
 
+from bedside_protocol.records import Direction
 from bedside_protocol.series import SeriesHistory
 from bedside_tui.draw import number
 
@@ -21,16 +23,16 @@ _SINCE = 5
 """Columns since the lowest below which it is too early to speak of a rise."""
 
 
-def remark(kind: str, history: SeriesHistory) -> str:
-    """At most about 24 characters, empty where there is nothing to say."""
+def remark(history: SeriesHistory, direction: Direction | None) -> str:
+    """At most about 24 characters, empty where there is nothing to say. `direction` is the better one."""
     value = history.last[2]
     if not math.isfinite(value):
         since = history.bad_since
         return f"{number.value(value)} since {number.count(since)}" if since is not None else ""
-    if kind == "loss":
+    if direction == "down":
         since = rising_since(history)
         return f"rising since {number.count(since)}" if since is not None else _best(history.lowest)
-    return _best(history.highest) if kind in ("reward", "accuracy") else ""
+    return _best(history.highest) if direction == "up" else ""
 
 
 def _best(found: tuple[int, float] | None) -> str:

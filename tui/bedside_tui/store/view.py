@@ -13,6 +13,7 @@ from typing import Literal, Protocol
 from bedside_protocol.records import (
     AlertState,
     CommandState,
+    Direction,
     Lifecycle,
     RunStarted,
     Scalar,
@@ -64,6 +65,10 @@ class MetricView:
     badge: Badge
     remark: str
     history: History
+    unit: str = ""
+    """What to print after a value, empty where nothing is known."""
+    direction: Direction | None = None
+    """Which way is better, None where nothing is known."""
 
 
 @dataclass(frozen=True, slots=True)

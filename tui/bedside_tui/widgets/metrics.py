@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
 from bedside_tui.draw import number
+from bedside_tui.draw.cells import width as width_in_cells
 from bedside_tui.draw.sparkline import reads, sparkline
 from bedside_tui.store.view import MetricView
 from bedside_tui.theme import Tone
@@ -13,7 +15,7 @@ from bedside_tui.widgets.lines import Line, line, pad, pad_left
 from bedside_tui.widgets.status import BADGES
 
 VALUE = 10
-"""Cells of a value: `number.value` takes at most 9."""
+"""Cells of a value: `number.value` takes at most 9. A unit follows where it fits, which it does but for the longest numbers."""
 
 REMARK = 26
 """Cells of a remark: `best 0.0209 @ 12,102` and room to stand apart."""
@@ -42,6 +44,13 @@ def longest_name(metrics: Sequence[MetricView]) -> int:
     return max([14, *(len(metric.name) for metric in metrics)])
 
 
+def value_of(metric: MetricView) -> str:
+    """The newest value, with its unit where there is room for both: `24.1 dB`."""
+    value = number.value(metric.value)
+    with_unit = f"{value} {metric.unit}".rstrip()
+    return with_unit if width_in_cells(with_unit) < VALUE and math.isfinite(metric.value) else value
+
+
 def metric_row(metric: MetricView, cells: MetricColumns, *, pinned: bool = False, ascii: bool = False) -> Line:
     """` ▲ loss/commit      0.0910  ⣀⣀⡠⠤⠒⠊⠉  rising since 11,400`. One colour a row but for the value and the badge."""
     glyph, tone = BADGES[metric.badge]
@@ -51,7 +60,7 @@ def metric_row(metric: MetricView, cells: MetricColumns, *, pinned: bool = False
     log = metric.kind == "loss"  # on a linear scale a loss is flat after its first drop, whatever becomes of it
     spark = sparkline(metric.history.columns(reads(cells.spark)), cells.spark, log=log, ascii=ascii) if cells.spark else ""
     return line(
-        " ", (glyph, tone), " ", (pad(metric.name, cells.name), name_tone), (pad_left(number.value(metric.value), VALUE), "strong"), "  ",
+        " ", (glyph, tone), " ", (pad(metric.name, cells.name), name_tone), (pad_left(value_of(metric), VALUE), "strong"), "  ",
         (spark, curve), "  " if cells.remark else "",
         (pad(("pinned  " if pinned and not metric.remark else "") + metric.remark, cells.remark), tone if alarmed else "quiet"),
     )  # fmt: skip
