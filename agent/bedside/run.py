@@ -171,12 +171,17 @@ class Run:
         return probe
 
     def watch(self, model: Any, *optimizers: Any, every: int = 50) -> None:
-        """Measure gradients and updates of `model`, and name the parameters that do not learn. Gives no handle: hooks feed it."""
+        """Measure gradients and updates of `model`, name the parameters that do not learn, and look at the loop that trains it.
+
+        Gives no handle: hooks feed both probes.
+        """
         try:
             from .probes.gradients import Gradients  # knows torch, which only a script that watches a model has
+            from .probes.structure import Structure
 
             self.probes.watch(model)
             self.probe(Gradients(model, *optimizers, every=every))
+            self.probe(Structure(model, *optimizers, every=every))
         except Exception as error:
             self._problems(f"watch: {type(error).__name__}: {error}")
 
