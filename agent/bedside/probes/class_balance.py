@@ -84,8 +84,8 @@ class ClassBalance(Probe):
         if self._held < needed:
             return None
         tally = class_tally.tally(list(self._batches), self.classes)
+        self._look_back(needed, tally.observed)
         if tally.observed < needed:
-            self._widen(needed / max(1, tally.observed))
             return None
         if tally.outside:
             self.say(f"predicted labels outside 0 … {self.classes - 1} are no class")
@@ -102,9 +102,10 @@ class ClassBalance(Probe):
             texts={"missing": tuple(self.names[index] if self.names else str(index) for index in missing)},
         )
 
-    def _widen(self, times: float) -> None:
-        """Look back further: so many targets are left out that the window does not hold enough of the others."""
-        self._reach = min(int(self._held * times * 1.25) + 1, self.window * _WIDEST)
+    def _look_back(self, needed: int, observed: int) -> None:
+        """Reach as far back as it takes where so many targets are left out that the window does not hold enough of the others."""
+        reach = needed * self._held / max(1, observed)
+        self._reach = self.window if reach <= self.window else min(int(1.25 * reach), _WIDEST * self.window)
 
 
 def balance(tally: Tally) -> dict[str, float]:

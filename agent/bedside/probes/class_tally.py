@@ -59,6 +59,8 @@ def pairs(predictions: object, targets: object, classes: int) -> Pairs:
     made, meant = _as_values(predictions), _as_values(targets)
     if is_tensor(made) or is_tensor(meant):
         made, meant = _on_one_device(made, meant)
+    if isinstance(made, np.ndarray) and made.dtype.kind not in "iubf":
+        raise Refused(f"predictions must be labels or logits, not {made.dtype}")
     if not _is_whole(meant):
         raise Refused(f"targets must be whole numbers, not {meant.dtype}")
     if 0 in made.shape or 0 in meant.shape:

@@ -34,8 +34,10 @@ class Moments:
 def moments(pairs: Sequence[tuple[Any, Any]]) -> Moments:
     """The sums over all elements of pairs (tensor, other), of equal or broadcasting shapes; without other where that is None.
 
-    One sync a device. Raises `Refused` where shapes do not fit.
+    One sync a device. Raises `Refused` where there are none, and where shapes do not fit.
     """
+    if not pairs:
+        raise Refused("there are no parameters")
     totals: dict[str, Any] = {}
     for pair in pairs:
         for piece in _pieces(*pair):
