@@ -22,10 +22,13 @@ import os
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from .probes.activations import Activations
+from .probes.attention import Attention
 from .probes.class_balance import ClassBalance
 from .probes.codebook import Codebook
 from .probes.contribution import Contribution, epoch
 from .probes.declared_schedule import Schedule
+from .probes.distribution import Distribution
 from .probes.divergence import Divergence
 from .probes.parameter import Parameter
 from .probes.per_index import PerIndex
@@ -34,6 +37,7 @@ from .probes.ratio import Ratio
 from .probes.rollout import Frames, Rollout
 from .probes.samples import Samples
 from .probes.sensitivity import Sensitivity
+from .probes.similarity import Similarity
 from .probes.success_rate import SuccessRate
 from .schedule import every, log_spaced, on_demand
 
@@ -46,9 +50,12 @@ if TYPE_CHECKING:
     from .steps import Steps
 
 __all__ = [
+    "Activations",
+    "Attention",
     "ClassBalance",
     "Codebook",
     "Contribution",
+    "Distribution",
     "Divergence",
     "Frames",
     "Parameter",
@@ -59,6 +66,7 @@ __all__ = [
     "Samples",
     "Schedule",
     "Sensitivity",
+    "Similarity",
     "SuccessRate",
     "define_metric",
     "epoch",
