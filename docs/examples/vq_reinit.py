@@ -5,7 +5,7 @@ import torch.nn.functional as F
 
 import bedside
 
-CODES, DIMENSIONS, STEPS, REINIT_EVERY = 64, 4, 300, 100
+CODES, DIMENSIONS, STEPS, REINIT_EVERY = 64, 4, 240, 50
 book = torch.randn(CODES, DIMENSIONS) * 0.1
 counts = torch.ones(CODES)
 centres = torch.randn(CODES, DIMENSIONS) * 3
@@ -19,7 +19,7 @@ for step in run.steps(range(1, STEPS + 1)):
     loss = F.mse_loss(book[indices], data)
     chosen = torch.bincount(indices, minlength=CODES).float()
     sums = torch.zeros_like(book).index_add_(0, indices, data)
-    counts.lerp_(chosen, 0.02)
+    counts.lerp_(chosen, 0.1)
     book = torch.where(chosen.unsqueeze(1) > 0, book.lerp(sums / chosen.clamp(min=1).unsqueeze(1), 0.2), book)
     if step % REINIT_EVERY == 0:
         dead = counts < 0.1

@@ -11,9 +11,9 @@ from collections.abc import Callable
 import pytest
 
 from bedside.cases.case import Sign
-from bedside.cases.catalogue import BROKEN, case as case_named
+from bedside.cases.catalogue import BROKEN
+from bedside.cases.catalogue import case as case_named
 from bedside.cases.reading import quantity
-from bedside_protocol.alerts.judge import judge
 from bedside_protocol.records import Record
 
 Recordings = Callable[[str, int, bool], list[Record]]

@@ -70,6 +70,19 @@ def test_an_example_needs_at_most_eight_added_lines(name: str) -> None:
     assert 0 < len(added) <= MOST_LINES, "\n".join(added)
 
 
+def marks_of_vq_reinit(training: Any) -> None:
+    """Each re-initialisation is on the timeline."""
+    assert [body.step for body in training.bodies(Event) if body.name == "reinit"] == [49, 99, 149, 199]
+
+
+def series_of_diffusion_forcing(training: Any) -> None:
+    """Two lengths of sequence are two series, and nothing is pooled."""
+    assert [len(training.points(name)) for name in ("loss [T=8]", "loss [T=32]", "loss")] == [100, 100, 0]
+
+
+ALSO = {"vq_reinit": marks_of_vq_reinit, "diffusion_forcing": series_of_diffusion_forcing}
+
+
 @pytest.mark.parametrize("name", SHOWS)
 def test_an_example_runs_as_it_stands_and_its_probe_says_something(name: str, start: Callable[..., Any]) -> None:
     training = start((EXAMPLES / f"{name}.py").read_text())
@@ -79,20 +92,7 @@ def test_an_example_runs_as_it_stands_and_its_probe_says_something(name: str, st
     snapshots = [body for body in training.bodies(Snapshot) if body.kind == kind]
     assert snapshots, training.tail()
     assert shows(snapshots), snapshots[-1].scalars
-    assert "Traceback" not in training.err.read_text()
-    assert "probe" not in training.err.read_text(), training.err.read_text()
-
-
-def test_the_quantizer_marks_each_reinitialisation_on_the_timeline(start: Callable[..., Any]) -> None:
-    training = start((EXAMPLES / "vq_reinit.py").read_text())
-    assert training.end(60) == 0, training.tail()
-    training.wait_for(lambda body: isinstance(body, Ended))
-    assert [body.step for body in training.bodies(Event) if body.name == "reinit"] == [99, 199, 299]
-
-
-def test_two_sequence_lengths_are_two_series(start: Callable[..., Any]) -> None:
-    training = start((EXAMPLES / "diffusion_forcing.py").read_text())
-    assert training.end(60) == 0, training.tail()
-    training.wait_for(lambda body: isinstance(body, Ended))
-    short, long = (training.points(f"loss [T={length}]") for length in (8, 32))
-    assert (len(short), len(long), training.points("loss")) == (100, 100, [])
+    ALSO.get(name, lambda training: None)(training)
+    said = training.err.read_text()
+    assert "Traceback" not in said
+    assert "probe" not in said, said
