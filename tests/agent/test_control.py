@@ -12,7 +12,17 @@ import pytest
 
 from bedside.checkpoint import Checkpoints
 from bedside.control import LEASE, Control
-from bedside_protocol.commands import ALREADY_PAUSED, NEXT, NO_BOUNDARY, NO_CHECKPOINT, NOT_PAUSED, OVER, STOPPING
+from bedside_protocol.commands import (
+    ALREADY_PAUSED,
+    MOST_STEPS,
+    NEXT,
+    NO_BOUNDARY,
+    NO_CHECKPOINT,
+    NO_RATE,
+    NOT_PAUSED,
+    OVER,
+    STOPPING,
+)
 from bedside_protocol.messages import Order
 from bedside_protocol.records import Body, CheckpointSaved, CommandChanged, Event, Scalar, Verb
 
@@ -245,6 +255,40 @@ def test_a_snapshot_is_asked_of_a_probe_by_its_name(bench: Bench) -> None:
     assert bench.demanded == ["vq", "__import__('os')"]
 
 
+@pytest.mark.parametrize(
+    ("every", "state", "detail"),
+    [
+        (50, "applied", "every 50 steps"),
+        (10, "applied", "every 40 steps: every 10 would exceed the probes' budget"),
+        (0, "applied", "measured on demand only"),
+        (-1, "applied", "measured on demand only"),
+        (True, "failed", NO_RATE),
+        (2.5, "failed", NO_RATE),
+        ("10", "failed", NO_RATE),
+        (None, "failed", NO_RATE),
+        (MOST_STEPS + 1, "failed", NO_RATE),
+    ],
+)
+def test_a_rate_is_applied_and_says_what_it_became(bench: Bench, every: Scalar, state: str, detail: str) -> None:
+    name = bench.order("rate", probe="vq", every=every)
+    bench.train()
+    assert bench.log.life(name) == ["accepted", "scheduled", state]
+    assert bench.log.last(name).detail == detail
+    assert bench.rates == ([("vq", every)] if state == "applied" else [])
+
+
+def test_a_rate_for_a_probe_that_is_not_there_fails(bench: Bench) -> None:
+    name = bench.order("rate", probe="nobody", every=50)
+    bench.train()
+    assert (bench.log.life(name)[-1], bench.log.last(name).detail) == ("failed", "there is no probe of that name")
+
+
+def test_a_rate_is_changed_while_paused_and_the_run_stays_paused(bench: Bench) -> None:
+    bench.held()
+    assert bench.until_over(bench.order("rate", probe="vq", every=50)) == ["accepted", "applied"]
+    assert bench.control.paused
+
+
 def test_cancel_takes_back_what_waits(bench: Bench) -> None:
     pause = bench.order("pause")
     cancel = bench.order("cancel", id=pause)
@@ -273,7 +317,7 @@ def test_each_refusal_has_its_sentence(bench: Bench) -> None:
         assert (bench.log.life(name), bench.log.last(name).detail) == (["refused"], sentence)
 
 
-@pytest.mark.parametrize("verb", ["pause", "step", "checkpoint", "stop", "snapshot"])
+@pytest.mark.parametrize("verb", ["pause", "step", "checkpoint", "stop", "snapshot", "rate"])
 def test_a_script_without_boundaries_refuses_what_needs_one(bench: Bench, verb: Verb) -> None:
     bench.control.boundaries = "no"
     bench.control.save = save
@@ -281,7 +325,7 @@ def test_a_script_without_boundaries_refuses_what_needs_one(bench: Bench, verb: 
     assert (bench.log.life(name), bench.log.last(name).detail) == (["refused"], NO_BOUNDARY)
 
 
-@pytest.mark.parametrize("verb", ["pause", "resume", "step", "checkpoint", "stop", "snapshot", "cancel"])
+@pytest.mark.parametrize("verb", ["pause", "resume", "step", "checkpoint", "stop", "snapshot", "rate", "cancel"])
 def test_a_run_that_is_over_refuses_everything(bench: Bench, verb: Verb) -> None:
     bench.control.close(9)
     name = bench.order(verb)

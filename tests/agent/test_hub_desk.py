@@ -117,6 +117,14 @@ def test_what_waits_at_the_end_is_refused() -> None:
     assert desk.close() == []
 
 
+@pytest.mark.parametrize(("verb", "arguments"), [("snapshot", {"probe": "vq"}), ("rate", {"probe": "vq", "every": 10})])
+def test_what_is_asked_of_a_probe_is_the_trainings_to_answer(verb: Verb, arguments: dict[str, Scalar]) -> None:
+    desk = Desk(RUN)
+    _, said = desk.ask(ask(verb, **arguments), "operator", 0.0, 5, is_over=False)
+    assert states(said) == ["requested"]
+    assert desk.due(1.0) == [Order("c1", verb, "me@laptop", arguments)]
+
+
 # --- the hub's own verbs
 
 

@@ -87,6 +87,34 @@ def test_a_pause_and_a_phase_excuse_silence_until_they_end(begin: Body, end: Bod
     assert stall(run(excused + ticks(1000, 1100, 99)))[-1] == "amber"
 
 
+def begin(name: str = "finetune", step: int = 99) -> Event:
+    return Event("phase", step, {"name": name, "state": "begin"})
+
+
+def test_a_phase_without_end_excuses_silence_until_steps_are_made_in_it() -> None:
+    marked = stepping(100) + at(100.0, begin()) + ticks(100, 300, 99)
+    assert stall(run(marked)) == ["ok", "not_checked"]
+    moving = [Record(300.0 + i, Tick(100 + i), rank=-1) for i in range(20)]
+    assert stall(run(marked + moving)) == ["ok", "not_checked", "ok"]
+    assert stall(run(marked + moving + ticks(320, 500, 119))) == ["ok", "not_checked", "ok", "amber"]
+
+
+def test_what_is_logged_in_an_evaluation_does_not_end_it() -> None:
+    evaluation = [record for tick in ticks(100, 400, 99) for record in (tick, logged(100, tick.time))]
+    assert stall(run(stepping(100) + at(100.0, begin("eval")) + evaluation)) == ["ok", "not_checked"]
+
+
+def test_of_nested_phases_the_one_without_steps_still_excuses() -> None:
+    records = stepping(100) + at(100.0, begin()) + [Record(100.0 + i, Tick(100 + i), rank=-1) for i in range(20)]
+    assert stall(run(records + at(120.0, begin("eval", 119)) + ticks(120, 400, 119))) == ["ok", "not_checked", "ok", "not_checked"]
+
+
+def test_a_phase_that_was_over_before_its_end_is_said_ends_once() -> None:
+    end = Event("phase", 119, {"name": "finetune", "state": "end"})
+    records = stepping(100) + at(100.0, begin()) + [Record(100.0 + i, Tick(100 + i), rank=-1) for i in range(20)]
+    assert stall(run(records + at(120.0, end) + ticks(120, 400, 119))) == ["ok", "not_checked", "ok", "amber"]
+
+
 def test_a_phase_within_a_pause_ends_alone() -> None:
     begin, end = Event("phase", 99, {"name": "eval"}), Event("phase", 99, {"name": "eval", "state": "end"})
     records = stepping(100) + at(100.0, begin, LifecycleChanged("paused"), end) + ticks(100, 500, 99)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from bedside_protocol.metrics import is_system, kind_of, unit_of, words_of
+from bedside_protocol.metrics import grouped, is_system, kind_of, split_group, unit_of, words_of
 
 
 @pytest.mark.parametrize(
@@ -66,3 +68,38 @@ def test_system_metrics_are_told_by_their_prefix() -> None:
 def test_a_strange_name_is_other(name: str) -> None:
     assert kind_of(name) == "other"
     assert unit_of(name) == ""
+
+
+@pytest.mark.parametrize(
+    ("group", "name"),
+    [
+        ({}, "loss"),
+        ({"T": 64}, "loss [T=64]"),
+        ({"task": "arc", "T": 64}, "loss [T=64 task=arc]"),
+        ({"split": "all of it"}, "loss [split=all_of_it]"),
+        ({"a]b=c": "[x] y=z"}, "loss [a_b_c=_x_y=z]"),
+        ({"": ""}, "loss [_=]"),
+    ],
+)
+def test_a_group_makes_a_series_of_its_own_by_name(group: dict[str, object], name: str) -> None:
+    assert grouped("loss", group) == name
+
+
+_WORDS = st.text("abT_019.-", min_size=1, max_size=8)
+
+
+@given(st.text(max_size=30), st.dictionaries(_WORDS, _WORDS, max_size=4))
+def test_the_group_of_a_series_is_found_again(name: str, group: dict[str, str]) -> None:
+    if not split_group(name)[1]:
+        assert split_group(grouped(name, group)) == (name, group)
+
+
+@pytest.mark.parametrize("name", ["loss", "acc[top5]", "loss [64]", "loss[T=64]", "loss [T=64] x", "[T=64]", "loss [T =64]", "loss []"])
+def test_brackets_alone_make_no_group(name: str) -> None:
+    assert split_group(name) == (name, {})
+
+
+def test_a_series_of_a_group_is_what_its_metric_is() -> None:
+    group = {"T": 64, "loss": "mse", "ms": 3}
+    for name in ("loss", "policy_loss", "reward", "step_ms", "temperature", "val/nll"):
+        assert (kind_of(grouped(name, group)), unit_of(grouped(name, group))) == (kind_of(name), unit_of(name))

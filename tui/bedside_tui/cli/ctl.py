@@ -20,18 +20,32 @@ from bedside_tui.places import door_of
 from bedside_tui.sources.live import LiveSource
 from bedside_tui.sources.source import Update
 
-ACTIONS: dict[str, Verb] = {"pause": "pause", "resume": "resume", "step": "step", "checkpoint": "checkpoint", "stop": "stop"}
+ACTIONS: dict[str, Verb] = {
+    "pause": "pause",
+    "resume": "resume",
+    "step": "step",
+    "checkpoint": "checkpoint",
+    "stop": "stop",
+    "snapshot": "snapshot",
+    "rate": "rate",
+}
+NEEDS: dict[Verb, tuple[str, ...]] = {"snapshot": ("probe",), "rate": ("probe", "every")}
+"""Options without which a verb says nothing."""
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     add_run(parser, required=True)
     parser.add_argument("action", choices=ACTIONS, help="what to ask for")
     parser.add_argument("--checkpoint", action="store_true", help="with stop: write a checkpoint first")
+    parser.add_argument("--probe", metavar="NAME", help="with snapshot and rate: which probe")
+    parser.add_argument("--every", type=int, metavar="N", help="with rate: steps between two measurements; 0 measures on demand only")
     parser.add_argument("--wait", type=float, default=60.0, metavar="S", help="seconds to wait for the outcome (default 60)")
     add_json(parser)
 
 
 def run(options: argparse.Namespace) -> int:
+    verb = ACTIONS[options.action]
+    arguments = _arguments(verb, options)
     place = chosen_run(options)
     state = summarise(place).lifecycle
     if state in OVER:
@@ -42,8 +56,7 @@ def run(options: argparse.Namespace) -> int:
     control = source.control
     assert control is not None
     updates: queue.SimpleQueue[Update] = queue.SimpleQueue()
-    arguments: dict[str, Scalar] = {"checkpoint": True} if options.checkpoint and options.action == "stop" else {}
-    name = control.send(ACTIONS[options.action], arguments)
+    name = control.send(verb, arguments)
     source.start(updates.put)
     try:
         last = None
@@ -58,6 +71,16 @@ def run(options: argparse.Namespace) -> int:
         print(f"bedside: no outcome within {options.wait:g} s: bedside attach {word_for(place)} shows what becomes of it", file=sys.stderr)
         return 3
     return 0 if last.state == "applied" else 1
+
+
+def _arguments(verb: Verb, options: argparse.Namespace) -> dict[str, Scalar]:
+    """What is sent with a verb; an option it cannot do without is asked for."""
+    missing = [f"--{option}" for option in NEEDS.get(verb, ()) if getattr(options, option) is None]
+    if missing:
+        raise Failure(f"{verb} needs {' and '.join(missing)}")
+    if verb == "stop" and options.checkpoint:
+        return {"checkpoint": True}
+    return {option: getattr(options, option) for option in NEEDS.get(verb, ())}
 
 
 def _life(name: str, updates: queue.SimpleQueue[Update], seconds: float) -> Iterator[CommandChanged]:
