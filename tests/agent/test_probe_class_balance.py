@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 from scipy.stats import entropy
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from bedside.probes.class_balance import ClassBalance
 from bedside.probes.class_tally import _NOT_A_NUMBER, Pairs, count_pairs_on_device, pairs, tally
@@ -27,6 +28,15 @@ class Marked(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *gradients: torch.Tensor) -> torch.Tensor:
         return gradients[0]
+
+
+class Unwaited(TorchDispatchMode):
+    """Fails where an operation must know values on the host: on an accelerator the training would wait."""
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        assert not any(word in str(func) for word in ("_local_scalar_dense", "nonzero", "masked_select", "equal.default", "bincount"))
+        assert not any(isinstance(one, list) and any(getattr(i, "dtype", None) == torch.bool for i in one) for one in args[1:2])
+        return func(*args, **(kwargs or {}))
 
 
 def measured(probe: ClassBalance) -> Snapshot:
@@ -325,3 +335,16 @@ def test_a_forward_recomputed_in_the_backward_pass_is_counted_once() -> None:
     torch.utils.checkpoint.checkpoint(forward, x, use_reentrant=False).sum().backward()
     assert measured(probe).scalars["observed"] == 40
     assert sum(len(batch) for batch in probe._batches) == 40
+
+
+@pytest.mark.parametrize("form", ["labels", "last", "second"])
+def test_nothing_waits_for_the_device_before_the_counts_are_there(form: str) -> None:
+    made = {"labels": torch.zeros(9, 4, dtype=torch.int64), "last": torch.zeros(9, 4, 2), "second": torch.zeros(9, 2, 4)}[form]
+    probe, problems = ClassBalance("mask", 2), []
+    probe.attach(problems.append)
+    with Unwaited():
+        probe.observe(made, torch.ones(9, 4, dtype=torch.int64))
+        probe.observe(made, torch.ones(9, 4, dtype=torch.int64))
+        count_pairs_on_device([one.predicted for one in probe._batches], [one.target for one in probe._batches], 2)
+    assert not problems
+    assert measured(probe).scalars["observed"] == 72

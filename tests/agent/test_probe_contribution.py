@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
+from torch.utils._python_dispatch import TorchDispatchMode
 
 import bedside
 from bedside.probes.contribution import Contribution, Epoch
@@ -44,6 +45,15 @@ class Marked(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *gradients: torch.Tensor) -> torch.Tensor:
         return gradients[0]
+
+
+class Unwaited(TorchDispatchMode):
+    """Fails where an operation must know values on the host: on an accelerator the training would wait."""
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        assert not any(word in str(func) for word in ("_local_scalar_dense", "nonzero", "masked_select", "equal.default", "bincount"))
+        assert not any(isinstance(one, list) and any(getattr(i, "dtype", None) == torch.bool for i in one) for one in args[1:2])
+        return func(*args, **(kwargs or {}))
 
 
 def measured(probe: Contribution, step: int = 50) -> Snapshot:
@@ -329,3 +339,13 @@ def test_a_forward_recomputed_in_the_backward_pass_is_read_once(reentrant: bool,
     x.requires_grad_()
     torch.utils.checkpoint.checkpoint(branch, x, use_reentrant=reentrant).sum().backward()
     assert len(probe._calls) == 1
+
+
+def test_nothing_waits_for_the_device_while_norms_are_taken(problems: Counter[str], x: torch.Tensor) -> None:
+    branch = Branch(1.0)
+    probe = heard(Contribution("branch", branch), problems)
+    with Unwaited():
+        branch(x)
+        probe.observe(base=x, added=x)
+    assert not problems
+    assert len(probe._calls) == 2

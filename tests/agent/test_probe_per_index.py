@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 from scipy.stats import binned_statistic, spearmanr
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from bedside.probes.per_index import PerIndex
 from bedside.probes.profile import spearman
@@ -27,6 +28,15 @@ class Marked(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *gradients: torch.Tensor) -> torch.Tensor:
         return gradients[0]
+
+
+class Unwaited(TorchDispatchMode):
+    """Fails where an operation must know values on the host: on an accelerator the training would wait."""
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        assert not any(word in str(func) for word in ("_local_scalar_dense", "nonzero", "masked_select", "equal.default", "bincount"))
+        assert not any(isinstance(one, list) and any(getattr(i, "dtype", None) == torch.bool for i in one) for one in args[1:2])
+        return func(*args, **(kwargs or {}))
 
 
 def measured(probe: PerIndex) -> Snapshot:
@@ -320,3 +330,17 @@ def test_a_forward_recomputed_in_the_backward_pass_is_taken_once(probe: PerIndex
     x = torch.ones(2, 2, requires_grad=True)
     torch.utils.checkpoint.checkpoint(forward, x, use_reentrant=False).sum().backward()
     assert measured(probe).scalars["count"] == 4
+
+
+def test_nothing_waits_for_the_device_while_losses_are_taken() -> None:
+    frames, tau, problems = PerIndex("frames"), PerIndex("tau"), []
+    for probe in (frames, tau):
+        probe.attach(problems.append)
+    with Unwaited():
+        for length in (3, 5, 4):
+            frames.observe(torch.ones(2, length))
+            tau.observe(torch.ones(length), torch.arange(length))
+            tau.observe(torch.ones(length), list(range(length)))
+    assert not problems
+    assert measured(frames).scalars["count"] == 24
+    assert measured(tau).scalars["count"] == 24

@@ -144,11 +144,12 @@ def _as_values(values: object) -> Any:
 
 
 def _on_one_device(made: Any, meant: Any) -> tuple[Any, Any]:
-    """Both as tensors, beside the predictions where those are one."""
+    """Both as tensors, on the accelerator where either is: in that direction a copy waits for nothing."""
     import torch
 
     made, meant = (one if is_tensor(one) else torch.as_tensor(one) for one in (made, meant))
-    return made, meant.to(made.device, non_blocking=True)
+    device = meant.device if made.device.type == "cpu" else made.device
+    return made.to(device, non_blocking=True), meant.to(device, non_blocking=True)
 
 
 def _is_whole(values: Any) -> bool:

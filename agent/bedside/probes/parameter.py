@@ -50,7 +50,8 @@ class Parameter(Probe):
         self._expect_std = expect_std
         self._tensor = _source(tensor)
         self._against = None if against is None else _source(against)
-        self._functions = [source for source, given in ((self._tensor, tensor), (self._against, against)) if source is given is not None]
+        sources = ((self._tensor, tensor), (self._against, against))
+        self._functions = [source for source, given in sources if source is not None and source is given]
         if expect_std is not None and not (isinstance(expect_std, int | float) and math.isfinite(expect_std) and expect_std > 0):
             self._expect_std = None
             self.say("expect_std is a standard deviation above zero; it is left out")

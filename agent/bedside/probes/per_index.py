@@ -61,7 +61,7 @@ class PerIndex(Probe):
                 raise Refused("losses with and without index: use two probes")
             if bins is not None:
                 self._bins = bins_of(bins)
-            losses = _losses(loss)
+            losses = _values(loss, "loss")
             self._add_frames(losses) if index is None else self._add_drawn(losses, index)
             self._with_index = index is not None
 
@@ -76,17 +76,14 @@ class PerIndex(Probe):
         self._frames[_place(losses)] = fresh if known is None else _summed(known, fresh)
 
     def _add_drawn(self, losses: Any, index: object) -> None:
-        array: Any = np
-        if is_tensor(losses):
-            array = sys.modules["torch"]
-            index = (index.detach() if is_tensor(index) else array.as_tensor(np.asarray(index))).to(losses.device, non_blocking=True)
-        where: Any = index if is_tensor(index) else numbers(index)
+        array: Any = sys.modules["torch"] if is_tensor(losses) or is_tensor(index) else np
+        where = _values(index, "index")
         if tuple(where.shape) != tuple(losses.shape):
             raise Refused("loss and index must have the same shape")
         self._whole &= _is_whole(index)
-        thin = -(-_size(losses) // _MOST_DRAWN)
+        thin = -(-int(np.prod(losses.shape)) // _MOST_DRAWN)
         pair = [one.reshape(-1)[::thin] for one in (where, losses)]
-        kept = array.stack([pair[0].to(losses.dtype) if is_tensor(losses) else pair[0], pair[1]])
+        kept = array.stack(pair if array is np else _on_one_device(*map(array.as_tensor, pair)))
         self._drawn.append(kept)
         self._elements += kept.shape[1]
         while self._elements - self._drawn[0].shape[1] >= _MOST_DRAWN:
@@ -132,17 +129,17 @@ class PerIndex(Probe):
         self._whole = True
 
 
-def _losses(values: object) -> Any:
-    """Losses in float64 (float32 where the device has no more), without their graph. Raises `Refused` where there are none."""
+def _values(values: object, what: str) -> Any:
+    """Numbers in float64 (float32 where the device has no more), without their graph. Raises `Refused` where there are none."""
     if is_tensor(values):
         if values.is_complex():
             raise Refused("complex numbers are not measured")
-        losses: Any = values.detach().float() if values.device.type == "mps" else values.detach().double()
+        read: Any = values.detach().float() if values.device.type == "mps" else values.detach().double()
     else:
-        losses = numbers(values)
-    if 0 in losses.shape:
-        raise Refused("an empty loss")
-    return losses
+        read = numbers(values)
+    if 0 in read.shape:
+        raise Refused(f"an empty {what}")
+    return read
 
 
 def _summed(one: Any, other: Any) -> Any:
@@ -158,8 +155,10 @@ def _is_whole(index: Any) -> bool:
     return np.asarray(index).dtype.kind in "iub"
 
 
-def _size(values: Any) -> int:
-    return int(np.prod(values.shape))
+def _on_one_device(one: Any, other: Any) -> tuple[Any, Any]:
+    """Two tensors on the accelerator where either is: in that direction a copy waits for nothing."""
+    home = other if one.device.type == "cpu" else one
+    return one.to(home.device, home.dtype, non_blocking=True), other.to(home.device, home.dtype, non_blocking=True)
 
 
 def _place(values: Any) -> str:
