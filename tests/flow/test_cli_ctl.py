@@ -7,7 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from bedside_protocol.records import CheckpointSaved, CommandChanged
+from bedside_protocol.alerts import Engine
+from bedside_protocol.records import CheckpointSaved, CommandChanged, Event, MetricDefined, ProbeDeclared, Snapshot
 
 Start = Callable[..., Any]
 Cli = Callable[..., Any]
@@ -59,6 +60,49 @@ def test_a_training_is_paused_saved_resumed_and_stopped_from_the_command_line(st
     training.wait_hub_gone()
     late = bedside("ctl", name, "pause")
     assert (late.code, late.out, late.err) == (3, "", f"bedside: {name} is stopped: nothing can be asked of it\n")
+
+
+PROBED = """
+import bedside, time
+run = bedside.init(project="flow", name="probed")
+run.define_metric("energy", kind="loss", unit="nats", direction="down")
+run.phase("pretrain")
+codes = run.probe(bedside.Codebook("vq", size=4, every=bedside.on_demand()))
+for number in run.steps(range(10**9)):
+    codes.observe([0, 1])
+    run.log({"energy": 1.0}, group={"T": 64 * (1 + number % 2)})
+    time.sleep(0.005)
+run.finish()
+"""
+
+
+def test_a_probe_is_asked_for_at_once_and_at_another_rate_from_the_command_line(start: Start, bedside: Cli) -> None:
+    training = start(PROBED)
+    training.wait_points("energy [T=128]", 10)
+    name = training.place.id
+    assert training.bodies(Snapshot) == []
+    assert bedside("ctl", name, "snapshot", "--probe", "vq").code == 0
+    training.wait_for(lambda body: isinstance(body, Snapshot))
+
+    said = bedside("ctl", name, "rate", "--probe", "vq", "--every", "20", "--json")
+    assert (said.code, said.json["verb"], said.json["state"]) == (0, "rate", "applied")
+    training.wait_for(lambda body: isinstance(body, ProbeDeclared) and body.every == 20)
+    measured = training.wait_for(lambda body: isinstance(body, Snapshot) and body.step > said.json["step"])
+    assert measured.body.step % 20 == 0
+
+    unknown = bedside("ctl", name, "rate", "--probe", "nobody", "--every", "20")
+    assert (unknown.code, unknown.out.splitlines()[-1].partition(": ")[2]) == (1, "there is no probe of that name")
+    missing = bedside("ctl", name, "rate", "--probe", "vq")
+    assert (missing.code, missing.err) == (3, "bedside: rate needs --every\n")
+
+    assert training.bodies(MetricDefined) == [MetricDefined("energy", "loss", "nats", "down")]
+    assert [event.fields for event in training.bodies(Event)] == [{"name": "pretrain", "state": "begin"}]
+    assert training.points("energy") == []
+    engine = Engine()
+    for record in training.records():
+        engine.observe(record)
+    judged = {change.target for change in engine.standing if change.rule == "loss-level"}
+    assert judged == {"energy [T=64]", "energy [T=128]"}
 
 
 def test_the_live_run_is_in_the_lists_and_is_not_deleted(start: Start, bedside: Cli) -> None:

@@ -45,9 +45,9 @@ def longest_name(metrics: Sequence[MetricView]) -> int:
 
 
 def value_of(metric: MetricView) -> str:
-    """The newest value, with its unit where there is room for both: `24.1 dB`."""
+    """The newest value, with its unit where there is room for both: `24.1 dB`, `143/s`."""
     value = number.value(metric.value)
-    with_unit = f"{value} {metric.unit}".rstrip()
+    with_unit = f"{value}{'' if metric.unit.startswith('/') else ' '}{metric.unit}".rstrip()
     return with_unit if width_in_cells(with_unit) < VALUE and math.isfinite(metric.value) else value
 
 
