@@ -117,6 +117,9 @@ CHECKS: dict[str, Check] = {
         for tenth in range(10)
     },
     "end": Check(lambda b, a: a.time > 119.9, ("5",), recorded=True),
+    "measure": Check(asks("snapshot"), ("b",)),
+    "rate(2)": Check(lambda b, a: a.sent == ["rate"] and "every 25" in a.text, ("b",)),
+    "rate(0.5)": Check(lambda b, a: a.sent == ["rate"] and "every 100" in a.text, ("b",)),
     "pin": Check(lambda b, a: a.pinned == ("lr",), ("j",) * 6),
     "log_axis": Check(lambda b, a: "log axis" in a.text.split("\n")[2], ("h",)),
     "time_axis": Check(lambda b, a: "over time" in a.text.split("\n")[2], ("h",)),

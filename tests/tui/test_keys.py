@@ -44,8 +44,14 @@ def test_every_key_has_something_that_does_it(key: Key) -> None:
     assert hasattr(BedsideApp, method) if on_app else doers and all(hasattr(screen, method) for screen in doers)
 
 
-def test_control_is_three_capitals_and_space_is_not_among_them() -> None:
-    assert [key.keys for key in KEYS if key.control] == [("P",), ("C",), ("S",)]
+def test_control_is_capitals_and_space_is_not_among_them() -> None:
+    assert [key.keys for key in KEYS if key.control] == [("P",), ("C",), ("S",), ("M",), ("D",), ("H",)]
+
+
+def test_control_of_probes_is_offered_on_their_screens_alone() -> None:
+    assert "M measure" in plain([footer(("lists", "probes", "model"), 120)])
+    assert "M measure" not in plain([footer(("lists", "vitals"), 120)])
+    assert "M measure" not in plain([footer(("lists", "probes", "model"), 120, control=False)])
 
 
 def test_presses_are_named_as_the_terminal_library_names_them() -> None:

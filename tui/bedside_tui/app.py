@@ -19,15 +19,12 @@ from bedside_tui.screens.chart import ChartScreen
 from bedside_tui.screens.dialogs import AskLine, Deed, PaletteDialog, StopAnswer, StopDialog
 from bedside_tui.screens.help import HelpScreen
 from bedside_tui.screens.log import LogScreen
-from bedside_tui.screens.probes import CodebookScreen, ModelScreen, SamplesScreen
+from bedside_tui.screens.probes import CodebookScreen, ModelScreen, SamplesScreen, screen_of
 from bedside_tui.screens.runs import RunsScreen
 from bedside_tui.screens.vitals import VitalsScreen
 from bedside_tui.store.view import AlertView, View
 from bedside_tui.theme import PALETTES
 from bedside_tui.viewer import Viewer
-
-SCREEN_OF_PROBE = {"codebook": "codebook", "gradients": "model", "samples": "samples"}
-"""The screen that shows a kind of probe."""
 
 
 class BedsideApp(Viewer, inherit_bindings=False):
@@ -56,10 +53,8 @@ class BedsideApp(Viewer, inherit_bindings=False):
     def show_probe(self, name: str) -> None:
         """The screen of a probe's kind, on this probe."""
         probe = self.viewing.store.at(None).probe(name)
-        screen = SCREEN_OF_PROBE.get(probe.kind if probe else "")
-        if screen is None:
-            self.say("there is no screen for this kind of probe", "quiet")
-            return
+        screen = screen_of(probe.kind if probe else "")
+        self.screens[screen].filter = ""
         self.screens[screen].choice.choose(name)
         self.show(screen)
 
@@ -113,6 +108,10 @@ class BedsideApp(Viewer, inherit_bindings=False):
         self.push_screen(AskLine(self.look, label, text, answered if at_once else None), done)
 
     # --- keys: control
+
+    def ask_run(self, verb: Verb, arguments: Mapping[str, Scalar]) -> None:
+        """Ask something of the run on behalf of a screen; where nothing can be asked, say why."""
+        self._send(verb, arguments)
 
     def _send(self, verb: Verb, arguments: Mapping[str, Scalar] | None = None) -> None:
         self.viewing.send(verb, arguments or {}, self._now())

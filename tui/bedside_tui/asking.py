@@ -24,7 +24,8 @@ HUBS_OWN: frozenset[Verb] = frozenset({"note", "acknowledge"})
 """Verbs the hub carries out itself and tells by their effect."""
 
 DONE: Mapping[Verb, str] = {"pause": "paused", "resume": "running again", "stop": "stopped", "checkpoint": "checkpoint saved",
-                            "note": "noted", "acknowledge": "acknowledged"}  # fmt: skip
+                            "note": "noted", "acknowledge": "acknowledged",
+                            "snapshot": "measured", "rate": "rate changed"}  # fmt: skip
 
 
 class Verdict(NamedTuple):

@@ -10,8 +10,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-Where = Literal["everywhere", "lists", "time", "vitals", "chart", "codebook", "model", "samples", "alerts", "log", "runs"]
-"""`everywhere`: any screen. `lists`: screens of a run, where one moves in rows. `time`: screens of a run, moving in time."""
+Where = Literal["everywhere", "lists", "time", "vitals", "chart", "probes", "codebook", "model", "samples", "alerts", "log", "runs"]
+"""`everywhere`: any screen. `lists`: screens of a run, where one moves in rows. `time`: screens of a run, moving in time. `probes`: the
+screens of codebooks, the model and samples."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,7 @@ KEYS: tuple[Key, ...] = (
     Key(("v",), "show('vitals')", "vitals", "vitals: metrics, probes, system, log"),
     Key(("h",), "show('chart')", "chart", "chart of the selected metric"),
     Key(("b",), "show('codebook')", "codebook", "codebook: usage, perplexity, dead codes"),
-    Key(("o",), "show('model')", "model", "model: gradient and update of each layer"),
+    Key(("o",), "show('model')", "model", "model: what every other probe finds inside it"),
     Key(("i",), "show('samples')", "samples", "samples: target beside reconstruction"),
     Key(("w",), "show('alerts')", "alerts", "alerts: what is wrong, was wrong, is not checked"),
     Key(("l",), "show('log')", "log", "log: events, commands, checkpoints, notes"),
@@ -79,6 +80,9 @@ KEYS: tuple[Key, ...] = (
     Key(("home",), "percent(0)", "", "to the beginning", "time"),
     Key(("end",), "end", "latest", "to the end; in a live run, back to now", "time", footer=2),
     Key(("t",), "pin", "pin", "keep the metric at the top", "vitals", footer=8),
+    Key(("M",), "measure", "measure", "measure this probe at the next step", "probes", control=True, footer=4),
+    Key(("D",), "rate(2)", "oftener", "double the rate at which this probe is measured", "probes", control=True, footer=6),
+    Key(("H",), "rate(0.5)", "rarer", "halve the rate at which this probe is measured", "probes", control=True, footer=6),
     Key(("y",), "log_axis", "log axis", "logarithmic or linear axis", "chart", footer=1),
     Key(("x",), "time_axis", "step/time", "steps or time along the bottom", "chart", footer=1),
     Key(("s",), "smooth", "smooth", "smoothing: none, 0.6, 0.9, 0.98", "chart", footer=1),
@@ -99,7 +103,7 @@ SECTIONS: tuple[tuple[str, tuple[Where, ...]], ...] = (
     ("anywhere", ("everywhere",)),
     ("in rows", ("lists",)),
     ("in time: a recording, or a live run looked back at", ("time",)),
-    ("on one screen", ("vitals", "chart", "codebook", "model", "samples", "alerts", "log", "runs")),
+    ("on one screen", ("vitals", "probes", "chart", "codebook", "model", "samples", "alerts", "log", "runs")),
 )
 
 

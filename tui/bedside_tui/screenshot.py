@@ -21,7 +21,9 @@ from bedside_tui.app import BedsideApp
 from bedside_tui.screens.runs import RunRow
 from bedside_tui.sources.replay import ReplaySource
 from bedside_tui.sources.scripted import ScriptedSource
-from bedside_tui.sources.scripted_run import Kind, scripted_run
+from bedside_tui.sources.scripted_inside import EXAMPLES, Example
+from bedside_tui.sources.scripted_plan import Kind
+from bedside_tui.sources.scripted_run import scripted_run
 from bedside_tui.sources.source import Source
 from bedside_tui.theme import PALETTES, PaletteName
 
@@ -50,6 +52,12 @@ class Scene:
     """A run going on, a recording, a run that says nothing yet, or no run but the list of them."""
     palette: PaletteName = "dark"
     ascii: bool = False
+    probe: str = ""
+    """A probe to look at in a run that has one of every kind; empty: a run with the usual few."""
+
+
+def _of_probe(example: Example) -> Scene:
+    return Scene(f"probe-{example.name.replace('/', '-').replace(' ', '-')}", probe=example.name)
 
 
 SCENES: tuple[Scene, ...] = (
@@ -76,6 +84,14 @@ SCENES: tuple[Scene, ...] = (
     Scene("vitals-mono", palette="mono"),
     Scene("vitals-ascii", ascii=True),
     Scene("chart-ascii", ("h",), ascii=True),
+    Scene("vitals-all", probe="vitals"),
+    *(_of_probe(example) for example in EXAMPLES),
+    *(Scene(f"gradients-{palette}", palette=palette, probe="gradients") for palette in PALETTES),
+    Scene("gradients-ascii", ascii=True, probe="gradients"),
+    *(Scene(f"attention-{palette}", palette=palette, probe="attention") for palette in PALETTES),
+    Scene("attention-ascii", ascii=True, probe="attention"),
+    Scene("rollout-light", palette="light", probe="rollout"),
+    Scene("rollout-ascii", ascii=True, probe="rollout"),
 )
 
 
@@ -96,7 +112,7 @@ def application(scene: Scene, recording: Path | None) -> BedsideApp:
         source = ReplaySource(recording)
     elif scene.source in ("live", "recorded"):
         live = scene.source == "live"
-        source = ScriptedSource(scripted_run(scene.kind, ended=not live), live=live)
+        source = ScriptedSource(scripted_run(scene.kind, ended=not live, probes="all" if scene.probe else "usual"), live=live)
     elif scene.source == "silent":
         source = ScriptedSource()
     library = PictureLibrary() if scene.source == "list" else None
@@ -110,6 +126,8 @@ async def take(scene: Scene, size: tuple[int, int], recording: Path | None = Non
         await asyncio.wait_for(app.settled.wait(), timeout=20)
         for key in scene.keys if recording is None else ("end", *scene.keys):
             await pilot.press(key)
+        if scene.probe and scene.probe != "vitals":
+            app.show_probe(scene.probe)
         await pilot.pause()
         app.redraw()
         await pilot.pause()

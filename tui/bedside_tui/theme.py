@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Literal
+from typing import Literal, TypeAlias
 
 from rich.color import Color
 from rich.style import Style
@@ -19,6 +19,8 @@ Tone = Literal[
 ]  # fmt: skip
 """`alarm`: the whole line of a red alarm. `mode`: the line that says this is not now. `cursor`: the cell one types in. `curve`, `second`,
 `third`: data."""
+
+Colour: TypeAlias = tuple[int, int, int]
 
 PaletteName = Literal["dark", "light", "ansi", "mono"]
 
@@ -32,6 +34,8 @@ class Palette:
     background: str
     selected: Style
     tones: Mapping[Tone, Style]
+    heat: tuple[Colour, ...] = ()
+    """The ramp of heat maps from the lowest to the highest; empty where shades must do."""
 
     @property
     def ground(self) -> Style:
@@ -48,6 +52,18 @@ def _styles(**tones: str) -> dict[Tone, Style]:
     return {tone: Style.parse(style) for tone, style in tones.items()}  # type: ignore[misc]
 
 
+def _ramp(*stops: Colour, places: int = 12) -> tuple[Colour, ...]:
+    """Colours from the first stop over the others to the last, evenly."""
+    colours = []
+    for place in range(places):
+        at = place / (places - 1) * (len(stops) - 1)
+        first = min(int(at), len(stops) - 2)
+        mixed = [round(a + (b - a) * (at - first)) for a, b in zip(stops[first], stops[first + 1], strict=True)]
+        colours.append((mixed[0], mixed[1], mixed[2]))
+    return tuple(colours)
+
+
+# One hue, from just off the background to the far end of light and dark: red and amber stay free for what is wrong.
 DARK = Palette(
     "dark", True, "#101418", Style.parse("on #24303a"),
     _styles(
@@ -55,6 +71,7 @@ DARK = Palette(
         second="#c9a86a", third="#a78fc9", ok="#7fa98a", amber="bold #e5b567", red="bold #ff6b63", alarm="bold #ffffff on #8c2a2a",
         key="bold #c8d0d8", mode="#cfe8f1 on #1f4a5a", cursor="#101418 on #6fb3c8",
     ),
+    _ramp((26, 34, 42), (60, 120, 142), (208, 236, 244)),
 )  # fmt: skip
 
 LIGHT = Palette(
@@ -64,6 +81,7 @@ LIGHT = Palette(
         second="#8a5a00", third="#6a4c9c", ok="#3c7a4c", amber="bold #965c00", red="bold #b3201a", alarm="bold #ffffff on #a8251f",
         key="bold #14181c", mode="#0f3a47 on #cfe3ea", cursor="#ffffff on #1f6f87",
     ),
+    _ramp((232, 238, 240), (102, 162, 180), (14, 52, 66)),
 )  # fmt: skip
 
 # "dim" and not "bright_black": in some themes of sixteen colours the latter is the background.

@@ -117,7 +117,8 @@ class Viewer(App[None], inherit_bindings=False):
             return
         try:
             look = self.look
-            frame = replace(self.viewing.frame(self._now()), ascii=look.ascii, colours=look.palette.name != "mono")
+            heat = () if look.ascii else look.palette.heat
+            frame = replace(self.viewing.frame(self._now()), ascii=look.ascii, colours=look.palette.name != "mono", heat=heat)
             screen.draw(frame, look)
         except Exception as error:  # noqa: BLE001 - a drawing that fails must not end the one view of a failing training
             place = traceback.extract_tb(error.__traceback__)[-1]

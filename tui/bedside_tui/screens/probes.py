@@ -1,65 +1,174 @@
-"""The screens of probes: the codebook, the model's layers, the samples. One probe of the kind at a time, `j` and `k` for the next."""
+"""The screens of probes: the codebooks, the samples, and everything else that is measured inside the model.
+
+One probe at a time below a line of tabs; on a wide terminal beside a list of all of them. `j`, `k` and `tab` choose.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import ClassVar, cast
 
+from bedside_protocol.commands import is_over
 from bedside_tui.draw import number
 from bedside_tui.keys import Where
 from bedside_tui.screens.base import RunScreen
+from bedside_tui.store.view import ProbeView, View
+from bedside_tui.widgets.choice import window
+from bedside_tui.widgets.figures import figures_of
 from bedside_tui.widgets.frame import Frame
-from bedside_tui.widgets.lines import Line, line, rule
-from bedside_tui.widgets.probe_panels import PANELS, probe_title, scalars_panel, verdict_of
-from bedside_tui.widgets.status import age_text
-from bedside_tui.widgets.vitals import waiting_for
+from bedside_tui.widgets.lines import Line, Span, beside, filled, fit, line, pad, rule, select, width_of
+from bedside_tui.widgets.probe_panels import body_of, head_of
+from bedside_tui.widgets.status import BADGES, age_text
+
+WIDE = 120
+"""Columns from which the list of probes stands beside the panel."""
+
+LIST = 38
+"""Cells of that list."""
+
+OWN_SCREEN: dict[str, str] = {"codebook": "codebook", "samples": "samples"}
+"""Kinds that have a screen to themselves; all others are on the model's."""
+
+
+def screen_of(kind: str) -> str:
+    """The name of the screen that shows a kind of probe."""
+    return OWN_SCREEN.get(kind, "model")
 
 
 class ProbeScreen(RunScreen):
-    """A probe's panel on the whole screen. Subclasses say which kind, and what to write in a script that has none."""
+    """The probes of some kinds. Subclasses have their name in `where`, and say what to write in a script that has none."""
 
-    where: ClassVar[tuple[Where, ...]] = ("lists",)
-    kind: ClassVar[str] = ""
+    where: ClassVar[tuple[Where, ...]] = ("lists", "probes")
+    shows: ClassVar[str] = ""
     how: ClassVar[tuple[str, ...]] = ()
 
     def body(self, frame: Frame, width: int, height: int) -> list[Line]:
-        probes = [probe for probe in frame.view.probes if probe.kind == self.kind and self.passes(probe.name)]
+        probes = [probe for probe in frame.view.probes if screen_of(probe.kind) == self.shows and self.passes(probe.name, probe.kind)]
         chosen = cast("str | None", self.choice.offer([probe.name for probe in probes]))
         probe = next((probe for probe in probes if probe.name == chosen), None)
         if probe is None:
-            return [self.heading(frame, self.kind, width), *self.empty(*self.how)]
-        place = f"  {number.ordinal(self.choice.place + 1, len(probes))}" if len(probes) > 1 else ""
-        said, tone = verdict_of(probe)
-        age, age_tone = age_text(frame)
-        right = line((said, tone), (" ─ ", "rule"), (age, age_tone))
-        head = rule(probe_title(probe) + place, width, right)
-        if probe.snapshot is None:
-            return [head, *self.empty(waiting_for(probe))]
-        return [head, *PANELS.get(self.kind, scalars_panel)(probe, frame, width, height - 1)]
+            why = ("no probe contains this text; esc shows all",) if self.filter else self.how
+            return [self.heading(frame, self.shows, width), *self.empty(*why)]
+        if len(probes) > 1 and width >= WIDE:
+            listed = filled(self._list(frame, probes, probe, height), height)
+            return beside(listed, self._panel(frame, probe, width - LIST - 1, height), LIST)
+        tabs = [tab_line(probes, self.choice.place, width)] if len(probes) > 1 and height >= 6 else []
+        place = f" · {number.ordinal(self.choice.place + 1, len(probes))}" if len(probes) > 1 else ""
+        return [*tabs, *self._panel(frame, probe, width, height - len(tabs), place)]
+
+    def _panel(self, frame: Frame, probe: ProbeView, width: int, height: int, place: str = "") -> list[Line]:
+        return [head_of(probe, width, place, age_text(frame)), *body_of(probe, frame, width, height - 1)]
+
+    def _list(self, frame: Frame, probes: Sequence[ProbeView], chosen: ProbeView, height: int) -> list[Line]:
+        """Badge, name and the leading figure of each."""
+        first = window(len(probes), self.choice.place, height - 1)
+        with_filter = f" · with “{self.filter}”" if self.filter else ""
+        rows = [rule(f"{number.count(len(probes))} probes{with_filter}", LIST)]
+        for probe in probes[first : first + height - 1]:
+            row = fit(list_row(probe), LIST)
+            rows.append(select(row, LIST) if probe is chosen else row)
+        return rows
+
+    def action_panel(self, panels: int) -> None:
+        """The next probe, from the last to the first."""
+        before = self.choice.chosen
+        self.choice.move(panels)
+        if self.choice.chosen == before:
+            self.choice.move(-1_000_000 * panels)
+        self.viewer.redraw()
 
     def action_open(self) -> None:
         """A probe's alarm, where it has one."""
         self.viewer.open_alarm_of(cast("str | None", self.choice.chosen))
 
+    def action_measure(self) -> None:
+        """Have the chosen probe measured at the next step."""
+        if self.choice.chosen is None:
+            self.viewer.say("no probe here to measure", "quiet")
+        else:
+            self.viewer.ask_run("snapshot", {"probe": str(self.choice.chosen)})
+
+    def action_rate(self, factor: float) -> None:
+        """Have it measured so many times as often."""
+        newest = self.viewer.viewing.store.at(None)
+        probe = newest.probe(str(self.choice.chosen))
+        every = rate_asked(newest, probe) if probe is not None else 0
+        if probe is None or every < 1:
+            self.viewer.say("no probe here with a rate to change", "quiet")
+        elif every == 1 and factor > 1:
+            self.viewer.say(f"{probe.name} is measured at every step already", "quiet")
+        else:
+            self.viewer.ask_run("rate", {"probe": probe.name, "every": max(1, round(every / factor))})
+
+
+def rate_asked(view: View, probe: ProbeView) -> int:
+    """Steps between two measurements: as last asked for and not yet answered, or as the probe declared."""
+    for command in view.commands:
+        every = command.arguments.get("every")
+        if (
+            command.verb == "rate"
+            and command.arguments.get("probe") == probe.name
+            and not is_over(command.state)
+            and isinstance(every, int)
+        ):
+            return every
+    return probe.every
+
+
+def list_row(probe: ProbeView) -> Line:
+    """` ● rollout        91 % lost`."""
+    glyph, tone = BADGES[probe.badge]
+    figures = figures_of(probe) if probe.snapshot is not None else []
+    return line(" ", (glyph, tone), f" {pad(probe.name, 15)} ", (figures[0] if figures else "not measured yet", "quiet"))
+
+
+def tab_line(probes: Sequence[ProbeView], place: int, width: int) -> Line:
+    """` ● gradients  ✖ rollout  …`, the chosen one marked; of more than fit those around it."""
+    tabs = [_tab(probe, at == place) for at, probe in enumerate(probes)]
+    first, last = place, place + 1
+    room = width - width_of(tabs[place]) - 4
+    while room > 0:
+        before = width_of(tabs[first - 1]) if first > 0 else 0
+        after = width_of(tabs[last]) if last < len(tabs) else 0
+        if after and after <= room and (last - place <= place - first or not before):
+            last, room = last + 1, room - after
+        elif before and before <= room:
+            first, room = first - 1, room - before
+        elif after and after <= room:
+            last, room = last + 1, room - after
+        else:
+            break
+    spans = [span for tab in tabs[first:last] for span in tab]
+    return fit((Span("‹" if first else " ", "quiet"), *spans, Span("›" if last < len(tabs) else " ", "quiet")), width)
+
+
+def _tab(probe: ProbeView, chosen: bool) -> Line:
+    glyph, tone = BADGES[probe.badge]
+    spans = line(
+        (f" {glyph}" if glyph.strip() else "", tone), (f" {pad(probe.name, min(len(probe.name), 20))} ", "strong" if chosen else "quiet")
+    )
+    return tuple(span._replace(selected=chosen) for span in spans)
+
 
 class CodebookScreen(ProbeScreen):
     """Usage, perplexity, dead codes; sorted and over time."""
 
-    where = ("lists", "codebook")
-    kind = "codebook"
+    where = ("lists", "probes", "codebook")
+    shows = "codebook"
     how = ('no codebook is observed: `codes = run.probe(bedside.Codebook("vq", size=512))`', "and at each step: `codes.observe(indices)`")
 
 
 class ModelScreen(ProbeScreen):
-    """Gradient and update of each layer."""
+    """Gradients, attention, activations, rollouts and whatever else is measured inside."""
 
-    where = ("lists", "model")
-    kind = "gradients"
-    how = ("no model is watched: `run.watch(model, optimizer)`",)
+    where = ("lists", "probes", "model")
+    shows = "model"
+    how = ("no model is watched: `run.watch(model, optimizer)`", "and other quantities: `run.probe(bedside.Attention(…))`")
 
 
 class SamplesScreen(ProbeScreen):
     """What the model makes of its targets."""
 
-    where = ("lists", "samples")
-    kind = "samples"
-    how = ("no samples in this run", "a probe of kind samples shows its targets beside their reconstructions here")
+    where = ("lists", "probes", "samples")
+    shows = "samples"
+    how = ("no samples in this run", "a probe of kind samples shows its targets beside what the model made of them")

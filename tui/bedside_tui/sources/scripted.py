@@ -67,12 +67,20 @@ def answer(verb: Verb, arguments: Mapping[str, Scalar], command: str, step: int)
 class ScriptedControl:
     """Commands to a scripted run. `sent` keeps what was asked; with `answering` false the run has heard it and says no more."""
 
-    def __init__(self, say: Callable[[Sequence[Body]], None], step: Callable[[], int], answering: bool = True) -> None:
+    def __init__(
+        self, say: Callable[[Sequence[Body]], None], step: Callable[[], int], answering: bool = True, records: Sequence[Record] = ()
+    ) -> None:
         self.sent: list[tuple[Verb, dict[str, Scalar]]] = []
         self._say = say
         self._step = step
         self._answering = answering
         self._numbers = count(1)
+        self._probes: dict[str, tuple[ProbeDeclared | None, Snapshot | None]] = {}
+        for record in records:
+            if isinstance(record.body, ProbeDeclared):
+                self._probes[record.body.probe] = (record.body, None)
+            elif isinstance(record.body, Snapshot):
+                self._probes[record.body.probe] = (self._probes.get(record.body.probe, (None, None))[0], record.body)
 
     def send(self, verb: Verb, arguments: Mapping[str, Scalar]) -> str:
         command = f"scripted-{next(self._numbers)}"
@@ -81,9 +89,18 @@ class ScriptedControl:
         if verb not in ("note", "acknowledge"):
             life.append(CommandChanged(command, verb, "requested", "you", arguments=dict(arguments)))
         if self._answering:
+            life += self._probed(verb, arguments)
             life += answer(verb, arguments, command, self._step())
         self._say(life)
         return command
+
+    def _probed(self, verb: Verb, arguments: Mapping[str, Scalar]) -> Iterator[Body]:
+        """A probe that is asked measures what it measured last; one whose rate is changed declares itself anew."""
+        declared, measured = self._probes.get(str(arguments.get("probe")), (None, None))
+        if verb == "rate" and declared is not None:
+            yield replace(declared, every=int(arguments.get("every") or 0))
+        elif verb == "snapshot" and measured is not None:
+            yield replace(measured, step=self._step() + 1)
 
 
 class ScriptedSource:
@@ -102,7 +119,7 @@ class ScriptedSource:
         status: SourceStatus = CONNECTED,
     ) -> None:
         self.live = live
-        self.scripted_control = ScriptedControl(self._say_now, lambda: self._step, answering)
+        self.scripted_control = ScriptedControl(self._say_now, lambda: self._step, answering, records)
         self._has_control = control and live
         self._records = list(records)
         self._time = max((record.time for record in records), default=0.0)

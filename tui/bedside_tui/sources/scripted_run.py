@@ -7,7 +7,7 @@ those of real runs, so that the screens cannot tell the difference.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 from bedside_protocol.records import (
     HUB_RANK,
     AlertChanged,
-    Array,
     Body,
     CheckpointSaved,
     CommandChanged,
@@ -25,49 +24,33 @@ from bedside_protocol.records import (
     LifecycleChanged,
     Metrics,
     Note,
-    ProbeDeclared,
     Record,
     RunStarted,
-    Snapshot,
 )
+from bedside_tui.sources.scripted_inside import every_other_probe
+from bedside_tui.sources.scripted_plan import CODES, Kind, Plan
+from bedside_tui.sources.scripted_probes import usual_probes
 
-Kind = Literal["healthy", "collapse"]
-
-CODES = 512
-LAYERS = ("encoder.0", "encoder.2", "encoder.4", "quantizer.embedding", "decoder.0", "decoder.2", "decoder.4", "head")
-COLLAPSE_AT = 0.74
-"""Share of the run after which the codebook collapses, in the sick one."""
 WALL_START = 1_795_143_240.0
 """2026-11-20 02:54 UTC."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Plan:
-    kind: Kind
-    steps: int
-    seconds: float
-    seed: int
-
-    @property
-    def rate(self) -> float:
-        return self.steps / self.seconds
-
-    def time(self, step: float) -> float:
-        return step / self.rate
-
-    def sickness(self, step: float) -> float:
-        """0 while healthy, 1 once fully collapsed."""
-        if self.kind == "healthy":
-            return 0.0
-        return float(np.clip((step / self.steps - COLLAPSE_AT) / 0.16, 0.0, 1.0))
-
-
 def scripted_run(
-    kind: Kind = "collapse", *, steps: int = 12_431, seconds: float = 764.0, seed: int = 0, ended: bool = False
+    kind: Kind = "collapse",
+    *,
+    steps: int = 12_431,
+    seconds: float = 764.0,
+    seed: int = 0,
+    ended: bool = False,
+    probes: Literal["usual", "all"] = "usual",
 ) -> list[Record]:
-    """Records in the order of time. `ended`: the run says goodbye at the end, otherwise it is still going on."""
-    plan = _Plan(kind, steps, seconds, seed)
-    said = [*_beginning(plan), *_metrics(plan), *_system(plan), *_codebook(plan), *_gradients(plan), *_samples(plan), *_story(plan)]
+    """Records in the order of time. `ended`: the run says goodbye at the end, otherwise it is still going on.
+
+    `probes`: a codebook, gradients and samples, as most scripts have them; or one of every kind there is.
+    """
+    plan = Plan(kind, steps, seconds, seed)
+    said = [*_beginning(plan), *_metrics(plan), *_system(plan), *usual_probes(plan), *_story(plan)]
+    said += every_other_probe(plan) if probes == "all" else ()
     if ended:
         said += [
             (plan.seconds + 0.1, Ended("finished", steps)),
@@ -83,7 +66,7 @@ def scripted_run(
     return records
 
 
-def _beginning(plan: _Plan) -> Iterator[tuple[float, Body]]:
+def _beginning(plan: Plan) -> Iterator[tuple[float, Body]]:
     yield (
         0.0,
         RunStarted(
@@ -101,13 +84,10 @@ def _beginning(plan: _Plan) -> Iterator[tuple[float, Body]]:
         ),
     )
     yield 0.0, LifecycleChanged("starting", "no step yet", 0)
-    yield 0.01, ProbeDeclared("vq", "codebook", 50, {"size": CODES, "window": 20 * CODES})
-    yield 0.01, ProbeDeclared("gradients", "gradients", 50, {"tensors": 62})
-    yield 0.01, ProbeDeclared("samples", "samples", 400, {"count": 8})
     yield plan.time(1), LifecycleChanged("running", "", 1)
 
 
-def _metrics(plan: _Plan) -> Iterator[tuple[float, Body]]:
+def _metrics(plan: Plan) -> Iterator[tuple[float, Body]]:
     """A row every tenth step in blocks of about a second, and an evaluation every thousandth."""
     noise = np.random.default_rng(plan.seed)
     stride = max(1, int(10 * plan.steps / 12_431))
@@ -131,7 +111,7 @@ def _metrics(plan: _Plan) -> Iterator[tuple[float, Body]]:
         )
 
 
-def _curves(plan: _Plan, steps: NDArray[np.int64], noise: np.random.Generator) -> dict[str, NDArray[np.float64]]:
+def _curves(plan: Plan, steps: NDArray[np.int64], noise: np.random.Generator) -> dict[str, NDArray[np.float64]]:
     at = steps / plan.steps
     sick = np.array([plan.sickness(float(step)) for step in steps])
 
@@ -159,7 +139,7 @@ def _curves(plan: _Plan, steps: NDArray[np.int64], noise: np.random.Generator) -
     }
 
 
-def _system(plan: _Plan) -> Iterator[tuple[float, Body]]:
+def _system(plan: Plan) -> Iterator[tuple[float, Body]]:
     noise = np.random.default_rng(plan.seed + 1)
     for second in range(1, int(plan.seconds)):
         sway = noise.standard_normal(3)
@@ -177,92 +157,7 @@ def _system(plan: _Plan) -> Iterator[tuple[float, Body]]:
         yield float(second), Metrics(names, step, time, np.array(list(vitals.values()))[:, None])
 
 
-def _usage(plan: _Plan, step: float, noise: np.random.Generator) -> NDArray[np.int64]:
-    """Assignments of each code in a window: all of them nearly even when healthy, a steep few when collapsed."""
-    sick = plan.sickness(step)
-    warm = min(1.0, step / (0.08 * plan.steps))
-    weights = np.exp(0.55 * np.random.default_rng(plan.seed + 2).standard_normal(CODES))
-    order = np.random.default_rng(plan.seed + 3).permutation(CODES)
-    reached = int(CODES * (0.12 + 0.78 * warm) * (1 - sick) + 41 * sick)
-    alive = np.zeros(CODES)
-    alive[order[: max(41, reached)]] = 1.0
-    favoured = np.exp(-np.argsort(order) / (9.0 + 900.0 * (1 - sick)))
-    share = weights * alive * favoured
-    return noise.multinomial(20 * CODES, share / share.sum()).astype(np.int64)
-
-
-def _codebook(plan: _Plan) -> Iterator[tuple[float, Body]]:
-    noise = np.random.default_rng(plan.seed + 4)
-    for step in range(200, plan.steps + 1, 200):
-        usage = _usage(plan, step, noise)
-        yield plan.time(step) + 0.002, codebook_snapshot("vq", step, usage)
-
-
-def codebook_snapshot(probe: str, step: int, usage: NDArray[np.int64]) -> Snapshot:
-    """What the codebook probe says of these assignments."""
-    total, size = int(usage.sum()), len(usage)
-    shares = np.sort(usage[usage > 0] / total)[::-1]
-    scalars = {
-        "size": float(size),
-        "window": float(total),
-        "used": float(len(shares)),
-        "usage": len(shares) / size,
-        "dead": float(size - len(shares)),
-        "perplexity": float(np.exp(-(shares * np.log(shares)).sum())),
-        "top1": float(shares[0]),
-        "top10": float(shares[:10].sum()),
-        "ignored": 0.0,
-    }
-    return Snapshot(probe, "codebook", step, scalars, {"usage": Array("histogram", usage)}, cost=0.011)
-
-
-def _gradients(plan: _Plan) -> Iterator[tuple[float, Body]]:
-    noise = np.random.default_rng(plan.seed + 5)
-    base = np.array([0.21, 0.34, 0.42, 0.05, 0.81, 0.55, 0.37, 0.18])
-    for step in range(50, plan.steps + 1, 100):
-        norms = base * np.exp(0.15 * noise.standard_normal(len(LAYERS))) * (1 + 2.2 * np.exp(-9 * step / plan.steps))
-        norms[3] *= 1 - 0.9 * plan.sickness(step)
-        ratios = 1e-3 * np.exp(0.3 * noise.standard_normal(len(LAYERS)))
-        yield plan.time(step) + 0.003, Snapshot(
-            "gradients", "gradients", step,
-            {
-                "norm": float(np.sqrt((norms**2).sum())), "tensors": 62.0, "nonfinite": 0.0, "none": 0.0, "zero": 0.0, "unowned": 0.0,
-                "unchanged": 0.0, "update_ratio_median": float(np.median(ratios)), "update_ratio_max": float(ratios.max()),
-            },
-            {"layer_norm": Array("table", norms, LAYERS), "layer_update_ratio": Array("table", ratios, LAYERS)},
-            cost=0.016,
-        )  # fmt: skip
-
-
-_GLYPHS = {
-    0: "00111100 01100110 01000010 01000010 01000010 01000010 01100110 00111100",
-    1: "00011000 00111000 01011000 00011000 00011000 00011000 00011000 00111100",
-    2: "00111100 01000010 00000010 00000110 00001100 00110000 01100000 01111110",
-    3: "00111100 01000010 00000010 00011100 00000010 00000010 01000010 00111100",
-    4: "00000100 00001100 00010100 00100100 01000100 01111110 00000100 00000100",
-    5: "01111110 01000000 01000000 01111100 00000010 00000010 01000010 00111100",
-    6: "00011100 00100000 01000000 01111100 01000010 01000010 01000010 00111100",
-    7: "01111110 00000010 00000100 00001000 00010000 00100000 00100000 00100000",
-}
-
-
-def _samples(plan: _Plan) -> Iterator[tuple[float, Body]]:
-    noise = np.random.default_rng(plan.seed + 6)
-    target = np.array([[[int(dot) for dot in row] for row in glyph.split()] for glyph in _GLYPHS.values()], float)
-    target = np.clip(target * 0.9 + 0.08 * noise.random(target.shape), 0, 1)
-    for step in range(400, plan.steps + 1, 400):
-        sick = plan.sickness(step)
-        blur = 0.55 * np.exp(-8 * step / plan.steps) + 0.25 * sick
-        reconstruction = np.clip((1 - blur) * target + blur * target.mean(0) + 0.03 * noise.standard_normal(target.shape), 0, 1)
-        yield plan.time(step) + 0.004, Snapshot(
-            "samples", "samples", step,
-            {"psnr/reconstruction": float(-10 * np.log10(((target - reconstruction) ** 2).mean()))},
-            {"target": Array("image", target), "reconstruction": Array("image", reconstruction)},
-            cost=0.02,
-        )  # fmt: skip
-
-
-def _story(plan: _Plan) -> Iterator[tuple[float, Body]]:
+def _story(plan: Plan) -> Iterator[tuple[float, Body]]:
     """What happened on the way: a checkpoint asked for, a pause, notes, and in the sick run its alarms."""
     step = int(0.8044 * plan.steps)
     asked = plan.time(step) - 0.4
@@ -280,7 +175,7 @@ def _story(plan: _Plan) -> Iterator[tuple[float, Body]]:
         yield from _alarms(plan)
 
 
-def _judgements(plan: _Plan) -> Iterator[tuple[float, Body]]:
+def _judgements(plan: Plan) -> Iterator[tuple[float, Body]]:
     """Rules that cannot judge at first, and then find nothing."""
     warm, learnt = int(0.081 * plan.steps), int(0.02 * plan.steps)
     for rule in ("codebook-collapse", "codebook-perplexity"):
@@ -293,7 +188,7 @@ def _judgements(plan: _Plan) -> Iterator[tuple[float, Body]]:
     yield 0.02, AlertChanged("loss-level", "eval/loss", "not_checked", message="fewer than 50 values")
 
 
-def _alarms(plan: _Plan) -> Iterator[tuple[float, Body]]:
+def _alarms(plan: Plan) -> Iterator[tuple[float, Body]]:
     rising, uneven, collapse = (int(share * plan.steps) for share in (0.838, 0.932, 0.957))
     began = rising - 120
     level = AlertChanged("loss-level", "loss/commit", "pending", "amber", rising - 90, began, 0.051, "rising", "loss-level", 1)

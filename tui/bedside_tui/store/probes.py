@@ -21,17 +21,45 @@ COST_WINDOW = 60.0
 _RANK: Mapping[Badge, int] = {"red": 0, "amber": 1, "pending": 2, "ok": 3, "none": 3}
 
 
+class _Costs:
+    """What measuring took: (running time, cost of all snapshots so far), in seconds."""
+
+    __slots__ = ("_sums",)
+
+    def __init__(self) -> None:
+        self._sums: Ledger[tuple[float, float]] = Ledger()
+
+    def add(self, moment: Moment, cost: float) -> None:
+        before = self._sums.entries[-1][1] if len(self._sums) else 0.0
+        self._sums.add(moment.position, (moment.running, before + (cost if math.isfinite(cost) and cost > 0 else 0.0)))
+
+    def share(self, position: int, running: float) -> float:
+        """Of the last COST_WINDOW seconds of running time, nan before the second snapshot.
+
+        A schedule slower than the window is judged from its last snapshot but one on.
+        """
+        size = self._sums.size_at(position)
+        if size < 2:
+            return math.nan
+        entries = self._sums.entries
+        begin = max(0, bisect_right(entries, running - COST_WINDOW, 0, size - 1, key=itemgetter(0)) - 1)
+        seconds = running - entries[begin][0]
+        return (entries[size - 1][1] - entries[begin][1]) / seconds if seconds > 0 else math.nan
+
+
 class _Probe:
-    __slots__ = ("declared", "kind", "scalars", "snapshots")
+    __slots__ = ("costs", "declared", "kind", "scalars", "snapshots")
 
     def __init__(self, kind: str) -> None:
         self.kind = kind
+        self.costs = _Costs()
         self.declared: Ledger[ProbeDeclared] = Ledger()
         self.snapshots: Ledger[Snapshot] = Ledger()
         self.scalars: dict[str, Track] = {}
 
     def take(self, moment: Moment, snapshot: Snapshot) -> None:
         self.snapshots.add(moment.position, snapshot)
+        self.costs.add(moment, snapshot.cost)
         for name, value in snapshot.scalars.items():
             track = self.scalars.get(name)
             if track is None:
@@ -40,7 +68,7 @@ class _Probe:
                 track = self.scalars[name] = Track()
             track.append(moment.position, snapshot.step, moment.time, value)
 
-    def view(self, name: str, position: int, badge: Badge, not_checked: str) -> ProbeView | None:
+    def view(self, name: str, position: int, badge: Badge, not_checked: str, running: float) -> ProbeView | None:
         declared, snapshots = self.declared.last_at(position), self.snapshots.upto(position)
         if declared is None and not len(snapshots):
             return None
@@ -56,6 +84,7 @@ class _Probe:
             snapshots=snapshots,
             scalars=scalars,
             not_checked=not_checked,
+            cost=self.costs.share(position, running),
         )
 
 
@@ -66,8 +95,7 @@ class ProbesFold:
 
     def __init__(self) -> None:
         self._probes: dict[str, _Probe] = {}
-        self._costs: Ledger[tuple[float, float]] = Ledger()
-        """(running time, cost of all snapshots so far)."""
+        self._costs = _Costs()
 
     def declared(self, moment: Moment, body: ProbeDeclared) -> None:
         probe = self._probe(body.probe, body.kind)
@@ -79,30 +107,24 @@ class ProbesFold:
         if probe is None:
             return
         probe.take(moment, body)
-        before = self._costs.entries[-1][1] if len(self._costs) else 0.0
-        cost = body.cost if math.isfinite(body.cost) and body.cost > 0 else 0.0
-        self._costs.add(moment.position, (moment.running, before + cost))
+        self._costs.add(moment, body.cost)
 
-    def views(self, position: int, badges: Mapping[str, Badge], not_checked: Sequence[tuple[str, str, str]]) -> list[ProbeView]:
-        """The probes known at `position`, alarmed first."""
+    def views(
+        self, position: int, badges: Mapping[str, Badge], not_checked: Sequence[tuple[str, str, str]], running: float
+    ) -> list[ProbeView]:
+        """The probes known at `position`, `running` seconds of running time into the run; alarmed first."""
         why = {target: reason for _, target, reason in reversed(not_checked)}
         found = []
         for name, probe in self._probes.items():
             badge = badges.get(name, "none")
-            view = probe.view(name, position, badge, why.get(name, "") if badge in ("none", "pending") else "")
+            view = probe.view(name, position, badge, why.get(name, "") if badge in ("none", "pending") else "", running)
             if view is not None:
                 found.append((_RANK[badge], view))
         return [view for _, view in sorted(found, key=lambda item: item[0])]
 
     def cost(self, position: int, running: float) -> float:
         """Share of the last COST_WINDOW seconds of running time that went into probes, nan before the second snapshot."""
-        size = self._costs.size_at(position)
-        if size < 2:
-            return math.nan
-        entries = self._costs.entries
-        begin = max(0, bisect_right(entries, running - COST_WINDOW, 0, size - 1, key=itemgetter(0)) - 1)
-        seconds = running - entries[begin][0]
-        return (entries[size - 1][1] - entries[begin][1]) / seconds if seconds > 0 else math.nan
+        return self._costs.share(position, running)
 
     def _probe(self, name: str, kind: str) -> _Probe | None:
         probe = self._probes.get(name)

@@ -187,6 +187,7 @@ class Store:
         metrics = self._metrics.views(position, alerts.badges)
         running = state.lifecycle == "starting" and not state.said and bool(metrics)
         recorded = self._times[position - 1] if position else 0.0
+        awake = recorded - state.held_until(recorded)
         return View(
             time=time,
             run=self._lifecycle.run_at(position),
@@ -197,8 +198,8 @@ class Store:
             paused_seconds=state.held_until(time),
             metrics=metrics,
             system=self._metrics.system(position),
-            probes=self._probes.views(position, alerts.badges, alerts.not_checked),
-            probe_cost=self._probes.cost(position, recorded - state.held_until(recorded)),
+            probes=self._probes.views(position, alerts.badges, alerts.not_checked, awake),
+            probe_cost=self._probes.cost(position, awake),
             alerts=alerts.alerts,
             not_checked=alerts.not_checked,
             commands=self._commands.views(position),

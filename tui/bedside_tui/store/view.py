@@ -6,6 +6,7 @@ text in a view has passed `bedside_protocol.sanitise`; numbers are raw (NaN and 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
@@ -86,6 +87,8 @@ class ProbeView:
     scalars: Mapping[str, History]
     not_checked: str
     """Why no rule judges it yet ("warming up: step 400 of 1,000"), empty when judged."""
+    cost: float = math.nan
+    """Share of step time it takes, nan before it is known."""
 
 
 @dataclass(frozen=True, slots=True)

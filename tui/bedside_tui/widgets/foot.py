@@ -25,7 +25,7 @@ def footer(where: Sequence[Where], width: int, *, control: bool = True, in_time:
     for key in KEYS:
         if not key.footer or (key.control and not control) or key.action in idle:
             continue
-        if key.control:
+        if key.control and key.where in ("everywhere", *where):
             groups[0].append(key)
         elif (key.where in where and key.where not in ("lists", "everywhere", "time")) or (key.where == "time" and in_time):
             groups[1].append(key)

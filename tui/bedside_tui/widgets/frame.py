@@ -13,7 +13,7 @@ from typing import Literal
 from bedside_protocol.records import Verb
 from bedside_tui.sources.source import SourceStatus
 from bedside_tui.store.view import Mark, View
-from bedside_tui.theme import Tone
+from bedside_tui.theme import Colour, Tone
 
 Mode = Literal["now", "back", "replay"]
 """`now`: live, at the end. `back`: live, looking back. `replay`: a recording."""
@@ -67,3 +67,5 @@ class Frame:
     """Whether the terminal shows only ASCII."""
     colours: bool = True
     """Whether pictures may be told by colour."""
+    heat: tuple[Colour, ...] = ()
+    """The ramp of heat maps; empty: by shades."""

@@ -9,7 +9,9 @@ from collections.abc import Mapping
 from bedside_protocol.metrics import unit_of
 from bedside_tui.draw import number
 from bedside_tui.store.view import ProbeView, View
-from bedside_tui.widgets.lines import Line, Span, fit, line, pad, pad_left
+from bedside_tui.widgets.figures import figures_of
+from bedside_tui.widgets.lines import Line, Span, fit, line, pad
+from bedside_tui.widgets.probe_panels import waiting_for
 from bedside_tui.widgets.status import BADGES
 
 _GPU = re.compile(r"gpu(\d+)_percent")
@@ -55,75 +57,20 @@ def probe_cost(view: View) -> str:
     return f"cost {number.percent(view.probe_cost)} of a step" if math.isfinite(view.probe_cost) else ""
 
 
+_FIGURE_CELLS = (16, 20, 24)
+"""Cells of the three figures of a probe, the same for every kind: rows stand under each other."""
+
+
 def probe_row(probe: ProbeView, width: int) -> Line:
-    """One probe in a row: badge, name, and its three numbers in columns."""
+    """One probe in a row: badge, name, and its three figures in columns."""
     glyph, tone = BADGES[probe.badge]
     name = pad(probe.name, min(14, max(8, width // 6)))
     row = line(" ", (glyph, tone), f" {name} ")
     if probe.snapshot is None:
         return fit((*row, Span(waiting_for(probe), "quiet")), width)
-    columns = _PROBE_COLUMNS.get(probe.kind, _scalars)(probe)
     tail = probe.not_checked if probe.badge in ("none", "pending") else ""
     spans = list(row)
-    for place, (text, cells) in enumerate(columns):
-        spans.append(Span(pad(text, cells) + "  ", "strong" if place == 0 and tone in ("red", "amber") else "plain"))
+    for place, text in enumerate(figures_of(probe)):
+        cells = _FIGURE_CELLS[min(place, 2)]
+        spans.append(Span(f"{pad(text, cells)}  ", "strong" if place == 0 and tone in ("red", "amber") else "plain"))
     return fit((*spans, Span(tail, "quiet")), width)
-
-
-def waiting_for(probe: ProbeView) -> str:
-    """Why a probe has nothing to show."""
-    return probe.not_checked or f"declared, not measured yet: every {number.count(probe.every)} steps"
-
-
-def scalar(probe: ProbeView, name: str) -> float | None:
-    """A scalar of the newest snapshot, None where it has none."""
-    return probe.snapshot.scalars.get(name) if probe.snapshot is not None else None
-
-
-def codebook_size(probe: ProbeView) -> int:
-    """How many codes there are, by declaration or measurement; 0 where neither says."""
-    for size in (probe.settings.get("size"), scalar(probe, "size")):
-        if isinstance(size, int | float) and math.isfinite(size) and size > 0:
-            return int(size)
-    return 0
-
-
-def _codebook(probe: ProbeView) -> list[tuple[str, int]]:
-    used, size = scalar(probe, "used"), codebook_size(probe)
-    return [
-        (f"{pad_left(number.count(used), len(number.count(size)))}/{number.count(size)} used", 16),
-        (f"perplexity {number.count(scalar(probe, 'perplexity'))}", 17),
-        (f"dead {number.count(scalar(probe, 'dead'))}", 12),
-    ]
-
-
-def _gradients(probe: ProbeView) -> list[tuple[str, int]]:
-    snapshot = probe.snapshot
-    texts = snapshot.texts if snapshot is not None else {}
-    idle = len(texts.get("none", ())) + len(texts.get("zero", ()))
-    unowned = len(texts.get("unowned", ()))
-    learning = f"{idle} without gradient" if idle else f"{unowned} in no optimizer" if unowned else "all learning"
-    array = snapshot.arrays.get("layer_norm") if snapshot is not None else None
-    largest = ""
-    if array is not None and array.values.size:
-        flat = array.values.reshape(-1).astype(float)
-        finite = [value if math.isfinite(value) else -math.inf for value in flat.tolist()]
-        at = max(range(len(finite)), key=finite.__getitem__)
-        label = array.labels[at] if at < len(array.labels) else f"layer {at}"
-        largest = f"largest {label}  {number.value(float(flat[at]))}"
-    tensors = scalar(probe, "tensors")
-    return [(f"{number.count(tensors)} tensors" if tensors is not None else "", 16), (learning, 17), (largest, 30)]
-
-
-def _samples(probe: ProbeView) -> list[tuple[str, int]]:
-    step = number.count(probe.snapshot.step) if probe.snapshot is not None else "—"
-    ratios = [value for name, value in probe.snapshot.scalars.items() if name.startswith("psnr/")] if probe.snapshot is not None else []
-    return [("target → made", 16), (f"psnr {number.value(ratios[0])} dB" if ratios else "", 17), (f"step {step}", 12), ("i look", 8)]
-
-
-def _scalars(probe: ProbeView) -> list[tuple[str, int]]:
-    scalars = probe.snapshot.scalars if probe.snapshot is not None else {}
-    return [(f"{name} {number.value(value)}", 17) for name, value in list(scalars.items())[:3]]
-
-
-_PROBE_COLUMNS = {"codebook": _codebook, "gradients": _gradients, "samples": _samples}
