@@ -1,9 +1,10 @@
 """Small coloured grids, of which nine cells in ten are background: a convolutional net paints each object in the colour its shape asks for.
 
-A second module, a memory of rules drawn at random, is trained from the fourth epoch on and belongs behind a gate until then; it also
-pushes against the background, which is common enough. In the broken form the gate is open from the first step: what an untrained memory
-adds to the features is noise, another at every step, many times larger than they are. The loss falls all the same, from ln 10 to where
-it is cheapest to call everything background, and more than nine cells in ten are right. First every cell is coloured, then none.
+A second module, a memory of rules drawn at random, is trained from the seventh epoch on and belongs behind a gate until then; with it
+comes a push against the background, which is common enough. In the broken form the gate is open from the first step: what an untrained
+memory adds to the features is noise, another at every step and many times as large as they are. The loss falls all the same, from ln 10
+to where it is cheapest to call everything background, and more than nine cells in ten are right. First every cell is coloured, then none.
+Once the memory is trained it finds its way, and leaves nothing to see but six epochs lost.
 """
 
 from __future__ import annotations
@@ -26,8 +27,9 @@ WIDTH = 24
 RULES = 16
 BATCH = 32
 LEARNING_RATE = 4e-3
+MEMORY_LEARNING_RATE = 0.05
 STEPS_AN_EPOCH = 60
-AWAKE = 4  # the epoch in which the memory begins to learn
+AWAKE = 6  # the epoch, counted from 0, in which the memory begins to learn
 ANTI_BACKGROUND = 0.5
 
 
@@ -70,13 +72,14 @@ class Painter(nn.Module):
             nn.Conv2d(len(COLOURS), WIDTH, 3, padding=1), nn.ReLU(), nn.Conv2d(WIDTH, WIDTH, 3, padding=1), nn.ReLU(),
             nn.Conv2d(WIDTH, WIDTH, 3, padding=1),
         )  # fmt: skip
+        self.norm = nn.LayerNorm(WIDTH, elementwise_affine=False)
         self.memory = RuleMemory()
         self.paint = nn.Sequential(nn.LayerNorm(WIDTH), nn.Linear(WIDTH, WIDTH), nn.ReLU(), nn.Linear(WIDTH, len(COLOURS)))
 
     def forward(self, given: Tensor) -> Tensor:
         """(n, SIDE, SIDE) colours → logits (n, SIDE, SIDE, colours)."""
         features = self.see(F.one_hot(given, len(COLOURS)).float().movedim(-1, 1)).movedim(1, -1)
-        logits = self.paint(self.memory(features))
+        logits: Tensor = self.paint(self.memory(self.norm(features)))
         logits[..., 0] = logits[..., 0] - ANTI_BACKGROUND * self.memory.gate
         return logits
 
@@ -89,8 +92,8 @@ def train(settings: Settings) -> None:
     others = [parameter for name, parameter in model.named_parameters() if not name.startswith("memory.")]
     optimizer = torch.optim.Adam(others, lr=LEARNING_RATE)
     run.watch(model, optimizer)
-    balance = run.probe(bedside.ClassBalance("cells", COLOURS, every=20))
-    run.probe(bedside.Contribution("memory", model.memory, inactive_until=bedside.epoch(AWAKE), every=20))
+    balance = run.probe(bedside.ClassBalance("cells", COLOURS, every=30))
+    run.probe(bedside.Contribution("memory", model.memory, inactive_until=bedside.epoch(AWAKE), every=30))
     samples = run.probe(bedside.Samples("grids", every=60))
     random = generator(settings)
 
@@ -99,7 +102,7 @@ def train(settings: Settings) -> None:
         if within == 0:
             run.epoch(epoch)
             if epoch == AWAKE:
-                optimizer.add_param_group({"params": waiting})
+                optimizer.add_param_group({"params": waiting, "lr": MEMORY_LEARNING_RATE})
         model.memory.gate = 1.0 if settings.broken else opening(step)
 
         given, wanted = grids(random)
@@ -117,5 +120,5 @@ def train(settings: Settings) -> None:
 
 
 def opening(step: int) -> float:
-    """How far the memory's gate is open: shut before its epoch, wide open two epochs later."""
-    return min(1.0, max(0.0, (step - 1) / STEPS_AN_EPOCH - AWAKE) / 2)
+    """How far the memory's gate is open: shut before its epoch, wide open at the end of it."""
+    return min(1.0, max(0.0, (step - 1) / STEPS_AN_EPOCH - AWAKE))

@@ -3,7 +3,8 @@
 The question names a place; the answer is what lies there. Both looks answer it, and are trained on it. In the broken form the softmax runs
 over the queries instead of the places: there is one query, every weight is 1, and what is found is the sum of all places, whatever was
 asked. Both losses fall, for a sum still says what is frequent in a field; they fall together, and their ratio is 1 but for the dropout's
-noise. In the healthy form the fine look leaves the coarse one behind within the first hundred steps.
+noise. In the healthy form the fine look leaves the coarse one behind within the first hundred steps. An attention
+probe beside it can only say that the broken form's weights do not sum to 1.
 """
 
 from __future__ import annotations
@@ -58,7 +59,7 @@ def train(settings: Settings) -> None:
     model = Fovea(softmax_over)
     optimizer = torch.optim.Adam(model.parameters(), lr=LEARNING_RATE)
     run.watch(model, optimizer)
-    run.probe(bedside.Ratio("gain", "loss/coarse", "loss/fine", success=1.05, strong=1.15))
+    run.probe(bedside.Ratio("gain", "loss/coarse", "loss/fine", success=1.05, strong=1.15, every=250))
     features = run.probe(bedside.Similarity("features"))
     looks = run.probe(bedside.Attention("fine look"))
     random = generator(settings)

@@ -1,6 +1,6 @@
 """Pairs of a key and a value, and a query that names one key: what is its value? Attention by cosine has to find it.
 
-Cosines lie between -1 and 1, so they need a temperature far below 1 to say anything to a softmax over 32 keys. In the broken form it was
+Cosines lie between -1 and 1, so they need a temperature far below 1 to say anything to a softmax over 64 keys. In the broken form it was
 forgotten: weights stay within a factor of e² of each other and attention is uniform for good, whatever is learned. The loss falls,
 slower than in the healthy form: a mean over all values says which are frequent, and a little of the rest seeps through.
 """
@@ -15,7 +15,7 @@ import bedside
 from bedside.cases.case import Settings
 from bedside.cases.training import begin, generator, tell
 
-PAIRS = 32
+PAIRS = 64
 VALUES = 16
 SIZE = 24
 WIDTH = 32
