@@ -303,19 +303,26 @@ def test_a_rate_the_budget_does_not_allow_is_stretched_at_once(probes: ProbeSet)
     assert probes.reschedule("s", 10) == 320
 
 
-def test_a_window_follows_the_new_rate_and_a_probe_of_one_step_stays_one(probes: ProbeSet) -> None:
-    codes, one_step = Codebook("vq", 4, every=10), FedOneStep("s", every(10))
-    probes.add(codes)
-    probes.add(one_step)
-    for name in ("vq", "s"):
-        assert probes.reschedule(name, 30) == 30
+class FedTwoSteps(Steps):
+    """Must see the measured step and the one before."""
+
+    lead = 2
+
+
+@pytest.mark.parametrize("before", [1, 2, 10, None])
+def test_a_window_follows_the_new_rate_and_a_probe_of_one_step_or_two_stays_one(probes: ProbeSet, before: int | None) -> None:
+    schedule = on_demand() if before is None else every(before)
+    codes, one_step, two_steps = Codebook("vq", 4, every=schedule), FedOneStep("one", schedule), FedTwoSteps("two", schedule)
+    for probe in (codes, one_step, two_steps):
+        probes.add(probe)
+        assert probes.reschedule(probe.name, 30) == 30
     fed = []
     for step in range(1, 31):
-        fed.append((codes.armed, one_step.armed))
+        fed.append((codes.armed, one_step.armed, two_steps.armed))
         codes.observe([0, 1])
         one_step.fed.append(one_step.armed)
         probes.boundary(step, 1000.0)
-    assert fed == [(True, step == 30) for step in range(1, 31)]
+    assert fed == [(True, step == 30, step >= 29) for step in range(1, 31)]
 
 
 class Reading(Steps):

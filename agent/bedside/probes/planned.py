@@ -43,8 +43,8 @@ class Planned:
         self.patience = 1
 
     def follow(self, schedule: Schedule, step: int) -> None:
-        """Another schedule from now on. A probe that is fed over the whole of one (its `lead`) is fed over the whole of the other."""
-        if self.probe.lead > 1:
+        """Another schedule from now on. A probe that made its `lead` the whole of one is fed over the whole of the other."""
+        if vars(self.probe).get("lead") == (self.probe.schedule.every or NEVER):
             self.probe.lead = schedule.every or NEVER
         self.probe.schedule = schedule
         self.undeclared = True
