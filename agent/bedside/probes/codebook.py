@@ -153,7 +153,7 @@ class Codebook(Probe):
 
     def _heads_of_embedding(self) -> int:
         try:
-            shape = getattr(self._embedding(), "shape", ())
+            shape = tuple(getattr(self._embedding(), "shape", ()))
         except Exception:  # a function that cannot answer yet: it is asked again, and heard, at each measurement
             return 1
         return int(shape[0]) if len(shape) == 3 else 1
@@ -164,10 +164,10 @@ class Codebook(Probe):
             embedding = self._embedding()
             if embedding is None:
                 return None
-            expected = (self.heads, self.size) if len(embedding.shape) == 3 else (self.size,)
-            if len(embedding.shape) < 2 or tuple(embedding.shape[:-1]) != expected:
+            shape = tuple(embedding.shape)
+            if shape[:-1] not in ((self.size,), (self.heads, self.size)):
                 raise Refused("an embedding has a vector for each code: (size, d), or (heads, size, d)")
-            return numbers(embedding[head] if len(embedding.shape) == 3 else embedding)
+            return numbers(embedding[head] if len(shape) == 3 else embedding)
         except Refused as refused:
             self.say(str(refused))
         except Exception as error:  # a function of the script's

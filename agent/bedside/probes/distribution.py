@@ -5,6 +5,7 @@ Values are read on scheduled steps only. It knows nothing of what they stand for
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from dataclasses import dataclass
 from typing import Any
@@ -99,13 +100,15 @@ def histogram(values: NDArray[np.float64], low: float, high: float) -> NDArray[n
 
 def _look(given: object) -> _Seen:
     flat = _flat(given)
-    counts, low, high = 0, np.inf, -np.inf
+    counts, low, high = 0, math.inf, -math.inf
     for begin in range(0, flat.shape[0], _CHUNK):
         chunk = flat[begin : begin + _CHUNK]
-        finite = chunk[_is_finite(chunk)]  # on a device this waits for it, as all that follows
-        counts += finite.shape[0]
-        if finite.shape[0]:
-            low, high = min(low, float(finite.min())), max(high, float(finite.max()))
+        least, most = float(chunk.min()), float(chunk.max())  # on a device these wait for it; a NaN anywhere makes both NaN
+        if not math.isfinite(least) or not math.isfinite(most):
+            chunk = chunk[_is_finite(chunk)]
+            least, most = (float(chunk.min()), float(chunk.max())) if chunk.shape[0] else (math.inf, -math.inf)
+        counts += chunk.shape[0]
+        low, high = min(low, least), max(high, most)
     values = numbers(thinned(flat, _MOST_VALUES))
     return _Seen(counts, flat.shape[0] - counts, low, high, values[np.isfinite(values)])
 

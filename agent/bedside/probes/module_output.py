@@ -63,13 +63,14 @@ def look(module: Module, output: Tensor) -> Look:
         raise Refused("an output without floating-point numbers; it is not read")
     with torch.no_grad():
         rows = _rows(output.detach(), unit_axis(module, output.ndim)).float()
-        finite = rows.isfinite()
+        size = rows.abs()
+        finite = size < torch.inf
         count = finite.sum().float()
         values = rows.where(finite, 0.0)
         mean = values.sum() / count
         variance = (values - mean).where(finite, 0.0).square().sum() / count
         totals = torch.stack([count, mean, variance, _saturated(module, rows), rows.numel() - count])
-        return Look(totals, (~(rows.abs() <= _ZERO)).any(0), rows.shape[0], sample(rows).clone())
+        return Look(totals, ~(size.amax(0) <= _ZERO), rows.shape[0], sample(rows).clone())
 
 
 def unit_axis(module: Module, dimensions: int) -> int:
@@ -115,7 +116,8 @@ def _rows(values: Tensor, axis: int) -> Tensor:
     most = max(1, _MOST_NUMBERS // units)
     if 0 < axis < values.ndim - 1:  # few items first, so that a picture's channels are moved to the end in those alone
         values = thinned(values, max(1, _MOST_NUMBERS * 4 // max(1, values[0].numel())))
-    return thinned(values.movedim(axis, -1).reshape(-1, units), most)
+    rows: Tensor = thinned(values.movedim(axis, -1).reshape(-1, units), most)
+    return rows
 
 
 def first_tensor(output: Any) -> Tensor | None:

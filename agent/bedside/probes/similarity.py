@@ -102,7 +102,7 @@ def _pairs(first: object, second: object) -> _Seen:
         raise Refused("pairs of vectors have one shape: (n, d) or (n, frames, d)")
     a, b = numbers(_some(a)), numbers(_some(b))
     flat = np.stack([a.reshape(-1, a.shape[-1]), b.reshape(-1, a.shape[-1])])
-    whole = np.isfinite(flat).all(axis=(0, 2))
+    whole: NDArray[np.bool_] = np.asarray(np.isfinite(flat).all(axis=(0, 2)))
     kept = flat[:, whole]
     cosines = np.full(whole.shape, np.nan)
     cosines[whole] = _cosines(*kept)
@@ -146,13 +146,13 @@ def _spread(rows: NDArray[np.float64]) -> dict[str, float]:
 def _directions(rows: NDArray[np.float64]) -> NDArray[np.float64]:
     """The vectors at length one; those without a direction are left out."""
     lengths = np.linalg.norm(rows, axis=1)
-    return rows[lengths > 0] / lengths[lengths > 0, None]
+    return np.asarray(rows[lengths > 0] / lengths[lengths > 0, None])
 
 
 def _cosines(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
     """The cosine of each pair of rows, NaN where one has no direction."""
     lengths = np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1)
-    return np.divide(np.sum(a * b, axis=1), lengths, out=np.full(len(a), np.nan), where=lengths > 0)
+    return np.asarray(np.divide(np.sum(a * b, axis=1), lengths, out=np.full(len(a), np.nan), where=lengths > 0))
 
 
 def _mean(values: NDArray[np.float64]) -> float:
