@@ -17,7 +17,7 @@ from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
 import bedside
-from bedside.probes.contribution import Contribution, Epoch
+from bedside.probes.contribution import Contribution, Epoch, finite_norms
 from bedside.probes.probe import Gone
 from bedside.probes.probe_set import ProbeSet
 from bedside_protocol.records import Snapshot
@@ -341,11 +341,10 @@ def test_a_forward_recomputed_in_the_backward_pass_is_read_once(reentrant: bool,
     assert len(probe._calls) == 1
 
 
-def test_nothing_waits_for_the_device_while_norms_are_taken(problems: Counter[str], x: torch.Tensor) -> None:
-    branch = Branch(1.0)
-    probe = heard(Contribution("branch", branch), problems)
+def test_nothing_waits_for_the_device_where_norms_leave_out_what_is_no_number(x: torch.Tensor) -> None:
+    added = x.clone()
+    added[0, :2] = torch.tensor([torch.nan, torch.inf])
     with Unwaited():
-        branch(x)
-        probe.observe(base=x, added=x)
-    assert not problems
-    assert len(probe._calls) == 2
+        found = finite_norms(x, added)
+    rest = added.flatten()[2:]
+    assert [float(one) for one in found] == [pytest.approx(float(rest.norm())), pytest.approx(float(x.flatten()[2:].norm())), 2]

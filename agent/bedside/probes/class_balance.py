@@ -8,7 +8,7 @@ counted at the measurement with one device sync. The probe judges nothing.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,7 +32,8 @@ class ClassBalance(Probe):
     """Predicted against target classes; `classes` is their number or their names.
 
     `window`: predictions a measurement looks back on, at least; 20 × classes unless given. Nothing is told before 20 × classes were seen
-    beside valid targets. Of a batch at most 65,536 predictions or a million logits are kept, evenly thinned.
+    beside valid targets. Of a batch at most 65,536 labels are kept, or those of 262,144 logits (65,536 with the classes on axis 1), evenly
+    thinned; of a vocabulary, feed labels.
 
     A snapshot has the scalars `observed` (predictions in the window beside a valid target), `predicted_max` (largest predicted share),
     `effective` and `target_effective` (exp of the entropy of the shares, in classes), `effective_ratio` (of the two), `missing` (classes
@@ -43,17 +44,18 @@ class ClassBalance(Probe):
 
     kind = "class_balance"
 
-    def __init__(self, name: str, classes: int | Sequence[str], *, every: int | Schedule = 50, window: int | None = None) -> None:
+    def __init__(self, name: str, classes: int | Iterable[str], *, every: int | Schedule = 50, window: int | None = None) -> None:
         super().__init__(name, schedule_of(every))
-        self.names = () if isinstance(classes, int | str) or not isinstance(classes, Sequence) else tuple(map(str, classes))
-        self.classes = len(self.names) or (max(1, classes) if isinstance(classes, int) else 1)
+        self.names = tuple(map(str, classes)) if isinstance(classes, Iterable) and not isinstance(classes, str) else ()
+        count = len(self.names) or (int(classes) if isinstance(classes, int | np.integer) else 0)
+        self.classes = max(1, count)
         self.window = max(1, int(window or _PREDICTIONS_A_CLASS * self.classes))
         self.lead = self.schedule.every or NEVER
         self._reach = self.window
         self._batches: deque[Pairs] = deque()
         """The latest predictions and targets, oldest first: as few batches as make a window."""
         self._held = 0
-        if not self.names and (not isinstance(classes, int) or classes < 1):
+        if count < 1:
             self.say(f"classes are a whole number or a list of names, not {classes!r}")
 
     def settings(self) -> dict[str, Scalar]:

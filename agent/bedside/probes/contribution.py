@@ -6,6 +6,7 @@ too. Norms are taken where the tensors are, on scheduled steps only, and waited 
 
 from __future__ import annotations
 
+import math
 import weakref
 from collections import deque
 from collections.abc import Iterator, Mapping
@@ -68,7 +69,7 @@ class Contribution(Probe):
         self._calls: deque[_Norms] = deque(maxlen=_MOST_CALLS)
         self._module: weakref.ref[Module] | None = None
         self._hook: Any = None
-        if isinstance(inactive_until, bool) or not isinstance(inactive_until, int | Epoch | None):
+        if isinstance(inactive_until, bool) or not isinstance(inactive_until, int | np.integer | Epoch | None):
             self._until = None
             self.say("inactive_until is a step or bedside.epoch(n); it is not judged as inactive")
         if module is not None:
@@ -85,7 +86,7 @@ class Contribution(Probe):
     def settings(self) -> Mapping[str, Scalar]:
         if self._until is None:
             return {}
-        return {"inactive_until": f"epoch {self._until.number}" if isinstance(self._until, Epoch) else self._until}
+        return {"inactive_until": f"epoch {self._until.number}" if isinstance(self._until, Epoch) else int(self._until)}
 
     def observe(self, *, base: object, added: object) -> None:
         """Take what was there and what is added to it: numbers of equal shape, or of shapes that broadcast. Never raises, never syncs.
@@ -176,11 +177,22 @@ def _norms_of_tensors(base: Tensor, added: Tensor, *, minus_base: bool = False) 
         raise Refused("values are sharded over ranks, and the norm of this rank's part would mislead")
     with torch.no_grad():
         wide = torch.promote_types(torch.promote_types(base.dtype, added.dtype), torch.float32)
-        there, more = torch.broadcast_tensors(base.to(wide), added.to(device=base.device, dtype=wide))  # type: ignore[no-untyped-call]
+        shape = np.broadcast_shapes(tuple(base.shape), tuple(added.shape))
+        there, more = base.to(wide).expand(shape), added.to(device=base.device, dtype=wide).expand(shape)
         more = more - there if minus_base else more
-        finite = torch.isfinite(there) & torch.isfinite(more)
-        norm_added, norm_base = (torch.linalg.vector_norm(torch.where(finite, one, 0.0)) for one in (more, there))
-        return norm_added, norm_base, (~finite).sum()
+        norms = torch.linalg.vector_norm(more), torch.linalg.vector_norm(there)
+        if there.device.type == "cpu" and math.isfinite(norms[0] + norms[1]):  # a look that costs nothing here, and a sync elsewhere
+            return *norms, 0
+        return finite_norms(there, more)
+
+
+def finite_norms(base: Tensor, added: Tensor) -> _Norms:
+    """The norms over the elements at which both are finite, and how many others there are. No sync."""
+    import torch
+
+    finite = torch.isfinite(base) & torch.isfinite(added)
+    norm_added, norm_base = (torch.linalg.vector_norm(torch.where(finite, one, 0.0)) for one in (added, base))
+    return norm_added, norm_base, (~finite).sum()
 
 
 def _tensors(values: Any) -> Iterator[Tensor]:

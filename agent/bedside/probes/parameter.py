@@ -52,7 +52,9 @@ class Parameter(Probe):
         self._against = None if against is None else _source(against)
         sources = ((self._tensor, tensor), (self._against, against))
         self._functions = [source for source, given in sources if source is not None and source is given]
-        if expect_std is not None and not (isinstance(expect_std, int | float) and math.isfinite(expect_std) and expect_std > 0):
+        if expect_std is not None and not (
+            isinstance(expect_std, int | float | np.number) and math.isfinite(expect_std) and expect_std > 0
+        ):
             self._expect_std = None
             self.say("expect_std is a standard deviation above zero; it is left out")
 

@@ -124,7 +124,7 @@ class Ratio(Probe):
     def _goal(self, what: str, goal: float | None) -> float:
         if goal is None:
             return math.nan
-        if isinstance(goal, int | float) and math.isfinite(goal):
+        if isinstance(goal, int | float | np.number) and math.isfinite(goal):
             return float(goal)
         self.say(f"{what} is a ratio, not {goal!r}")
         return math.nan

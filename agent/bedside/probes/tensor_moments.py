@@ -72,13 +72,12 @@ def _alike(one: Any, other: Any) -> tuple[Any, Any]:
 
 def _broadcast(one: Any, other: Any) -> tuple[Any, Any]:
     try:
-        if isinstance(one, np.ndarray):
-            return np.broadcast_arrays(one, other)  # type: ignore[return-value]
-        import torch
-
-        return torch.broadcast_tensors(one, other)  # type: ignore[no-any-return,no-untyped-call]
-    except (RuntimeError, ValueError) as error:
+        shape = np.broadcast_shapes(tuple(one.shape), tuple(other.shape))
+    except ValueError as error:
         raise Refused("the tensor and what it is held against have different shapes") from error
+    if isinstance(one, np.ndarray):
+        return np.broadcast_to(one, shape), np.broadcast_to(other, shape)
+    return one.expand(shape), other.expand(shape)
 
 
 def _sums(one: Any, other: Any) -> Any:
@@ -87,16 +86,26 @@ def _sums(one: Any, other: Any) -> Any:
         return _sums_of_arrays(one, other)
     import torch
 
-    one = one.double()
-    other = None if other is None else other.double()
+    one, other = one.double(), None if other is None else other.double()
+    if one.device.type == "cpu" and bool(torch.isfinite(sums := _sums_of_finite(one, other)).all()):  # no sync here
+        return sums
     finite = torch.isfinite(one) if other is None else torch.isfinite(one) & torch.isfinite(other)
-    one = torch.where(finite, one, 0.0)
-    other = torch.zeros_like(one) if other is None else torch.where(finite, other, 0.0)
-    count = finite.sum().double()
+    one, other = torch.where(finite, one, 0.0), None if other is None else torch.where(finite, other, 0.0)
+    sums = _sums_of_finite(one, other)
+    sums[0], sums[6] = finite.sum(), (~finite).sum()
+    return sums
+
+
+def _sums_of_finite(one: Any, other: Any) -> Any:
+    """The seven sums, none left out: not finite where an element is not."""
+    import torch
+
+    count = torch.full((), float(len(one)), dtype=torch.float64, device=one.device)
+    nothing = torch.zeros_like(count)
+    if other is None:
+        return torch.stack([count, one.sum(), one.dot(one), nothing, nothing, nothing, nothing])
     difference = one - other
-    return torch.stack(
-        [count, one.sum(), one.dot(one), other.dot(other), difference.dot(difference), one.dot(other), finite.numel() - count]
-    )
+    return torch.stack([count, one.sum(), one.dot(one), other.dot(other), difference.dot(difference), one.dot(other), nothing])
 
 
 def _sums_of_arrays(one: NDArray[np.float64], other: NDArray[np.float64] | None) -> NDArray[np.float64]:
