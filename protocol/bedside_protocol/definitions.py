@@ -38,7 +38,7 @@ def definition(pattern: object, kind: object = None, unit: object = None, direct
         raise BadDefinition("no such direction; better is down or up")
     if unit is not None and not (isinstance(unit, str) and len(unit) <= MAX_UNIT):
         raise BadDefinition(f"a unit is text of at most {MAX_UNIT} characters")
-    return MetricDefined(pattern, kind, unit, direction)  # type: ignore[arg-type]
+    return MetricDefined(pattern, kind, unit, direction)
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,9 @@ def calls() -> None:
         assert_type(run.step(), bool)
         with run.phase("eval"):
             run.log({"loss": 1, "accuracy": 0.5}, step=7)
+        run.phase("finetune")
+        run.define_metric("val/*", kind="loss", unit="nats", direction="down")
+        run.log({"loss": 0.5}, group={"T": 64, "task": "arc"})
         run.event("reinit", n=12)
         run.epoch(3)
 
@@ -28,5 +31,8 @@ def calls() -> None:
         """Stays what it was under its decorator."""
 
     save("somewhere")
-    bedside.log({"loss": 0.5})
+    bedside.log({"loss": 0.5}, group={"T": 64})
+    bedside.define_metric("fid", direction="down")
+    with bedside.phase("eval"):
+        bedside.log({"loss": 0.5})
     bedside.finish()
