@@ -1,4 +1,4 @@
-"""A small network learns to name scikit-learn's 1,797 handwritten digits: the first 1,500 steps of a training whose rate warms up over 2,000.
+"""A small network learns to name scikit-learn's 1,797 handwritten digits: the first 1,500 steps of a training that warms up over 2,000.
 
 Three faults of settings, one line each: a rate that jumps, a rate that is zero because the warm-up divides whole numbers, and an output
 that is not connected to what should learn. The network, its data and their order are the plain ones from which other scripts depart.
