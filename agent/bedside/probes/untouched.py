@@ -60,7 +60,7 @@ def untouched(models: Iterable[Module] = ()) -> Iterator[None]:
         _keep_random_states(afterwards, torch)
         if torch is not None:
             _keep_modes(afterwards, torch)
-            _keep_models(afterwards, torch, models)
+            _keep_models(afterwards, models)
         _running += 1
         try:
             yield
@@ -104,20 +104,20 @@ def _keep_modes(afterwards: ExitStack, torch: Any) -> None:
         enabled = torch.is_autocast_enabled(device)
         afterwards.callback(torch.set_autocast_enabled, device, enabled)
         afterwards.callback(torch.set_autocast_dtype, device, torch.get_autocast_dtype(device))
-        if enabled:  # it may hold weights cast without gradient now, which the training's forward would use
+        if enabled:  # older torch would hand weights cast here, without gradient, to a training forward in the same open region
             afterwards.callback(torch.clear_autocast_cache)
     afterwards.enter_context(torch.no_grad())  # not inference_mode: tensors a model caches inside would be refused by autograd later
     if "torch._dynamo" in sys.modules and hasattr(torch.compiler, "set_stance"):  # else nothing is compiled; since torch 2.6
         afterwards.enter_context(torch.compiler.set_stance("force_eager"))
 
 
-def _keep_models(afterwards: ExitStack, torch: Any, models: Iterable[Module]) -> None:
+def _keep_models(afterwards: ExitStack, models: Iterable[Module]) -> None:
     modules = {id(module): module for model in models for module in model.modules()}.values()
     buffers = {id(buffer): buffer for module in modules for buffer in module.buffers(recurse=False)}.values()
     parameters = {id(one): one for module in modules for one in module.parameters(recurse=False)}.values()
     for buffer in buffers:
         if not _is_expanded(buffer):
-            afterwards.callback(_write_back, torch, buffer, buffer.detach().clone())
+            afterwards.callback(_write_back, buffer, buffer.detach().clone())
     for parameter in parameters:
         afterwards.callback(_restore_gradient, parameter, parameter.grad, parameter.requires_grad)
         parameter.grad = None
@@ -135,13 +135,9 @@ def _is_expanded(buffer: torch.Tensor) -> bool:
     )
 
 
-def _write_back(torch: Any, buffer: torch.Tensor, values: torch.Tensor) -> None:
+def _write_back(buffer: torch.Tensor, values: torch.Tensor) -> None:
     """Always, without a look at `_version`: models write their averages through `.data`, which it does not count."""
-    if buffer.is_inference():
-        with torch.inference_mode():
-            buffer.copy_(values)
-    else:
-        buffer.data.copy_(values)  # through `.data`: a graph that saved the buffer still finds its version
+    buffer.data.copy_(values)  # through `.data` as well: a graph that saved the buffer still finds its version
 
 
 def _restore_gradient(parameter: torch.nn.Parameter, gradient: torch.Tensor | None, required: bool) -> None:
