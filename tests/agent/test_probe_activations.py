@@ -214,7 +214,7 @@ def test_a_copy_of_a_model_feeds_nothing_and_a_pickle_of_it_loads() -> None:
     buffer = io.BytesIO()
     torch.save(net, buffer)
     buffer.seek(0)
-    for twin in (copy.deepcopy(net), torch.load(buffer, weights_only=False)):
+    for twin in (copy.deepcopy(net), torch.load(buffer, weights_only=False), nn.Sequential(net[0], copy.copy(net[1]))):
         assert twin(torch.ones(3, 2)).shape == (3, 2)
     assert acts.measure(1) is None
     net(torch.ones(3, 2))

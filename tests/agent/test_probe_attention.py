@@ -185,6 +185,14 @@ def test_observations_of_a_layer_in_one_step_are_averaged_and_told_once(attentio
     assert attention.measure(51) is None
 
 
+def test_the_largest_logit_of_a_step_is_told_whichever_observation_it_was_in(attention: Attention) -> None:
+    for size in (1.0, 5.0, 2.0):
+        attention.observe(q=torch.full((1, 1, 3, 4), size), k=torch.ones(1, 1, 3, 4))
+    snapshot = measured(attention)
+    assert snapshot.scalars["logit"] == pytest.approx(10.0)
+    assert snapshot.arrays["logit"].values.tolist() == [[10.0]]
+
+
 def test_of_long_sequences_some_rows_are_read_and_the_entropy_is_nearly_the_same(attention: Attention) -> None:
     weights = (2 * drawn(9, 2, 500, 300)).softmax(-1)
     attention.observe(weights)
@@ -234,7 +242,8 @@ def test_weights_that_do_not_sum_to_one_are_invalid(attention: Attention, proble
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
 def test_weights_in_16_bits_are_valid_however_they_are_rounded(attention: Attention, dtype: torch.dtype) -> None:
-    attention.observe(torch.full((1, 1, 2, 257), 1 / 257, dtype=dtype))
+    for keys in range(250, 300, 7):  # some are rounded up, all in a row alike
+        attention.observe(torch.full((1, 1, 2, keys), 1 / keys, dtype=dtype))
     attention.observe((3 * drawn(2, 1, 40, 300)).softmax(-1).to(dtype))
     scalars = measured(attention).scalars
     assert scalars["invalid"] == 0

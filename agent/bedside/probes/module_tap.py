@@ -91,10 +91,7 @@ class Tap:
         told = len(self._window) == window or sum(rows for _, rows in self._window) >= _ENOUGH_SAMPLES
         return {"units": float(alive.size), "dead": float(np.count_nonzero(~alive)) if told else float("nan")}
 
-    def __deepcopy__(self, memo: dict[int, object]) -> Callable[..., None]:
-        return _nothing
-
-    def __reduce__(self) -> tuple[Callable[[], Callable[..., None]], tuple[()]]:
+    def __reduce__(self) -> tuple[Callable[[], Callable[..., None]], tuple[()]]:  # deep copies go this way too
         return _no_hook, ()
 
 
