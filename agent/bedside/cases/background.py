@@ -61,7 +61,7 @@ class RuleMemory(nn.Module):
         if self.gate == 0.0:
             return features
         attention = (features @ self.rules.T / WIDTH**0.5).softmax(-1)
-        drawn = attention @ self.rules + self.spread.exp() * torch.randn_like(features)
+        drawn: Tensor = attention @ self.rules + self.spread.exp() * torch.randn_like(features)
         return features + self.gate * drawn
 
 

@@ -67,7 +67,8 @@ class Sorter(nn.Module):
 
 
 def train(settings: Settings) -> None:
-    run = begin(settings, "sorter", blocks=BLOCKS, batch=BATCH, lr=LEARNING_RATE, checkpointing="reentrant")
+    given = "dict" if settings.broken else "tensor"
+    run = begin(settings, "sorter", checkpointing="reentrant", blocks_given=given, blocks=BLOCKS, batch=BATCH, lr=LEARNING_RATE)
     model = Sorter(named=settings.broken)
     learning = [parameter for name, parameter in model.named_parameters() if not (settings.broken and name == "place")]
     optimizer = torch.optim.Adam(learning, lr=LEARNING_RATE)

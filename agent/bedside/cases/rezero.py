@@ -17,8 +17,8 @@ from bedside.cases.case import Settings
 from bedside.cases.training import begin, generator, tell
 
 NUMBERS = 12
-WIDTH = 128
-BATCH = 64
+WIDTH = 384
+BATCH = 256
 LEARNING_RATE = 2e-3
 
 

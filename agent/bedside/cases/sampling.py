@@ -15,7 +15,8 @@ Sampler = Callable[[Tensor], Tensor]
 
 def drawn(logits: Tensor) -> Tensor:
     """Codes from their probabilities."""
-    return torch.distributions.Categorical(logits=logits).sample()
+    codes: Tensor = torch.distributions.Categorical(logits=logits).sample()
+    return codes
 
 
 def top_k(logits: Tensor, k: int = 8) -> Tensor:
