@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-from bedside_protocol.definitions import MOST_DEFINITIONS, NOTHING_SAID, BadDefinition, definition
+from bedside_protocol.definitions import NOTHING_SAID, BadDefinition, definition
 from bedside_protocol.metrics import Kind
 from bedside_protocol.records import Body, Direction, Event, RunStarted
 
@@ -145,15 +145,9 @@ class Run:
         """
         try:
             one = definition(pattern, kind, unit, direction)
-            if self._definitions.holds(one):
-                return
-            if len(self._definitions.said) >= MOST_DEFINITIONS:
-                self._problems(
-                    f"define_metric: only the first {MOST_DEFINITIONS:,} definitions are kept (is a step or an id in a pattern?)"
-                )
-                return
-            self._definitions = self._definitions.having(one)
-            self._say(one)
+            if not self._definitions.holds(one):
+                self._definitions = self._definitions.with_room_for(one)
+                self._say(one)
         except BadDefinition as error:
             self._problems(f"define_metric: {error}")
         except Exception as error:  # as in `log`
@@ -279,7 +273,7 @@ class Run:
         step = self._step + 1 if given is None else given
         if type(step) is int and step != self._step and abs(step) < MAX_STEP:  # what is beyond is said where the row is packed
             self._step = step
-            self._tick_clock()
+            self._look(step)
         return step
 
     def _log_slowly(self, now: float, step: object, values: object) -> None:
@@ -298,17 +292,21 @@ class Run:
         try:
             self._step = step = self._step + 1
             self._waited = waited
-            if self._device:
-                self._device.boundary()
-            if snapshots := self.probes.boundary(step, self._tick_clock()):
-                self._declare()
-                for snapshot in snapshots:
-                    self._say(snapshot)
+            self._look(step)
             if self._control.wanted:
                 self._control.boundary(step)
                 self._step_began = time.monotonic()
         except Exception as error:  # a fault of ours must not end somebody's training
             self._problems(f"step: {type(error).__name__}: {error}")
+
+    def _look(self, step: int) -> None:
+        """What is to be seen between two steps: values that have arrived from a device, and the probes that are due."""
+        if self._device:
+            self._device.boundary()
+        if snapshots := self.probes.boundary(step, self._tick_clock()):
+            self._declare()
+            for snapshot in snapshots:
+                self._say(snapshot)
 
     def leave_step(self) -> None:
         """The loop was left within a step: by `break`, and then it counts, or by an exception, and then it was never made.

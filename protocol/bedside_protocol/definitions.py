@@ -58,6 +58,12 @@ class Definitions:
         """These and one more; said again, it is the newest."""
         return Definitions((*(other for other in self.said if other != one), one)[-MOST_DEFINITIONS:])
 
+    def with_room_for(self, one: MetricDefined) -> Definitions:
+        """As `having`, for the one who speaks: raises `BadDefinition` rather than forget."""
+        if len(self.said) >= MOST_DEFINITIONS:
+            raise BadDefinition(f"only the first {MOST_DEFINITIONS:,} definitions are kept (is a step or an id in a pattern?)")
+        return self.having(one)
+
     def kind_of(self, name: str) -> Kind:
         """The kind of a metric, or of a series of it in a group."""
         said = (one.kind for one in reversed(self.said) if one.kind is not None and matches(one.pattern, name))

@@ -342,3 +342,35 @@ def test_a_forked_worker_records_nothing_and_every_log_is_counted(bench: Bench) 
 def test_a_run_that_records_nothing_takes_every_call(call: Callable[[Run], object], capsys: pytest.CaptureFixture[str]) -> None:
     call(no_run())
     assert capsys.readouterr().err == ""
+
+
+# --- a script without boundaries
+
+
+def test_without_a_step_loop_each_log_is_a_step_at_which_probes_are_measured(bench: Bench) -> None:
+    bench.run.probe(Reading())
+    for _ in range(5):
+        bench.run.log({"loss": 0.5})
+    assert [(body.step, body.scalars["told"]) for body in bench.said() if isinstance(body, Snapshot)] == [(2, 1.0), (4, 3.0)]
+
+
+def test_several_logs_of_one_step_are_one_step_for_the_probes(bench: Bench) -> None:
+    bench.run.probe(Reading())
+    for step in (1, 1, 2, 2, 3, 3, 4):
+        bench.run.log({"loss": 0.5}, step=step)
+    assert [body.step for body in bench.said() if isinstance(body, Snapshot)] == [2, 4]
+
+
+def test_without_a_step_loop_values_of_a_device_arrive_at_the_next_step(bench: Bench) -> None:
+    for _ in range(3):
+        bench.run.log({"loss": _OnDevice()})
+    assert [step for step, _ in bench.rows()] == [1, 2]
+
+
+def test_a_forked_worker_that_logs_steps_measures_nothing(bench: Bench) -> None:
+    bench.run.probe(Reading())
+    bench.run.become_worker()
+    bench.said()
+    for _ in range(5):
+        bench.run.log({"loss": 0.5})
+    assert bench.said() == []
