@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, Unpack
 
 from .probes.activations import Activations
 from .probes.attention import Attention
@@ -42,10 +42,13 @@ from .probes.success_rate import SuccessRate
 from .schedule import every, log_spaced, on_demand
 
 if TYPE_CHECKING:
+    from torch.nn import Module
+
     from bedside_protocol.metrics import Kind
     from bedside_protocol.records import Direction
 
     from .phase import Phase
+    from .rehearsal import Given, Loss, Preflight
     from .run import Run
     from .steps import Steps
 
@@ -79,6 +82,7 @@ __all__ = [
     "on_checkpoint",
     "on_demand",
     "phase",
+    "preflight",
     "probe",
     "step",
     "steps",
@@ -164,6 +168,22 @@ def steps(loader: Iterable[_Item], accumulate: int = 1, start: int | None = None
 def step() -> bool:
     """`Run.step` of the current run."""
     return _current().step()
+
+
+def preflight(model: Module, batch: Any, *, loss: Loss, **given: Unpack[Given]) -> Preflight:
+    """Rehearse a long run within about two minutes, print a verdict, and put everything back bit for bit. Never raises.
+
+    `loss(model, batch)` gives the training loss as a scalar tensor. `optimizer`: the optimizer or several (without one, AdamW at 1e-3
+    stands in). `batches`: further batches, one of every shape there will be. `modes`: by name, what a run also does (sampling, a second
+    phase), each called with nothing, or with the model and the batch where it needs them. `save(path)`: writes a checkpoint (default: the
+    function given to `on_checkpoint`). `steps`: how many are trained. `length`, `stride`, `available`: frames of a window, frames between
+    the beginnings of two windows, frames of the shortest recording; `length + stride` are needed.
+
+    Checked are shapes, dtypes and ranges; enough data; memory at each shape; evaluation; every mode; a checkpoint; that gradients arrive,
+    the loss falls, nothing is NaN or infinite and memory stays flat; and that different inputs give different outputs. The script's own
+    functions run: what they keep for themselves, print or log stays. The verdict is also recorded, as a snapshot of kind `preflight`.
+    """
+    return _current().preflight(model, batch, loss=loss, **given)
 
 
 def on_checkpoint(save: _AnySave) -> _AnySave:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar, Unpack
 
 from bedside_protocol.definitions import NOTHING_SAID, BadDefinition, definition
 from bedside_protocol.metrics import Kind
@@ -19,7 +19,7 @@ from .checkpoint import Checkpoints
 from .control import Control
 from .ending import goodbye
 from .groups import BadGroup, GroupedNames
-from .notice import Problems
+from .notice import Problems, say
 from .phase import Phase
 from .probes.probe import Probe
 from .probes.probe_set import ProbeSet
@@ -28,6 +28,11 @@ from .steps import Item, Steps
 from .system import StepClock, SystemVitals
 from .tensors import DeviceReader, read_row
 from .uplink import Uplink
+
+if TYPE_CHECKING:
+    from torch.nn import Module
+
+    from .rehearsal import Given, Loss, Preflight
 
 AnyProbe = TypeVar("AnyProbe", bound=Probe)
 AnySave = TypeVar("AnySave", bound=Callable[[str], object])
@@ -178,6 +183,19 @@ class Run:
             self.probe(Structure(model, *optimizers, every=every))
         except Exception as error:
             self._problems(f"watch: {type(error).__name__}: {error}")
+
+    def preflight(self, model: Module, batch: Any, *, loss: Loss, **given: Unpack[Given]) -> Preflight:
+        """Rehearse a long run in two minutes and record the verdict: see `bedside.preflight`. Never raises."""
+        from .rehearsal import preflight
+
+        given.setdefault("save", self._control.save)
+        with self.phase("preflight"), self.probes.unfed():
+            found = preflight(model, batch, loss, **given)
+        self._step_began = time.monotonic()  # none of it was the next step's time
+        for line in () if self._problems.quiet else (*map(str, found.checks), found.headline()):
+            say(line)
+        self._say(found.snapshot(self._step))
+        return found
 
     def on_checkpoint(self, save: AnySave) -> AnySave:
         """Register `save(path)`, called between two steps in the training thread; it writes a file at `path`. Also a decorator."""

@@ -7,6 +7,7 @@ along every axis. Equal numbers mean equal batches up to what lies between the s
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -110,8 +111,6 @@ class Apart:
 
         Waits for the device. None where all rows have the same input, or an output is not a number.
         """
-        import math
-
         magnitude = float(self.magnitude)
         for differs, distance in zip(self.inputs_differ.tolist(), self.distances.tolist(), strict=True):
             if differs:
@@ -135,7 +134,7 @@ def rows_apart(inputs: Sequence[Tensor], output: object) -> Apart | None:
     return Apart(differ, (rows[1:] - rows[0]).abs().mean(1), rows.abs().mean())
 
 
-def _differing(given: Tensor) -> Tensor:
+def _differing(given: Tensor) -> Any:
     rows = _rows(given)
     return (rows[1:] != rows[0]).any(1)
 

@@ -13,7 +13,8 @@ import statistics
 import time
 import weakref
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -88,6 +89,18 @@ class ProbeSet:
             if not names.isdisjoint(row):
                 with probe.taking("metrics"):
                     probe.logged(step, row)
+
+    @contextmanager
+    def unfed(self) -> Iterator[None]:
+        """Within it no probe is fed: a rehearsal is no training."""
+        fed = [entry.probe for entry in self._entries.values() if entry.probe.armed]
+        for probe in fed:
+            probe.armed = False
+        try:
+            yield
+        finally:
+            for probe in fed:
+                probe.armed = True
 
     def declared(self) -> list[ProbeDeclared]:
         """The probes that are new, or whose schedule has stretched or relaxed, since this was last asked."""

@@ -119,8 +119,8 @@ class Samples(Probe):
         for name, form in samples.items():
             if isinstance(form, Texts):
                 scalars |= {f"distinct{n}/{name}": picture_quality.distinct(form.texts, n) for n in (1, 2)}
-            elif name != "target" and type(form) is type(target) and form.values.shape == target.values.shape:  # type: ignore[union-attr]
-                scalars |= _nearness(name, target, form)  # type: ignore[arg-type]
+            elif name != "target" and type(form) is type(target) and form.values.shape == target.values.shape:
+                scalars |= _nearness(name, target, form)
                 arrays |= _by_frame(name, target, form)
         texts = {
             name: tuple(text[:_LONGEST_TEXT] for text in form.texts[: self.count])

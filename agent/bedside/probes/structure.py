@@ -75,7 +75,16 @@ class Structure(Probe):
         self._watches: list[ResetWatch] = []
         self._repeat_at = 0
         self._repeatable = True
-        self._forget()
+        self._call: Call | None = None
+        self._inputs: list[Tensor] = []
+        self._apart: Apart | None = None
+        self._looks: list[Look] = []
+        self._looks_before: list[Look] = []
+        """The batches of the step that is going on, and of the one before."""
+        self._moment = (0, 0)
+        self._stepping = self._looked_while_stepping = False
+        self._alike: list[tuple[str, Tensor]] = []
+        self._compared = self._batches = 0
         self._began = True
 
     @property
@@ -244,19 +253,15 @@ class Structure(Probe):
 
     def _release(self) -> None:
         """Keep nothing but what the next step is compared with."""
-        self._call: Call | None = None
-        self._inputs: list[Tensor] = []
-        self._apart: Apart | None = None
-        self._alike: list[tuple[str, Tensor]] = []
-        self._compared = 0
-        self._batches = 0
+        self._call = None
+        self._inputs = []
+        self._apart = None
+        self._alike = []
+        self._compared = self._batches = 0
         for watch in self._watches:
             watch.verdicts.clear()
 
     def _forget(self) -> None:
         self._release()
-        self._looks: list[Look] = []
-        self._looks_before: list[Look] = []
-        self._moment = (0, 0)
+        self._looks, self._looks_before = [], []
         self._stepping = False
-        self._looked_while_stepping = False
