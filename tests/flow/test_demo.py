@@ -79,6 +79,24 @@ def test_a_case_there_is_not_and_steps_that_are_none_are_said_in_one_place(home:
     assert not directory.exists()
 
 
+def test_one_word_trains_the_same_script_without_its_fault(home: Path, environment: dict[str, str]) -> None:
+    directory = home / "demo"
+    code, _, err = said(demo(directory, environment, "crash"), 120)
+    assert (code, "KeyError: 'kv_cache'" in err) == (1, True)
+    code, out, err = said(demo(directory, environment, "crash", "--healthy"), 120)
+    assert (code, "KeyError" in err) == (0, False)
+    assert "finished at step 60" in out
+    assert len(runs_in([directory])) == 2
+    assert len([place for place in runs_in([directory]) if place.id.startswith("crash-healthy-0")]) == 1
+
+
+def test_the_list_is_told_without_a_training_in_lines_of_eighty_columns(bedside: Cli) -> None:
+    listed = bedside("demo", "--list")
+    assert listed.code == 0
+    assert "codebook-collapse" in listed.out
+    assert max(map(len, listed.out.splitlines())) < 80
+
+
 # --- the two cases, whole
 
 
