@@ -435,7 +435,7 @@ def test_evaluations_are_repeated_ever_more_rarely(probes: ProbeSet) -> None:
     for step in range(1, 201):
         plain_step(model, optimizer, fresh)(step)
         told += [snapshot.step for snapshot in probes.boundary(step, 100.0) if "eval_differs" in snapshot.scalars]
-    assert told == [1, 5, 20, 60, 180]
+    assert told == [1, 5, 30, 150]
 
 
 def test_a_model_that_cannot_be_called_again_is_left_alone_after_one_sentence(probes: ProbeSet, problems: Counter[str]) -> None:

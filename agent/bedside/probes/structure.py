@@ -30,8 +30,9 @@ if TYPE_CHECKING:
 _EARLY: Final = (1, 2, 5, 10, 20)
 _MOST_LOOKS: Final = 64
 """Forwards of one step that are compared; more micro-batches than that are not."""
-_REPEAT_LATER: Final = 3
-"""After a repeated evaluation at step n the next is made at step 3 n or later: it costs two forwards."""
+_REPEAT_LATER: Final = 5
+"""After a repeated evaluation at step n the next is made at step 5 n or later: it costs two forwards, and where every other measurement
+cost as much, the whole probe would be measured half as often."""
 
 _STEPS: Final = "the batch of one step came again in the next"
 _MICRO_BATCHES: Final = "a batch came twice within one step"
