@@ -11,9 +11,10 @@ import sys
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from bedside.probes.batch_look import Apart, rows_apart, tensors_in, thin_view
+from bedside.probes.batch_look import Apart, Look, look_at, rows_apart, tensors_in, thin_view
 from bedside.probes.untouched import untouched
 
 if TYPE_CHECKING:
@@ -37,10 +38,11 @@ class Call:
 @dataclass(frozen=True, slots=True, eq=False)
 class Repeated:
     """`difference`: max |a − b| over max |a| of the two outputs; infinite where one is a number and the other is not. `apart` is that of
-    the first evaluation."""
+    the first evaluation. `modules`: the innermost modules that made different outputs of the same inputs."""
 
     difference: float
     apart: Apart | None
+    modules: tuple[str, ...] = ()
 
 
 def call_of(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Call:
@@ -60,12 +62,57 @@ def is_distributed() -> bool:
 def repeat(model: Module, call: Call) -> Repeated | None:
     """Make the call twice in evaluation mode without gradients. Waits for the device. None where nothing in its output is a number.
 
-    Raises whatever the model raises.
+    Where the outputs differ, it is made twice more, to find the modules. Raises whatever the model raises.
     """
     with untouched([model]):
         first, apart = _outputs(model, call)
         second, _ = _outputs(model, call)
-        return Repeated(_difference(first, second), apart) if first else None
+        if not first:
+            return None
+        difference = _difference(first, second)
+        return Repeated(difference, apart, _differing_modules(_traced(model, call), _traced(model, call)) if difference else ())
+
+
+_Trace = list[tuple[str, Look | None, Look | None]]
+"""Each module's call as it ended: its name, its inputs, its output."""
+
+
+def _traced(model: Module, call: Call) -> _Trace:
+    """The innermost calls come first."""
+    trace: _Trace = []
+
+    def note(name: str, module: Module, args: tuple[Any, ...], kwargs: dict[str, Any], output: object) -> None:
+        given, made = tensors_in((args, kwargs)), tensors_in(output)
+        trace.append((name, look_at(given) if given else None, look_at(made) if made else None))
+
+    with ExitStack() as hooks:
+        for name, module in model.named_modules():
+            hooks.callback(
+                module.register_forward_hook(partial(note, name.removeprefix("_orig_mod").removeprefix(".")), with_kwargs=True).remove
+            )
+        _outputs(model, call)
+    return trace
+
+
+def _differing_modules(first: _Trace, second: _Trace) -> tuple[str, ...]:
+    found: list[str] = []
+    for (name, given, made), (other, given_then, made_then) in zip(first, second, strict=False):
+        if name != other:  # another way through the model: from here on nothing can be compared
+            break
+        if _same(given, given_then) and not _same(made, made_then) and not any(_is_within(inner, name) for inner in found):
+            found.append(name)
+    return tuple(dict.fromkeys(name or "(model)" for name in found))
+
+
+def _same(one: Look | None, other: Look | None) -> bool:
+    if one is None or other is None:
+        return one is other
+    same = one.same(other)
+    return same is not None and bool(same)
+
+
+def _is_within(inner: str, outer: str) -> bool:
+    return inner == outer or outer == "" or inner.startswith(outer + ".")
 
 
 def _outputs(model: Module, call: Call) -> tuple[list[Tensor], Apart | None]:

@@ -17,7 +17,7 @@ from bedside.probes.batch_look import Apart, Look, look_at, rows_apart, tensors_
 from bedside.probes.gradient_reset import ResetWatch
 from bedside.probes.intake import is_no_real_step
 from bedside.probes.probe import Gone, Probe
-from bedside.probes.second_look import Call, repeat
+from bedside.probes.second_look import Call, Repeated, repeat
 from bedside.probes.tensor_norms import read
 from bedside.schedule import every as every_steps
 from bedside_protocol.records import Scalar, Snapshot
@@ -50,6 +50,7 @@ class Structure(Probe):
     the same step with a backward between and the weights not touched. Several forwards for one backward count as one. The text says which.
     Training on all data at once has the same batch every step by intention.
     `eval_differs`: max |a − b| / max |a| of two evaluations of one batch, at steps ever further apart; 0 where evaluation repeats itself.
+    The text names the innermost modules that make different outputs of the same inputs.
     `output_difference`: mean |difference| of the outputs for the first two rows of a batch whose inputs differ, and
     `output_difference_relative`, that over mean |output|, of the training's own forward: noise such as dropout adds to it.
     `output_difference_eval` is the same without that noise, where `eval_differs` is measured. Rows are the first axis.
@@ -118,7 +119,10 @@ class Structure(Probe):
         try:
             scalars, texts = self._findings()
             scalars |= self._outputs(self._apart, "output_difference", relative="output_difference_relative")
-            scalars |= self._repeated(model, step)
+            repeated = self._repeated(model, step)
+            if repeated is not None:
+                scalars |= {"eval_differs": repeated.difference, **self._outputs(repeated.apart, "output_difference_eval")}
+                texts |= {"eval_differs": repeated.modules} if repeated.modules else {}
             return Snapshot(self.name, self.kind, step, scalars, {}, texts)
         finally:
             self._release()
@@ -240,17 +244,16 @@ class Structure(Probe):
             return {}
         return {name: found[0], relative: found[1]} if relative else {name: found[0]}
 
-    def _repeated(self, model: Module, step: int) -> dict[str, float]:
+    def _repeated(self, model: Module, step: int) -> Repeated | None:
         if not self._repeatable or self._call is None or step < self._repeat_at or second_look.is_distributed():
-            return {}
+            return None
         self._repeat_at = _REPEAT_LATER * step
         try:
-            repeated = repeat(model, self._call)
+            return repeat(model, self._call)
         except Exception as error:  # a model may need what only its training loop gives
             self._repeatable = False
             self.say(f"the model cannot be called again ({type(error).__name__}), so whether evaluation repeats itself is not checked")
-            return {}
-        return {} if repeated is None else {"eval_differs": repeated.difference, **self._outputs(repeated.apart, "output_difference_eval")}
+            return None
 
     def _release(self) -> None:
         """Keep nothing but what the next step is compared with."""
