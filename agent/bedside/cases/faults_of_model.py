@@ -86,7 +86,7 @@ MODEL: Final = (
         500,
         "a gate that is no parameter stays shut: the output ignores the input",
         0,
-        Sign("structure", "structure", "output_difference", "max", (0.05, 1.0), (0.0, 0.001), "model"),
+        Sign("structure", "structure", "output_difference", "max", (0.1, 1.0), (0.0, 0.001), "model"),
     ),
     Case(
         "per-index-decay",
