@@ -257,6 +257,95 @@ async def test_the_log_takes_one_to_the_moment_of_an_entry(viewer: Open) -> None
         assert "checkpoint" in opened.text
 
 
+# --- probes
+
+
+EVERY_PROBE = scripted_run(steps=2_000, seconds=120.0, probes="all")
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_every_probe_is_reached_and_drawn(size: tuple[int, int], viewer: Open) -> None:
+    async with viewer(ScriptedSource(EVERY_PROBE), size=size) as opened:
+        await opened.press("o")
+        seen = []
+        for _ in range(30):
+            seen.append(opened.app.top.choice.chosen)  # type: ignore[union-attr]
+            assert "could not be drawn" not in opened.text, seen[-1]
+            assert seen[-1] in opened.text
+            await opened.press("j")
+        assert set(seen) == {probe.name for probe in opened.app.viewing.store.at(None).probes if probe.kind not in ("codebook", "samples")}
+        await opened.press("tab")
+        assert opened.app.top.choice.place == 0  # type: ignore[union-attr]
+        await opened.press("shift+tab")
+        assert opened.app.top.choice.chosen == seen[-1]  # type: ignore[union-attr]
+
+
+async def test_a_narrow_screen_has_tabs_and_a_wide_one_a_list(viewer: Open) -> None:
+    async with viewer(ScriptedSource(EVERY_PROBE), size=(80, 24)) as opened:
+        await opened.press("o", "j")
+        assert opened.lines[2].split()[:4] == ["●", "gradients", "structure", "attention"]
+        assert "2 of 18" in opened.lines[3]
+    async with viewer(ScriptedSource(EVERY_PROBE), size=(200, 50)) as opened:
+        await opened.press("o", "j")
+        assert opened.lines[2].startswith(" ─ 18 probes")
+        assert opened.lines[4].startswith("›  structure       1 of 4 wrong")
+        assert "─ structure · step" in opened.lines[2]
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize(("name", "screen"), [("vq", "codebook"), ("rollout", "model"), ("videos", "samples"), ("experts", "model")])
+async def test_a_row_of_the_vitals_opens_its_probe(size: tuple[int, int], name: str, screen: str, viewer: Open) -> None:
+    async with viewer(ScriptedSource(EVERY_PROBE), size=size) as opened:
+        opened.app.top.choice.choose(("probe", name))  # type: ignore[union-attr]
+        await opened.press("enter")
+        assert opened.name == screen
+        assert f"─ {name}" in opened.text
+
+
+async def test_the_filter_keeps_probes_by_name_or_kind(viewer: Open) -> None:
+    async with viewer(ScriptedSource(EVERY_PROBE), size=(200, 50)) as opened:
+        await opened.press("o", "slash", *"sensi", "enter")
+        assert "1 of" not in opened.lines[2]
+        assert "inputs · sensitivity" in opened.text
+        await opened.press("slash", *"zzz", "enter")
+        assert "no probe contains this text" in opened.text
+
+
+async def test_a_probe_is_measured_when_asked_and_its_rate_is_what_the_run_said(viewer: Open) -> None:
+    source = ScriptedSource(EVERY_PROBE)
+    async with viewer(source) as opened:
+        await opened.press("o", "M")
+        await opened.seen("measured at step 2,001")
+        assert source.scripted_control.sent == [("snapshot", {"probe": "gradients"})]
+        assert "gradients · step 2,001" in opened.text
+        await opened.press("D", "D")
+        await opened.seen("every 12")
+        await opened.press("H")
+        await opened.seen("every 24")
+        assert [arguments["every"] for verb, arguments in source.scripted_control.sent if verb == "rate"] == [25, 12, 24]
+
+
+async def test_a_rate_not_answered_yet_is_the_one_the_next_press_goes_by(viewer: Open) -> None:
+    source = ScriptedSource(EVERY_PROBE, answering=False)
+    async with viewer(source) as opened:
+        await opened.press("o", "D")
+        await opened.until(lambda: bool(opened.app.viewing.store.at(None).commands))
+        await opened.press("D")
+        assert "every 50" in opened.text
+        assert [arguments["every"] for _, arguments in source.scripted_control.sent] == [25, 12]
+
+
+async def test_a_probe_measured_at_every_step_is_not_asked_for_more(viewer: Open) -> None:
+    bodies: list[object] = [RunStarted("id", "n", "p", 0.0), ProbeDeclared("r", "ratio", 1), Snapshot("r", "ratio", 1, {"now": 1.0})]
+    source = ScriptedSource([Record(at / 10, body, seq=at + 1) for at, body in enumerate(bodies)])  # type: ignore[arg-type]
+    async with viewer(source) as opened:
+        await opened.press("o", "D")
+        assert "r is measured at every step already" in opened.text
+        await opened.press("b", "M", "H")
+        assert "no probe here with a rate to change" in opened.text
+        assert source.scripted_control.sent == []
+
+
 # --- what comes in
 
 

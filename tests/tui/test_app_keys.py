@@ -223,7 +223,7 @@ async def test_a_stopped_run_is_not_asked_again(viewer: Open) -> None:
         assert len(source.scripted_control.sent) == 1
 
 
-@pytest.mark.parametrize("press", ["P", "C", "S", "a", "m"])
+@pytest.mark.parametrize("press", ["P", "C", "S", "a", "m", "M", "D", "H"])
 @pytest.mark.parametrize(
     ("source", "options", "why"),
     [
@@ -238,7 +238,7 @@ async def test_where_nothing_can_be_asked_a_key_says_why(
 ) -> None:
     played = source()
     async with viewer(played, **options) as opened:
-        await opened.press("end", press)
+        await opened.press("end", *(("b",) if press in "MDH" else ()), press)
         assert why in opened.text
         assert "P pause" not in opened.text
         assert played.scripted_control.sent == []

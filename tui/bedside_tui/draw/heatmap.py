@@ -10,6 +10,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
+from operator import itemgetter
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
@@ -80,11 +81,12 @@ def heatmap(
     across = -(-values.shape[1] // room)
     thin = _thinned(_thinned(values, each, 0), across, 1)
     cell = max(1, min(widest, room // thin.shape[1]))
-    lines = [[(pad("", label), "quiet"), (_header(columns[::across], cell, room, ascii), "quiet")]] if head else []
+    lines: list[list[Piece]] = [[(pad("", label), "quiet"), (_header(columns[::across], cell, room, ascii), "quiet")]] if head else []
     for place, row in enumerate(thin):
         name = rows[place * each] if place * each < len(rows) else ""
-        lines.append([(pad(name, label - 1, ascii=ascii) + " " if label else "", "quiet"), *_cells(row, within, cell, room, ascii)])
-    return Heat(lines, within, each, across)  # type: ignore[arg-type]
+        named: list[Piece] = [(pad(name, label - 1, ascii=ascii) + " ", "quiet")] if label else []
+        lines.append(named + _cells(row, within, cell, room, ascii))
+    return Heat(lines, within, each, across)
 
 
 def range_of(values: NDArray[np.float64], *, log: bool = False) -> Range | None:
@@ -161,7 +163,7 @@ def _cells(row: NDArray[np.float64], within: Range | None, cell: int, room: int,
 
 
 def _joined(pieces: Sequence[Piece]) -> list[Piece]:
-    return [("".join(text for text, _ in run), style) for style, run in groupby(pieces, key=lambda piece: piece[1])]
+    return [("".join(text for text, _ in run), style) for style, run in groupby((piece for piece in pieces if piece[0]), key=itemgetter(1))]
 
 
 def _header(names: Sequence[str], cell: int, room: int, ascii: bool) -> str:

@@ -33,8 +33,8 @@ def profile(values: NDArray[np.float64], width: int, height: int, *, top: float 
     shown = np.maximum.reduceat(values, np.arange(0, values.size, each))
     finite = np.isfinite(shown)
     most = top if top is not None and math.isfinite(top) else float(shown[finite].max()) if finite.any() else 0.0
-    shares = np.where(finite & (shown > 0), shown, 0.0) / most if most > 0 else np.zeros(shown.size)
-    eighths = np.rint(np.clip(shares, 0, 1) * 8 * height).astype(np.int64)
+    shares = np.where(finite & (shown > 0), np.minimum(shown, most), 0.0) / most if most > 0 else np.zeros(shown.size)
+    eighths = np.rint(shares * 8 * height).astype(np.int64)
     eighths = np.where(shares > 0, np.maximum(eighths, 1), 0)
     steps, wide = _ASCII if ascii else _EIGHTHS, cells // shown.size
     rows = [[steps[level] for level in np.clip(eighths - 8 * (height - 1 - row), 0, 8).tolist()] for row in range(height)]

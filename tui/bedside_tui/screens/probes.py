@@ -14,10 +14,12 @@ from bedside_tui.keys import Where
 from bedside_tui.screens.base import RunScreen
 from bedside_tui.store.view import ProbeView, View
 from bedside_tui.widgets.choice import window
-from bedside_tui.widgets.figures import figures_of
+from bedside_tui.widgets.curves import CurveCache, curve_panel
+from bedside_tui.widgets.figures import figures_of, lead_of
 from bedside_tui.widgets.frame import Frame
 from bedside_tui.widgets.lines import Line, Span, beside, filled, fit, line, pad, rule, select, width_of
 from bedside_tui.widgets.probe_panels import body_of, head_of
+from bedside_tui.widgets.rows import Look
 from bedside_tui.widgets.status import BADGES, age_text
 
 WIDE = 120
@@ -25,6 +27,9 @@ WIDE = 120
 
 LIST = 38
 """Cells of that list."""
+
+SPARE, CHART = 12, 20
+"""Rows that must be left for a chart below a panel, and rows it takes at most."""
 
 OWN_SCREEN: dict[str, str] = {"codebook": "codebook", "samples": "samples"}
 """Kinds that have a screen to themselves; all others are on the model's."""
@@ -42,6 +47,10 @@ class ProbeScreen(RunScreen):
     shows: ClassVar[str] = ""
     how: ClassVar[tuple[str, ...]] = ()
 
+    def __init__(self, look: Look) -> None:
+        super().__init__(look)
+        self._cache = CurveCache()
+
     def body(self, frame: Frame, width: int, height: int) -> list[Line]:
         probes = [probe for probe in frame.view.probes if screen_of(probe.kind) == self.shows and self.passes(probe.name, probe.kind)]
         chosen = cast("str | None", self.choice.offer([probe.name for probe in probes]))
@@ -57,7 +66,13 @@ class ProbeScreen(RunScreen):
         return [*tabs, *self._panel(frame, probe, width, height - len(tabs), place)]
 
     def _panel(self, frame: Frame, probe: ProbeView, width: int, height: int, place: str = "") -> list[Line]:
-        return [head_of(probe, width, place, age_text(frame)), *body_of(probe, frame, width, height - 1)]
+        """The probe's panel, and below it the chart of its leading number where there is room to spare."""
+        lines = [head_of(probe, width, place, age_text(frame)), *body_of(probe, frame, width, height - 1)]
+        room = height - len(lines) - 1
+        lead = lead_of(probe)
+        if room < SPARE or lead is None:
+            return lines
+        return [*lines, (), *curve_panel(frame, [lead], width, min(room, CHART), cache=self._cache)]
 
     def _list(self, frame: Frame, probes: Sequence[ProbeView], chosen: ProbeView, height: int) -> list[Line]:
         """Badge, name and the leading figure of each."""

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import TypeAlias
 
 from bedside_tui.draw import number
-from bedside_tui.store.view import ProbeView
+from bedside_tui.store.view import MetricView, ProbeView
 from bedside_tui.widgets.lines import pad_left
 from bedside_tui.widgets.panels.codebook import codebook_size
 from bedside_tui.widgets.panels.given import array, flat, largest, names, scalar, scalars_under, texts
@@ -15,6 +15,24 @@ from bedside_tui.widgets.panels.gradients import findings
 from bedside_tui.widgets.panels.measures import ratio_verdict
 
 Figures: TypeAlias = Callable[[ProbeView], list[str]]
+
+
+LEADS: Mapping[str, str] = {
+    "activations": "dead", "attention": "entropy", "class_balance": "effective", "codebook": "perplexity", "contribution": "ratio",
+    "distribution": "q50", "divergence": "kl", "gradients": "norm", "parameter": "norm", "per_index": "later_worse", "ratio": "avg100",
+    "rollout": "collapse", "schedule": "deviation", "similarity": "cosine", "structure": "output_difference", "success": "rate",
+}  # fmt: skip
+"""The scalar that is worth a chart of its own where there is room."""
+
+
+def lead_of(probe: ProbeView) -> MetricView | None:
+    """The leading scalar as a metric, to be drawn as one; of an unknown kind the first. None before two measurements."""
+    name = LEADS.get(probe.kind) or next(iter(probe.scalars), "")
+    history = probe.scalars.get(name)
+    if history is None or len(history) < 2:
+        return None
+    step, _, value = history.last
+    return MetricView(f"{probe.name} {name}", "other", value, step, "none", "", history)
 
 
 def figures_of(probe: ProbeView) -> list[str]:
@@ -134,7 +152,7 @@ FIGURES: Mapping[str, Figures] = {
     ),
     "attention": _of(
         ("entropy", "entropy {}", number.value),
-        ("largest", "largest weight {}", number.value),
+        ("largest", "largest {}", number.value),
         ("uniform", "{} of heads uniform", number.percent),
     ),
     "class_balance": _class_balance,

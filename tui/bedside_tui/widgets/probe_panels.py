@@ -12,13 +12,13 @@ from bedside_tui.draw import number
 from bedside_tui.store.view import ProbeView
 from bedside_tui.theme import Tone
 from bedside_tui.widgets.frame import Frame
-from bedside_tui.widgets.lines import Line, filled, line, rule, width_of
+from bedside_tui.widgets.lines import Line, filled, fit, line, rule, width_of
 from bedside_tui.widgets.panels import activity, codebook, gradients, measures, rollouts, samples, shares, verdicts
 from bedside_tui.widgets.panels.default import default_panel
 from bedside_tui.widgets.status import BADGES
 
 Panel: TypeAlias = Callable[[ProbeView, Frame, int, int], list[Line]]
-"""Draws a probe that has a snapshot in at most `height` lines, each at most `width` cells; raises for nothing that is in a snapshot."""
+"""Draws a probe that has a snapshot for a place of so many cells and lines; raises for nothing that is in a snapshot."""
 
 Piece: TypeAlias = tuple[str, Tone]
 
@@ -54,8 +54,9 @@ def panel_of(probe: ProbeView, frame: Frame, width: int, height: int) -> list[Li
 def body_of(probe: ProbeView, frame: Frame, width: int, height: int) -> list[Line]:
     """The panel without its head; before the first measurement, what it waits for."""
     if probe.snapshot is None:
-        return [(), line((f"   {waiting_for(probe)}", "quiet"))][: max(0, height)]
-    return PANELS.get(probe.kind, default_panel)(probe, frame, width, height)[: max(0, height)]
+        return [(), fit(line((f"   {waiting_for(probe)}", "quiet")), width)][: max(0, height)]
+    drawn = PANELS.get(probe.kind, default_panel)(probe, frame, width, height)[: max(0, height)]
+    return [fit(row, width) if width_of(row) > width else row for row in drawn]
 
 
 def head_of(probe: ProbeView, width: int, place: str = "", age: Piece = ("", "quiet")) -> Line:
@@ -68,14 +69,15 @@ def head_of(probe: ProbeView, width: int, place: str = "", age: Piece = ("", "qu
 
 def _ends(probe: ProbeView, age: Piece) -> Iterator[list[Piece]]:
     """What the head may end in, the fullest first. That no rule judges a probe is said only where there is room for it."""
-    said, cost = verdict_of(probe), cost_of(probe)
-    every, _, _ = cost.partition(" · ")
-    shorter = cost.removesuffix(" of a step")
-    yield from ([said, (cost, "quiet"), age], [said, (cost, "quiet")])
+    said, told = verdict_of(probe), cost_of(probe)
+    cost: Piece = (told, "quiet")
+    shorter: Piece = (told.removesuffix(" of a step"), "quiet")
+    every: Piece = (told.partition(" · ")[0], "quiet")
+    yield from ([said, cost, age], [said, cost])
     if probe.badge == "none" and not probe.not_checked:
-        yield from ([(cost, "quiet")], [(shorter, "quiet")], [(every, "quiet")])
+        yield from ([cost], [shorter], [every])
     else:
-        yield from ([said, (shorter, "quiet")], [said, (every, "quiet")])
+        yield from ([said, shorter], [said, every])
 
 
 def _joined(pieces: Sequence[Piece]) -> Line:

@@ -57,7 +57,7 @@ def probe_cost(view: View) -> str:
     return f"cost {number.percent(view.probe_cost)} of a step" if math.isfinite(view.probe_cost) else ""
 
 
-_FIGURE_CELLS = (16, 20, 24)
+_FIGURE_CELLS = (15, 20, 24)
 """Cells of the three figures of a probe, the same for every kind: rows stand under each other."""
 
 

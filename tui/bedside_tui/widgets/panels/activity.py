@@ -25,7 +25,7 @@ ATTENTION = (
     Fact("largest", "largest weight", "mean over the queries"),
     Fact("logit", "largest logit", "before the softmax"),
     Fact("keys", "keys", "allowed to a query, mean"),
-    Fact("uniform", "uniform heads", "share with an entropy above 0.98", number.percent, lambda value: "amber" if value > 0 else "strong"),
+    Fact("uniform", "uniform heads", "share with entropy above 0.98", number.percent, lambda value: "amber" if value > 0.5 else "strong"),
     Fact("invalid", "invalid rows", "that do not sum to 1", number.count, lambda value: "amber" if value else "strong"),
 )
 

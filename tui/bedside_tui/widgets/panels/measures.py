@@ -143,7 +143,7 @@ def ratio_verdict(probe: ProbeView) -> tuple[str, str, Tone]:
     success, strong = scalar(probe, "success"), scalar(probe, "strong")
     equal = scalar(probe, "equal")
     if equal is not None and equal < 0.01:
-        return "▲", "both are the same: within 1 % of 1 for 500 steps", "amber"
+        return "▲", "both are the same", "amber"
     if success is None or math.isnan(success):
         return " ", "no success declared", "quiet"
     if success > 0:

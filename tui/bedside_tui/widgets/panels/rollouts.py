@@ -24,6 +24,8 @@ LOST_RED, LOST_AMBER = 0.5, 0.2
 """Share of codes lost in one step from which a rollout is collapsed, or on its way: fewer than half, or than four fifths, are left."""
 
 REFERENCE = "reference"
+APART = 0.25
+"""Share of a row that stays free above the highest bar, so that one multiple ends before the next begins."""
 TEXT = 38
 """Cells of what is said of a variant, before its picture."""
 
@@ -70,10 +72,10 @@ def _variants(probe: ProbeView, codes: Sequence[tuple[str, Floats]], frame: Fram
     each = max(1, min(4, (height - 2) // max(1, shown)))
     axis = height > shown * each + 1
     frames = max(len(values) for _, values in codes)
-    lines = [heading(f"{pad('codes at frame 0 → 1 → later', text)}  a full bar is {number.count(top)} codes", width)]
+    lines = [heading(f"{pad('codes at frame 0 → 1 → later', text)}  the highest bar is {number.count(top)} codes", width)]
     for name, values in codes[:shown]:
         said = _said(probe, name, text, each)
-        drawn = profile(values, room, each, top=top, ascii=frame.ascii)
+        drawn = profile(values, room, each, top=top * each / (each - APART) if each > 1 else top, ascii=frame.ascii)
         tone: Tone = "quiet" if name == REFERENCE else "curve"
         lines += [(*fit(row, 3 + text), Span("  "), Span(bars, tone)) for row, bars in zip(said, drawn, strict=True)]
     if axis:
