@@ -47,10 +47,10 @@ if TYPE_CHECKING:
     from bedside_protocol.metrics import Kind
     from bedside_protocol.records import Direction
 
-    from .phase import Phase
+    from .loop import Steps
+    from .phases import Phase
     from .rehearsal import Given, Loss, Preflight
     from .run import Run
-    from .steps import Steps
 
 __all__ = [
     "Activations",

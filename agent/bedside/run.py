@@ -19,12 +19,12 @@ from .checkpoint import Checkpoints
 from .control import Control
 from .ending import goodbye
 from .groups import BadGroup, GroupedNames
+from .loop import Item, Steps
 from .notice import Problems, say
-from .phase import Phase
+from .phases import Phase
 from .probes.probe import Probe
 from .probes.probe_set import ProbeSet
 from .send_queue import MAX_STEP, SendQueue
-from .steps import Item, Steps
 from .system import StepClock, SystemVitals
 from .tensors import DeviceReader, read_row
 from .uplink import Uplink
@@ -213,6 +213,7 @@ class Run:
         Can be iterated again (an epoch each), has the loader's `len`, and an iteration left by `break` counts. `start` is the
         number of steps already made, after a resume.
         """
+        self._with_boundaries()
         if type(start) is int:
             self._step = start
         elif start is not None:
@@ -220,7 +221,6 @@ class Run:
         if type(accumulate) is not int or accumulate < 1:
             self._problems("steps: accumulate is a whole number of iterations, at least 1")
             accumulate = 1
-        self._with_boundaries()
         return Steps(self, loader, accumulate)
 
     def step(self) -> bool:
@@ -349,6 +349,8 @@ class Run:
         return seconds
 
     def _with_boundaries(self) -> None:
+        if self._stepless:
+            self._step = 0  # what was logged before the first boundary belongs to its step, and was no step of its own
         self._stepless = False
         self._control.boundaries = "yes"
         self._step_began = time.monotonic()

@@ -281,7 +281,7 @@ def test_a_probe_is_measured_with_what_was_logged_in_the_step(bench: Bench) -> N
         bench.run.log({"loss": 0.5})
         bench.run.step()
     bench.run.log({"loss": 0.5})
-    assert [(body.step, body.scalars["told"]) for body in bench.said() if isinstance(body, Snapshot)] == [(2, 1.0), (4, 3.0)]
+    assert [(body.step, body.scalars["told"]) for body in bench.said() if isinstance(body, Snapshot)] == [(2, 2.0), (4, 4.0)]
 
 
 # --- rates
@@ -351,7 +351,7 @@ def test_without_a_step_loop_each_log_is_a_step_at_which_probes_are_measured(ben
     bench.run.probe(Reading())
     for _ in range(5):
         bench.run.log({"loss": 0.5})
-    assert [(body.step, body.scalars["told"]) for body in bench.said() if isinstance(body, Snapshot)] == [(2, 1.0), (4, 3.0)]
+    assert [(body.step, body.scalars["told"]) for body in bench.said() if isinstance(body, Snapshot)] == [(2, 2.0), (4, 4.0)]
 
 
 def test_several_logs_of_one_step_are_one_step_for_the_probes(bench: Bench) -> None:
@@ -374,3 +374,20 @@ def test_a_forked_worker_that_logs_steps_measures_nothing(bench: Bench) -> None:
     for _ in range(5):
         bench.run.log({"loss": 0.5})
     assert bench.said() == []
+
+
+@pytest.mark.parametrize("logs", [1, 2])
+def test_a_log_before_the_first_boundary_is_no_step_of_its_own(bench: Bench, logs: int) -> None:
+    for _ in range(5):
+        for _ in range(logs):
+            bench.run.log({"loss": 1.0})
+        bench.run.step()
+    assert bench.run.current_step == 5
+
+
+def test_an_evaluation_logged_before_the_loop_does_not_move_the_steps(bench: Bench) -> None:
+    bench.run.log({"val": 1.0})
+    for _ in bench.run.steps(range(3)):
+        bench.run.log({"loss": 1.0})
+    assert bench.run.current_step == 3
+    assert [step for step, row in bench.rows() if "loss" in row] == [1, 2, 3]

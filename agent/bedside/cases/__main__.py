@@ -11,6 +11,7 @@ from typing import Final
 
 from bedside.cases.case import ENDED, Case, Sign
 from bedside.cases.catalogue import CASES, GROUPS, case
+from bedside.cases.failures import markdown
 
 _WIDTH: Final = 79
 """The list is to be read in a terminal of 80 columns."""
@@ -22,6 +23,7 @@ def _arguments() -> argparse.ArgumentParser:
     parser.add_argument("case", nargs="?", default=CASES[0].name, metavar="CASE", help=f"which one (default {CASES[0].name}; see --list)")
     parser.add_argument("--healthy", action="store_true", help="the same script without its fault")
     parser.add_argument("--list", action="store_true", help="list the cases and leave")
+    parser.add_argument("--failures", action="store_true", help="print docs/failures.md and leave")
     parser.add_argument("--steps", type=_at_least_one, metavar="N", help="how many steps (default: the case's own)")
     parser.add_argument("--seed", type=int, default=0, metavar="S", help="random seed (default 0)")
     parser.add_argument("--dir", type=Path, metavar="D", help="record in this directory (default: where runs are kept)")
@@ -40,6 +42,9 @@ def main(words: Sequence[str] | None = None) -> int:
     options = _arguments().parse_args(words)
     if options.list:
         print("\n".join(listing()))
+        return 0
+    if options.failures:
+        print(markdown(), end="")
         return 0
     chosen = case(options.case)
     if chosen is None:
