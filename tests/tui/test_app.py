@@ -269,15 +269,15 @@ async def test_every_probe_is_reached_and_drawn(size: tuple[int, int], viewer: O
         await opened.press("o")
         seen = []
         for _ in range(30):
-            seen.append(opened.app.top.choice.chosen)  # type: ignore[union-attr]
+            seen.append(opened.app.top.choice.chosen)
             assert "could not be drawn" not in opened.text, seen[-1]
             assert seen[-1] in opened.text
             await opened.press("j")
         assert set(seen) == {probe.name for probe in opened.app.viewing.store.at(None).probes if probe.kind not in ("codebook", "samples")}
         await opened.press("tab")
-        assert opened.app.top.choice.place == 0  # type: ignore[union-attr]
+        assert opened.app.top.choice.place == 0
         await opened.press("shift+tab")
-        assert opened.app.top.choice.chosen == seen[-1]  # type: ignore[union-attr]
+        assert opened.app.top.choice.chosen == seen[-1]
 
 
 async def test_a_narrow_screen_has_tabs_and_a_wide_one_a_list(viewer: Open) -> None:
@@ -296,7 +296,7 @@ async def test_a_narrow_screen_has_tabs_and_a_wide_one_a_list(viewer: Open) -> N
 @pytest.mark.parametrize(("name", "screen"), [("vq", "codebook"), ("rollout", "model"), ("videos", "samples"), ("experts", "model")])
 async def test_a_row_of_the_vitals_opens_its_probe(size: tuple[int, int], name: str, screen: str, viewer: Open) -> None:
     async with viewer(ScriptedSource(EVERY_PROBE), size=size) as opened:
-        opened.app.top.choice.choose(("probe", name))  # type: ignore[union-attr]
+        opened.app.top.choice.choose(("probe", name))
         await opened.press("enter")
         assert opened.name == screen
         assert f"─ {name}" in opened.text

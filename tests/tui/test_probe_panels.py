@@ -206,6 +206,18 @@ def test_a_class_that_is_never_predicted_is_named() -> None:
     assert door.endswith("never")
 
 
+def test_classes_that_are_nowhere_are_counted_in_one_line() -> None:
+    arrays = {"target": Array("histogram", np.array([90, 10, 0, 0])), "predicted": Array("histogram", np.array([80, 20, 0, 0]))}
+    text = panel(snapshot("class_balance", {"accuracy": 0.9}, arrays=arrays))
+    assert "2 classes are neither given nor predicted" in text
+    assert "class 3" not in text
+
+
+def test_values_that_are_no_numbers_are_counted_only_where_there_are_some() -> None:
+    assert "not finite" not in panel(snapshot("divergence", {"kl": 1.0, "nonfinite": 0.0}))
+    assert "3  " in next(row for row in panel(snapshot("divergence", {"kl": 1.0, "nonfinite": 3.0})).split("\n") if "not finite" in row)
+
+
 @pytest.mark.parametrize(
     ("scalars", "words"),
     [

@@ -37,7 +37,8 @@ def lead_of(probe: ProbeView) -> MetricView | None:
 
 def figures_of(probe: ProbeView) -> list[str]:
     """Up to three short texts of a measured probe; of an unknown kind its first scalars."""
-    return FIGURES.get(probe.kind, _first_scalars)(probe)
+    found = FIGURES.get(probe.kind, _first_scalars)(probe)
+    return found if any(found) else _first_scalars(probe)
 
 
 def _of(*shown: tuple[str, str, Callable[[float | None], str]]) -> Figures:

@@ -24,6 +24,7 @@ ATTENTION = (
     Fact("entropy_max", "flattest head", "entropy"),
     Fact("largest", "largest weight", "mean over the queries"),
     Fact("logit", "largest logit", "before the softmax"),
+    Fact("rows", "rows", "of queries, read", number.count),
     Fact("keys", "keys", "allowed to a query, mean"),
     Fact("uniform", "uniform heads", "share with entropy above 0.98", number.percent, lambda value: "amber" if value > 0.5 else "strong"),
     Fact("invalid", "invalid rows", "that do not sum to 1", number.count, lambda value: "amber" if value else "strong"),

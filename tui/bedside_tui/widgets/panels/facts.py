@@ -37,11 +37,18 @@ class Fact:
     write: Callable[[float], str] | None = None
     """By default a count where it has only ever been whole, else a measured value."""
     tone: Callable[[float], Tone] = _calm
+    only_if: bool = False
+    """Left out while it is zero: nothing to say is not said."""
+
+
+NONFINITE = Fact("nonfinite", "not finite", "values, left out of the rest", number.count, lambda value: "amber", only_if=True)
+"""What most probes say of values that were no numbers."""
 
 
 def fact_lines(probe: ProbeView, frame: Frame, facts: Sequence[Fact], width: int) -> list[Line]:
     """A row for each of the facts that the probe has measured."""
-    there = [fact for fact in facts if fact.scalar in probe.scalars and probe.snapshot and fact.scalar in probe.snapshot.scalars]
+    given = probe.snapshot.scalars if probe.snapshot is not None else {}
+    there = [fact for fact in facts if fact.scalar in probe.scalars and fact.scalar in given and (given[fact.scalar] or not fact.only_if)]
     label = min(max([14, *(len(fact.label or fact.scalar) for fact in there)]), max(6, width // 3))
     room = width - 3 - label - VALUE - 3
     words = max((len(fact.words) for fact in there), default=0)
@@ -50,7 +57,7 @@ def fact_lines(probe: ProbeView, frame: Frame, facts: Sequence[Fact], width: int
     lines = []
     for fact in there:
         history = probe.scalars[fact.scalar]
-        value = probe.snapshot.scalars[fact.scalar] if probe.snapshot else math.nan
+        value = given[fact.scalar]
         drawn = sparkline(history.columns(reads(spark)), spark, ascii=frame.ascii) + "  " if spark else ""
         written = fact.write(value) if fact.write is not None and math.isfinite(value) else _written(history, value)
         lines.append(fit(line(
@@ -63,7 +70,7 @@ def fact_lines(probe: ProbeView, frame: Frame, facts: Sequence[Fact], width: int
 def others(probe: ProbeView, facts: Sequence[Fact], known: Sequence[str] = ()) -> list[Fact]:
     """The scalars of which nothing has been said: none is hidden."""
     said = {fact.scalar for fact in facts} | set(known)
-    return [Fact(name) for name in probe.scalars if name not in said]
+    return [NONFINITE if name == NONFINITE.scalar else Fact(name, name.replace("_", " ")) for name in probe.scalars if name not in said]
 
 
 def _written(history: History, value: float) -> str:

@@ -32,7 +32,7 @@ SUMS = (
     Fact("update_ratio_median", "update", "to weight, median; 0.001 is usual"),
     Fact("update_ratio_max", "largest update", "to weight"),
     Fact("clip", "clipped", "at this norm"),
-    Fact("nonfinite", "not finite", "tensors", number.count, lambda value: "red" if value else "strong"),
+    Fact("nonfinite", "not finite", "tensors", number.count, lambda value: "red", only_if=True),
 )
 
 MOST_SNAPSHOTS = 2_000
@@ -149,8 +149,17 @@ def structure_panel(probe: ProbeView, frame: Frame, width: int, height: int) -> 
     lines = [fit(row, width) for row in _findings(probe)]
     said = [row for name, found in (probe.snapshot.texts.items() if probe.snapshot else ()) if found
             for row in sentence(f"{name.replace('_', ' ')}: {', '.join(found[:8])}", width, most=3)]  # fmt: skip
-    rest = fact_lines(probe, frame, others(probe, (), ("never_reset", "same_batch", "eval_differs", "output_difference")), width)
+    rest = fact_lines(
+        probe, frame, [*TRIED, *others(probe, TRIED, ("never_reset", "same_batch", "eval_differs", "output_difference"))], width
+    )
     return stacked([still(lines), still(said), still(rest)], height)
+
+
+TRIED = (
+    Fact("output_difference_relative", "outputs differ", "by this share of their size", number.percent),
+    Fact("output_difference_eval", "when evaluated", "mean difference of the outputs"),
+    Fact("batches", "batches", "looked at", number.count),
+)
 
 
 class Finding(NamedTuple):

@@ -39,6 +39,7 @@ DIVERGENCE = (
     Fact("entropy_q", "entropy of q", "nats"),
     Fact("agreement", "agreement", "rows with the same likeliest class", number.percent),
     Fact("rows", "rows", "compared", number.count),
+    Fact("infinite", "infinite", "rows with a KL beyond all numbers", number.count, _amber, only_if=True),
 )
 
 CONTRIBUTION = (

@@ -91,7 +91,7 @@ def _said(probe: ProbeView, name: str, width: int, rows: int) -> list[Line]:
     path = ""
     if parts[0] is not None and parts[1] is not None:
         path = f"{number.count(parts[0])} → {number.count(parts[1])}" + (f" → {number.count(parts[2])}" if parts[2] is not None else "")
-    label = min(14, max(6, width - 12))
+    label = min(16, max(6, width - 12))
     if name == REFERENCE:
         mean = scalar(probe, REFERENCE)
         head = line(f"   {pad('real frames', label)} ", (f"mean {number.count(mean)}" if mean is not None else "", "quiet"))

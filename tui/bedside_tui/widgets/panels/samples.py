@@ -15,7 +15,7 @@ from bedside_tui.store.view import ProbeView
 from bedside_tui.widgets.frame import Frame
 from bedside_tui.widgets.lines import Line, Paint, Span, line, pad, pad_left, wrapped
 from bedside_tui.widgets.panels.blocks import Block, short, stacked, still
-from bedside_tui.widgets.panels.facts import Fact, fact_lines
+from bedside_tui.widgets.panels.facts import fact_lines, others
 
 Pictures: TypeAlias = NDArray[np.generic]
 """[n, h, w], or [n, h, w, 3]."""
@@ -27,6 +27,9 @@ TARGET = "target"
 
 MEASURES = (("psnr", "psnr, dB"), ("sharpness", "sharpness"), ("motion", "motion"), ("distinct1", "words"), ("distinct2", "pairs"))
 """(scalar, what stands above its column): sharpness and motion are shares of the target's, words and pairs those that are distinct."""
+
+NARROW = 5
+"""Cells of a picture, its gap included, from which its number fits under it: `21.2 `."""
 
 TALLEST = 34
 """Rows of a picture at most: 64 pixels are 32."""
@@ -45,9 +48,8 @@ def samples_panel(probe: ProbeView, frame: Frame, width: int, height: int) -> li
     written = _texts(probe)
     if written:
         blocks.append(Block(lambda given: _blocks_of_texts(written, width, given), min(3, len(written) + 1)))
-    said = {f"{measure}/{name}" for measure, _ in MEASURES for name in _names(probe)}
-    facts = [Fact(name) for name in probe.scalars if name not in said]
-    rest = fact_lines(probe, frame, facts, width)
+    said = [f"{measure}/{name}" for measure, _ in MEASURES for name in _names(probe)]
+    rest = fact_lines(probe, frame, others(probe, (), said), width)
     return stacked([*blocks, still(table, len(table)), still(rest)], height)
 
 
@@ -125,11 +127,14 @@ def _cells(pixels: Pixels) -> Span:
 
 
 def _errors(target: Pictures, made: Pictures, cell: int, count: int, label: int) -> Line:
-    """The peak signal-to-noise ratio of each picture shown, under it."""
+    """The peak signal-to-noise ratio of each picture shown, under it; nothing where the pictures are narrower than the number."""
+    if cell < NARROW:
+        return ()
     with np.errstate(all="ignore"):
         squares = ((target.astype(float)[:count] - made.astype(float)[:count]) ** 2).reshape(count, -1).mean(axis=1)
     ratios = [-10 * math.log10(square) if square > 0 else math.inf if square == 0 else math.nan for square in squares.tolist()]
-    return line((pad("   psnr", label), "quiet"), *(pad(f"{number.value(ratio)} dB", cell) for ratio in ratios))
+    unit = " dB" if cell >= NARROW + 3 else ""
+    return line((pad("   psnr", label), "quiet"), *(pad(f"{number.value(ratio)}{unit}", cell) for ratio in ratios))
 
 
 # --- texts

@@ -147,9 +147,8 @@ def _shares(counts: Floats) -> Floats:
 def _pairs(labels: Sequence[str], target: Floats, predicted: Floats, frame: Frame, width: int, height: int) -> list[Line]:
     """Both bars of a class on one scale; of more classes than rows the most different first."""
     rows = max(0, height - 1)
-    order = list(range(len(labels)))
-    if len(order) > rows:
-        order = [int(at) for at in np.argsort(-np.abs(target - predicted), kind="stable")][: max(0, rows - 1)]
+    there = [at for at in range(len(labels)) if target[at] > 0 or predicted[at] > 0]
+    order = there if len(there) + (len(there) < len(labels)) <= rows else _most_different(target, predicted)[: max(0, rows - 1)]
     top = float(max(target.max(), predicted.max())) or 1.0
     label = min(max([8, *(len(labels[at]) for at in order)]), max(6, width // 4))
     room = max(0, min(32, (width - 3 - label - 23) // 2))
@@ -164,6 +163,12 @@ def _pairs(labels: Sequence[str], target: Floats, predicted: Floats, frame: Fram
             (pad_left(number.percent(float(predicted[at])), 9), "amber" if never else "strong"), " ",
             (words or bar(float(predicted[at]) / top, room, ascii=frame.ascii), tone),
         ), width))  # fmt: skip
-    if len(order) < len(labels):
+    if len(order) < len(there):
         lines.append(line((f"   +{number.count(len(labels) - len(order))} more classes; most different first", "quiet")))
+    elif len(there) < len(labels):
+        lines.append(line((f"   {number.count(len(labels) - len(there))} classes are neither given nor predicted", "quiet")))
     return lines
+
+
+def _most_different(target: Floats, predicted: Floats) -> list[int]:
+    return [int(at) for at in np.argsort(-np.abs(target - predicted), kind="stable")]
