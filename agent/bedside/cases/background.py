@@ -88,7 +88,7 @@ def train(settings: Settings) -> None:
     gate_from_epoch = 0 if settings.broken else AWAKE
     run = begin(settings, "painter", gate_from_epoch=gate_from_epoch, anti_background=ANTI_BACKGROUND, batch=BATCH, lr=LEARNING_RATE)
     model = Painter()
-    waiting = list(model.memory.parameters())
+    model.memory.requires_grad_(False)  # until its epoch it does not learn, whether or not it is heard
     others = [parameter for name, parameter in model.named_parameters() if not name.startswith("memory.")]
     optimizer = torch.optim.Adam(others, lr=LEARNING_RATE)
     run.watch(model, optimizer)
@@ -102,7 +102,8 @@ def train(settings: Settings) -> None:
         if within == 0:
             run.epoch(epoch)
             if epoch == AWAKE:
-                optimizer.add_param_group({"params": waiting, "lr": MEMORY_LEARNING_RATE})
+                model.memory.requires_grad_(True)
+                optimizer.add_param_group({"params": list(model.memory.parameters()), "lr": MEMORY_LEARNING_RATE})
         model.memory.gate = 1.0 if settings.broken else opening(step)
 
         given, wanted = grids(random)

@@ -22,7 +22,7 @@ from bedside.cases.training import begin, generator, tell
 
 NORMAL: Final = 0.92
 FAILING: Final = 0.4
-SECONDS: Final = 0.004  # a failed fetch; one that succeeds costs a quarter
+SECONDS: Final = 0.004  # a failed fetch; one that succeeds costs a twentieth
 LEARNING_RATE: Final = 1e-3
 
 
@@ -48,7 +48,7 @@ class Stream:
 
     def _fetch(self) -> bool:
         came = float(torch.rand((), generator=self._randomness)) < self.succeeds
-        time.sleep(SECONDS / 4 if came else SECONDS)
+        time.sleep(SECONDS / 20 if came else SECONDS)
         self._fetches.observe(came)
         return came
 

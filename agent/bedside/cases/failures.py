@@ -43,8 +43,9 @@ def _seen(section: str, symptom: str, case: str, where: str, over: Over, healthy
 
 FAILURES: Final = (
     _seen("A", "few codes in use", "codebook-collapse", "codebook:vq|used", "last", (300, 512), (0, 160), "codebook"),
-    _seen("A", "codes are no longer those of before", "codebook-collapse", "codebook:vq|dead", "last", (0, 200), (350, 512), "codebook"),
+    _seen("A", "which codes survive?", "codebook-collapse", "codebook:vq|dead", "last", (0, 200), (350, 512), "codebook"),
     _seen("A", "a part of the loss rises in jumps", "periodic-spikes", "loss/vq", "peak", (1, 2), (3, inf), "chart"),
+    Row("A", "a part of the loss rises instead of falling", instead="the part as a metric of its own: drawn, and never judged alone"),
     Row("A", "judged on one batch", instead="a snapshot counts a window of 20 assignments a code: field `window`"),
     Row(
         "A",
@@ -85,12 +86,14 @@ FAILURES: Final = (
         "one class predicted everywhere",
         "background-collapse",
         "class_balance:cells|predicted_max",
-        "last",
+        "median",
         (0, 0.97),
         (0.995, 1),
         "model",
     ),
-    _seen("C", "a class that is never predicted", "background-collapse", "class_balance:cells|missing", "last", (0, 0), (1, 20), "model"),
+    _seen(
+        "C", "a class that is never predicted", "background-collapse", "class_balance:cells|missing", "median", (0, 2), (3.5, 20), "model"
+    ),
     _seen(
         "C",
         "a module that must wait contributes anyway",
@@ -102,9 +105,11 @@ FAILURES: Final = (
         "model",
     ),
     _seen("C", "parameters that never learn", "dead-parameters", "gradients:gradients|none", "last", (0, 0), (1, 100), "model"),
+    _seen("C", "random attention injects noise", "untrained-branch", "contribution:branch|early", "max", (0, 0.01), (0.05, inf), "model"),
     Row("C", "which change did it?", instead="the settings of two runs side by side: `bedside compare`, not there yet"),
     _seen("D", "NaN or infinity", "late-nan", "grad_norm", "max", (0, 10), (100, inf), "vitals"),
     _seen("D", "explosion", "loss-explosion", "loss", "max", (0, 1.5), (10, inf), "vitals"),
+    _seen("D", "divergence: what was learnt is lost", "loss-explosion", "loss", "last", (0, 0.5), (1.5, inf), "vitals"),
     _seen("D", "never learns: nothing moves", "lr-zero", "gradients:gradients|update_ratio_median", "max", (1e-4, 0.1), (0, 1e-6), "model"),
     _seen("D", "never learns: the loss stays", "no-learning", "loss", "min", (0, 0.5), (2, 2.5), "vitals"),
     _seen(
@@ -118,7 +123,7 @@ FAILURES: Final = (
         "model",
     ),
     _seen("D", "out of memory, before it happens", "memory-leak", "memory/grown", "last", (-5e7, 5e7), (2e8, 2e9), "vitals"),
-    _seen("D", "overfitting", "overfitting", "ratio:gap|avg50", "last", (0.5, 3), (10, inf), "model"),
+    _seen("D", "overfitting", "overfitting", "ratio:gap|avg50", "last", (0.5, 10), (25, inf), "model"),
     _seen("D", "poor pictures", "mode-collapse", "samples:digits|psnr/made", "last", (15, 60), (0, 13), "samples"),
     _seen(
         "D",
@@ -131,6 +136,7 @@ FAILURES: Final = (
         "model",
     ),
     Row("D", "loss not decreasing, or noisy", instead="a remark of the review at the end, never an alarm: not there yet"),
+    Row("D", "early spikes, restarts, one bad batch, noisy rewards, adversarial losses", instead="healthy: the cases of the last group"),
     Row("D", "before a long run", instead="`run.preflight(model, batch, …)`: its verdict is a probe on the model screen"),
     _seen("E", "paired losses equal", "equal-pair", "ratio:gain|equal", "last", (0.05, inf), (0, 0.01), "model"),
     _seen(
@@ -150,8 +156,8 @@ FAILURES: Final = (
     ),
     Row("E", "the wrong task", instead="the same ratio over several runs: `bedside compare`, not there yet"),
     _seen("F", "crash", "crash", "ended:|KeyError", "last", (0, 0), (1, 1), "vitals"),
-    _seen("F", "data stream failing", "data-stall", "success:fetches|rate", "last", (0.8, 1), (0, 0.65), "model"),
-    _seen("F", "slow steps", "data-stall", "system/data_wait", "last", (0, 0.3), (0.5, 1), "vitals"),
+    _seen("F", "data stream failing", "data-stall", "success:fetches|rate", "median", (0.8, 1), (0, 0.65), "model"),
+    _seen("F", "slow steps", "data-stall", "system/data_wait", "median", (0, 0.62), (0.75, 1), "vitals"),
     Row("F", "modes mixed in one batch", instead="`run.log(…, group={…})`: a series each, as in the case long-and-short"),
     Row("F", "ten experiments later", instead="`bedside runs`: every run with its ending and its verdict"),
     _seen("F", "text or picture samples", "mode-collapse", "samples:digits|sharpness/made", "last", (0.5, 2), (0, 0.3), "samples"),

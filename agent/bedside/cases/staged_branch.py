@@ -64,7 +64,7 @@ def train(settings: Settings) -> None:
     digits = load_digits()
     images, labels = torch.tensor(digits.images, dtype=torch.float32) / 16, torch.tensor(digits.target)
     model = Reader(identity=not settings.broken)
-    waiting = list(model.branch.parameters())
+    model.branch.requires_grad_(False)  # until its epoch it does not learn
     others = [parameter for name, parameter in model.named_parameters() if not name.startswith("branch.")]
     optimizer = torch.optim.Adam(others, lr=LEARNING_RATE)
     run.watch(model, optimizer)
@@ -77,7 +77,8 @@ def train(settings: Settings) -> None:
         if within == 0:
             run.epoch(epoch)
             if epoch == LEARNS:
-                optimizer.add_param_group({"params": waiting})
+                model.branch.requires_grad_(True)
+                optimizer.add_param_group({"params": list(model.branch.parameters())})
         batch = torch.randint(0, len(images), (BATCH,), generator=random)
         logits = model(images[batch])
         loss = F.cross_entropy(logits, labels[batch])

@@ -148,7 +148,7 @@ def train(settings: Settings) -> None:
         dir=settings.directory,
     )
     run.watch(model, optimizer)
-    codes = run.probe(bedside.Codebook("vq", size=CODES))
+    codes = run.probe(bedside.Codebook("vq", size=CODES, embedding=lambda: model.quantizer.codebook))
     samples = run.probe(Samples("samples", every=200))
 
     @run.on_checkpoint
