@@ -81,9 +81,9 @@ def test_an_input_that_moves_nothing_is_ignored_by_name() -> None:
     assert snapshot.texts["ignored"] == ("keys",)
 
 
-def test_ignored_is_below_a_twentieth_of_the_largest_or_a_thousandth() -> None:
-    assert ignored({"a": 0.2, "b": 0.011, "c": 0.009}) == ("c",)
-    assert ignored({"a": 0.0009, "b": 0.0011}) == ("a",)
+def test_ignored_is_below_a_twentieth_of_the_largest_or_a_fortieth() -> None:
+    assert ignored({"a": 2.0, "b": 0.11, "c": 0.09}) == ("c",)
+    assert ignored({"buffer": 0.0234, "keys": 0.0687, "camera": 0.0848}) == ("buffer",)
     assert ignored({"a": 0.0, "b": 0.0}) == ("a", "b")
     assert ignored({"a": math.inf, "b": 0.1, "c": 0.001}) == ("c",)
     assert ignored({}) == ()

@@ -91,3 +91,14 @@ def _wanted(items: list[pytest.Item]) -> list[Form]:
         if "case" in parameters and "forms" in parameters:
             forms += [Form(parameters["case"], parameters.get("seed", 0), healthy) for healthy in parameters["forms"]]
     return list(dict.fromkeys(forms))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """The quantities measured, as a table, where more than one seed was asked for."""
+    if int(os.environ.get("BEDSIDE_CASE_SEEDS", "1")) < 2:
+        return
+    terminalreporter.section("the quantity of each case")
+    for report in (*terminalreporter.getreports("passed"), *terminalreporter.getreports("failed")):
+        for name, value in report.user_properties if report.when == "call" else ():
+            if name == "quantity":
+                terminalreporter.write_line(str(value))
