@@ -13,7 +13,7 @@ from bedside_protocol.series import Columns, Series, no_columns
 from bedside_tui.draw.bar import bar
 from bedside_tui.draw.cells import Pin, cut, pad, text_of, width
 from bedside_tui.draw.histogram import histogram
-from bedside_tui.draw.image import how_many, pictures, pictures_as_text
+from bedside_tui.draw.image import NO_NUMBER, how_many, pictures, pictures_as_text
 from bedside_tui.draw.scrubber import scrubber, time_at
 from bedside_tui.draw.sparkline import reads, sparkline
 from bedside_tui.draw.strip import span_of, strip
@@ -200,9 +200,11 @@ def test_pictures_stand_side_by_side_two_pixels_a_cell() -> None:
     assert how_many(images, 4) == 1
 
 
-def test_floats_are_shares_of_white_and_nan_is_no_pixel() -> None:
+def test_floats_are_shares_of_white_and_nan_has_a_colour_of_its_own() -> None:
     row = pictures(np.array([[[0.0, 1.0, 0.5, np.nan]]]), 4)[0]
-    assert [grey(pixels.upper) for pixels in row] == [0, 255, 128, None]
+    assert [pixels.upper for pixels in row] == [(0, 0, 0), (255, 255, 255), (128, 128, 128), NO_NUMBER]
+    assert {pixels.lower for pixels in row} == {None}
+    assert pictures_as_text(np.array([[[1.0, np.nan]]]), 2, ascii=True) == ["@x"]
     assert grey(pictures(np.array([[[-1e308, 1e308]]]), 2)[0][0].upper) == 0
 
 

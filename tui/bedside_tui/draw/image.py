@@ -17,9 +17,15 @@ _ASCII_RAMP = " .:-=+*#%@"
 
 Colour: TypeAlias = tuple[int, int, int]
 
+NO_NUMBER: Colour = (140, 42, 42)
+"""The colour of a pixel that is NaN or infinite: no picture in shades of grey has it."""
+
+_NO_PIXEL = -2
+"""Below the last row of a picture of odd height."""
+
 
 class Pixels(NamedTuple):
-    """A run of equal cells: `text` is half blocks, or blanks between pictures. Colours are 0 to 255, None for no pixel or NaN."""
+    """A run of equal cells: `text` is half blocks, or blanks between pictures. Colours are 0 to 255, None where there is no pixel."""
 
     text: str
     upper: Colour | None
@@ -40,7 +46,7 @@ def pictures(images: NDArray[np.generic], width: int, *, gap: int = 1) -> list[l
         for at in range(count):
             if at and gap:
                 row.append(Pixels(" " * gap, None, None))
-            lower = bright[at, top + 1] if top + 1 < bright.shape[1] else np.full(bright.shape[2:], -1)
+            lower = bright[at, top + 1] if top + 1 < bright.shape[1] else np.full(bright.shape[2:], _NO_PIXEL)
             row += [Pixels("▀", _colour(a), _colour(b)) for a, b in zip(bright[at, top].tolist(), lower.tolist(), strict=True)]
         used = sum(len(pixels.text) for pixels in row)
         rows.append([*row, Pixels(" " * (width - used), None, None)] if used < width else row)
@@ -85,7 +91,8 @@ def _scaled(images: NDArray[np.generic]) -> NDArray[np.int64]:
 
 def _colour(channels: Sequence[int]) -> Colour | None:
     red, green, blue = channels
-    return (red, green, blue) if min(channels) >= 0 else None
+    least = min(channels)
+    return (red, green, blue) if least >= 0 else None if least == _NO_PIXEL else NO_NUMBER
 
 
 def _merged(row: list[Pixels]) -> list[Pixels]:
@@ -101,5 +108,5 @@ def _merged(row: list[Pixels]) -> list[Pixels]:
 def _shade(pixels: Pixels, ramp: str) -> str:
     if pixels.text.isspace():
         return " "
-    known = [sum(colour) for colour in (pixels.upper, pixels.lower) if colour is not None]
+    known = [sum(colour) for colour in (pixels.upper, pixels.lower) if colour not in (None, NO_NUMBER)]
     return ramp[sum(known) * len(ramp) // (len(known) * 3 * 256)] if known else "x" if ramp is _ASCII_RAMP else "╳"

@@ -39,7 +39,10 @@ class Heights(NamedTuple):
 
 
 def heights(height: int, metrics: int, probes: int) -> Heights:
-    """How `height` rows are divided, heads included: metrics first, then probes, the log, the machine; the log takes what is left."""
+    """How `height` rows are divided, heads included: metrics first, then probes, the log, the machine; the log takes what is left.
+
+    What the metrics do not need goes to the probes before it goes to the log.
+    """
     if height < 3:
         return Heights(0, 0, 0, 0)
     if height < 7:
@@ -51,6 +54,7 @@ def heights(height: int, metrics: int, probes: int) -> Heights:
     shown = min(max(1, probes), max(2, rest // 4))
     log = min(3, rest - shown - 3)
     wanted = min(max(1, metrics), rest - shown - log)
+    shown += min(max(1, probes) - shown, rest - shown - wanted - log)
     return Heights(wanted, shown, 1, rest - shown - wanted)
 
 

@@ -20,9 +20,6 @@ from bedside_tui.widgets.panels.facts import fact_lines, others
 Pictures: TypeAlias = NDArray[np.generic]
 """[n, h, w], or [n, h, w, 3]."""
 
-NO_NUMBER = (140, 42, 42)
-"""The colour of a pixel that is NaN or infinite."""
-
 TARGET = "target"
 
 MEASURES = (("psnr", "psnr, dB"), ("sharpness", "sharpness"), ("motion", "motion"), ("distinct1", "words"), ("distinct2", "pairs"))
@@ -120,10 +117,7 @@ def picture_rows(images: Pictures, width: int, frame: Frame) -> list[Line]:
 
 
 def _cells(pixels: Pixels) -> Span:
-    """Equal cells of a picture; a pixel that is no number has the red of alarms."""
-    if pixels.text.isspace():
-        return Span(pixels.text)
-    return Span(pixels.text, Paint(pixels.upper or NO_NUMBER, pixels.lower or NO_NUMBER))
+    return Span(pixels.text) if pixels.text.isspace() else Span(pixels.text, Paint(pixels.upper, pixels.lower))
 
 
 def _errors(target: Pictures, made: Pictures, cell: int, count: int, label: int) -> Line:
