@@ -330,6 +330,15 @@ def test_a_command_lives_visibly() -> None:
     ]
 
 
+def test_what_is_asked_of_a_probe_names_it() -> None:
+    asked = {"probe": "vq", "every": 25}
+    store = store_of(
+        (1.0, CommandChanged("1", "rate", "requested", "sven", arguments=asked)),
+        (2.0, CommandChanged("1", "rate", "applied", detail="every 25 steps", step=40)),
+    )
+    assert [mark.text for mark in store.marks] == ["rate of vq asked for by sven", "rate of vq done: every 25 steps"]
+
+
 # ── probes ───────────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 

@@ -102,7 +102,8 @@ def _mark(moment: Moment, view: CommandView) -> Mark | None:
     if view.verb in _OTHERS_SPEAK or (view.verb, view.state) in _SPEAKS_FOR_ITSELF or view.state not in _OUTCOMES:
         return None
     glyph, word = _OUTCOMES[view.state]
-    text = f"{view.verb} {word}" + (f" by {view.who}" if view.state == "requested" and view.who else "")
+    probe = view.arguments.get("probe")
+    text = f"{view.verb}{f' of {probe}' if probe else ''} {word}" + (f" by {view.who}" if view.state == "requested" and view.who else "")
     text += f": {view.detail}" if view.detail else ""
     step = view.step if view.step >= 0 and view.state == "applied" else moment.step
     return Mark(moment.time, step, "command", glyph, text, jump=view.state != "requested")
