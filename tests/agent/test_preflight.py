@@ -538,3 +538,4 @@ def test_the_probes_of_the_run_do_not_see_the_rehearsal(batch: Batch) -> None:
     assert by_kind["codebook"]["window"] == 32
     assert by_kind[Structure.kind]["batches"] == 1
     assert by_kind[Gradients.kind]["norm"] > 0
+    run.probes.close()
