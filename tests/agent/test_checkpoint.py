@@ -113,7 +113,7 @@ def test_a_handler_that_writes_nothing_is_told_so(tmp_path: Path) -> None:
         Checkpoints(tmp_path).write(lambda path: None, 3)
 
 
-@pytest.mark.parametrize("answer", ["saved!", "x" * 5000, "a\0b", 7, None, True, object()], ids=ascii)
+@pytest.mark.parametrize("answer", ["saved!", "x" * 5000, "a\0b", 7, None, True, object()], ids=lambda answer: ascii(answer)[:12])
 def test_an_answer_that_is_no_other_path_changes_nothing(tmp_path: Path, answer: Any) -> None:
     saved = Checkpoints(tmp_path).write(lambda path: (Path(path).write_text("good"), answer)[1], 3)
     assert (saved.verified, Path(saved.path).read_text()) == (True, "good")
