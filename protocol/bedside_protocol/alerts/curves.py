@@ -6,7 +6,7 @@ metric from the rules of its old kind and gives it to those of its new one, from
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from fnmatch import fnmatchcase
 
@@ -16,14 +16,17 @@ from numpy.typing import NDArray
 from bedside_protocol.alerts.alarm import Alarm
 from bedside_protocol.alerts.ledger import Ledger
 from bedside_protocol.alerts.levels import OK, RED, UNCHECKED, Facts
-from bedside_protocol.alerts.roles import Role, role_of, trained_on
+from bedside_protocol.alerts.roles import Role, role_of, totals_of, trained_on
 from bedside_protocol.alerts.rules import NonFinite, OnMetric, Rule
-from bedside_protocol.alerts.track import Point, Track
+from bedside_protocol.alerts.track import FROM_SCRATCH, Point, Track
 from bedside_protocol.definitions import NOTHING_SAID, Definitions
 from bedside_protocol.metrics import Kind, is_system
 from bedside_protocol.records import Metrics
 
 _NO_BEGINNING = "resumed, or first logged later: there is no beginning to compare with"
+_TERMS = frozenset({"loss", "adversarial"})
+_FIRST_LOGGED = 100
+"""A part first seen by this step is taken for one that is logged less often than its total, not for a new term."""
 
 
 class Curves:
@@ -38,6 +41,8 @@ class Curves:
         """What tells this rank's metrics from another's."""
         self._definitions = definitions
         self._fresh = True
+        self._mark: tuple[int, str] | None = None
+        """The step after which a new stretch of the training begins, and what to say of it; None once its values have come."""
         self._step = 0
         """The last step seen."""
         self._names: dict[str, Kind] = {}
@@ -78,13 +83,20 @@ class Curves:
         track = self._tracks.get(name)
         return (*self._finite_alarms.get(name, ()), *(track.alarms if track else ()))
 
+    def restart_after(self, step: int, why: str) -> None:
+        """From the first value after `step` on, a loss has another level; in the first steps of a training that is its only one."""
+        if step > FROM_SCRATCH:
+            self._mark = (step, why)
+
     def take(self, block: Metrics) -> None:
-        """Judges a block of values, split where its steps go back."""
-        back = np.flatnonzero(np.diff(block.steps) < 0) + 1
-        if not back.size:
+        """Judges a block of values, split where its steps go back and where a new stretch of the training begins."""
+        cuts = np.flatnonzero(np.diff(block.steps) < 0) + 1
+        if self._mark is not None:
+            cuts = np.union1d(cuts, np.flatnonzero((block.steps[1:] > self._mark[0]) & (block.steps[:-1] <= self._mark[0])) + 1)
+        if not cuts.size:
             self._take(block)
             return
-        for rows in np.split(np.arange(len(block.steps)), back):
+        for rows in np.split(np.arange(len(block.steps)), cuts):
             self._take(replace(block, steps=block.steps[rows], times=block.times[rows], values=block.values[:, rows]))
 
     def _take(self, block: Metrics) -> None:
@@ -92,8 +104,9 @@ class Curves:
             return
         finite = np.isfinite(block.values)
         steps, times = block.steps.tolist(), block.times.tolist()
+        self._pass_mark(steps[0])
         if not self._names.keys() >= set(block.names):
-            self._meet(block.names, steps[0])
+            self._welcome(block.names, steps[0])
         self._step = steps[-1]
         self._judge_finite(block, finite, steps, times)
         for column, name in enumerate(block.names):
@@ -101,11 +114,32 @@ class Curves:
             if track is None:
                 continue
             if track.resumes_at(steps[0]):
-                self._restart(track, steps[0])
+                self._resume(track, steps[0])
             points = list(zip(steps, times, block.values[column].tolist(), strict=True))
             if not finite[column].all():
                 points = [point for point, good in zip(points, finite[column], strict=True) if good]
             self._judge_level(track, points)
+
+    def _pass_mark(self, step: int) -> None:
+        if self._mark is not None and step > self._mark[0]:
+            (_, why), self._mark = self._mark, None
+            self._restart(self._tracks, step, why)
+
+    def _welcome(self, names: Sequence[str], step: int) -> None:
+        """Metrics appear: a part that comes late is a new term of its total."""
+        new = [name for name in names if name not in self._names]
+        self._meet(names, step)
+        for name in new:
+            if step > _FIRST_LOGGED and self._names[name] in _TERMS:
+                self._restart(totals_of(name, self._tracks), step, f"restarted: {name} is new")
+
+    def _restart(self, names: Iterable[str], step: int, why: str) -> None:
+        """The losses among these tracks have another level from `step` on."""
+        for track in [self._tracks[name] for name in names]:
+            if track.begun:
+                track.restart(why)
+                for alarm in track.alarms:
+                    self._ledger.suspend(alarm, why, step)
 
     def _meet(self, names: Sequence[str], step: int) -> None:
         new = [name for name in names if name not in self._names]
@@ -131,7 +165,7 @@ class Curves:
                     self._ledger.suspend(alarm, "too few values yet", step)
         self._trained = trained
 
-    def _restart(self, track: Track, step: int) -> None:
+    def _resume(self, track: Track, step: int) -> None:
         self.resumed()
         track.restart()
         for alarm in track.alarms:
@@ -144,14 +178,14 @@ class Curves:
             return
         for alarm, test in track.pairs():
             if test is None:
-                judge(alarm, UNCHECKED, ready[0][0], ready[0][1], waiting=_NO_BEGINNING)
+                judge(alarm, UNCHECKED, ready[0][0], ready[0][1], waiting=track.why or _NO_BEGINNING)
                 continue
             see = test.see
             for step, time, value in ready:
                 level = see(step, value)
                 if level == OK and alarm.rests:
                     continue
-                judge(alarm, level, step, time, test.facts, test.waiting if level == UNCHECKED else "")
+                judge(alarm, level, step, time, test.facts, track.why or test.waiting if level == UNCHECKED else "")
 
     def _judge_finite(self, block: Metrics, finite: NDArray[np.bool_], steps: list[int], times: list[float]) -> None:
         """The first value that is not finite comes first, a loss before another metric: it is the one to tell the others by."""

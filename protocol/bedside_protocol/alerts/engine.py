@@ -13,6 +13,7 @@ from typing import Any
 from bedside_protocol.alerts.curves import Curves
 from bedside_protocol.alerts.defaults import DEFAULT_RULES
 from bedside_protocol.alerts.ledger import Ledger
+from bedside_protocol.alerts.roles import names_an_evaluation
 from bedside_protocol.alerts.rules import NoStep, OnProbe, OnRun, Rule
 from bedside_protocol.alerts.sight import Sight
 from bedside_protocol.alerts.stall import Phases, Source, Stall
@@ -56,6 +57,8 @@ class Engine:
         self._acknowledged: dict[tuple[str, str], str] = {}
         self._definitions = NOTHING_SAID
         self._phases = Phases()
+        self._stretches: set[str] = set()
+        """The phases that have been trained in: coming back to one (`train` after each `eval`) changes nothing."""
         self._held = ""
         self._handlers: Mapping[type, Callable[[Record, Any], None]] = {
             RunStarted: self._run_started,
@@ -105,15 +108,19 @@ class Engine:
                 curves.resumed()
             self._curves_of(record.rank).resumed()
         self._phases.clear()
+        self._stretches.clear()
         self._held = ""
         for alarm, stall in self._stalls:
             stall.restart(record.time)
             self._ledger.suspend(alarm, stall.exempt, 0)
 
     def _metrics(self, record: Record, body: Metrics) -> None:
+        if not len(body.steps):
+            return
+        step, time = int(body.steps[-1]), float(body.times[-1])
+        self._enter(step, time)
         self._curves_of(record.rank).take(body)
-        if len(body.steps):
-            self._progress("values", int(body.steps[-1]), float(body.times[-1]))
+        self._progress("values", step, time)
 
     def _curves_of(self, rank: int) -> Curves:
         if rank not in self._curves:
@@ -166,12 +173,23 @@ class Engine:
         self._progress("ticks", body.step, record.time)
 
     def _progress(self, source: Source, step: int, time: float) -> None:
-        if self._phases.end_at(step):
-            self._excuse(self._reason(), time, step)
+        self._enter(step, time)
         for alarm, stall in self._stalls:
             stall.progress(source, step, time)
             if not stall.exempt:
                 self._ledger.judge(alarm, stall.see(time), step, time, stall.facts)
+
+    def _enter(self, step: int, time: float) -> None:
+        """The run is at `step`: phases it trains in are no excuse for silence, and a new one of them is a new level for its losses."""
+        stretch = self._phases.end_at(step)
+        if stretch is None:
+            return
+        self._excuse(self._reason(), time, step)
+        if stretch.name in self._stretches or names_an_evaluation(stretch.name):
+            return
+        self._stretches.add(stretch.name)
+        for curves in self._curves.values():
+            curves.restart_after(stretch.step, f"restarted: phase {stretch.name}")
 
     def _reason(self) -> str:
         return self._held or (f"phase {self._phases.current}" if self._phases else "")

@@ -41,6 +41,19 @@ def role_of(name: str, kind: Kind | None = None) -> Role:
     return "balance" if words & _BALANCE and not words >= {"cross", "entropy"} else "part"
 
 
+def totals_of(part: str, totals: Iterable[str]) -> frozenset[str]:
+    """The totals a part is a term of: the one it is named under, or failing any all of them. None where it is no part."""
+    if role_of(part, "loss") not in ("part", "balance"):
+        return frozenset()
+    totals = frozenset(total for total in totals if role_of(total, "loss") == "total")
+    return frozenset(total for total in totals if part.startswith(total + "/")) or totals
+
+
+def names_an_evaluation(phase: str) -> bool:
+    """Whether a phase of this name is a look at the model, whatever steps are logged in it."""
+    return not _EVALUATION.isdisjoint(words_of(phase))
+
+
 def trained_on(names: Iterable[str], definitions: Definitions = NOTHING_SAID) -> frozenset[str]:
     """Those of a run's metrics by whose level the training is judged: its totals, or failing any its parts."""
     roles = {name: role_of(name, definitions.kind_of(name)) for name in names}

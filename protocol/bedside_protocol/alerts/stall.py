@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final, Literal, TypeAlias
+from typing import Final, Literal, NamedTuple, TypeAlias
 
 from bedside_protocol.alerts.levels import AMBER, OK, RED, Facts
 from bedside_protocol.alerts.median import RollingMedian
@@ -84,6 +84,13 @@ class Stall:
         return RED if self._silence > self.limits.red_times * self.limit else AMBER
 
 
+class Stretch(NamedTuple):
+    """A phase, and the step at which it began."""
+
+    name: str
+    step: int
+
+
 class Phases:
     """The phases a run is in, by its `phase` events: the field `name`, and `state` "begin" or "end".
 
@@ -92,18 +99,18 @@ class Phases:
     """
 
     def __init__(self) -> None:
-        self._open: list[tuple[str, int]] = []
+        self._open: list[Stretch] = []
 
     def __bool__(self) -> bool:
         return bool(self._open)
 
     def __repr__(self) -> str:
-        return f"<Phases {', '.join(name for name, _ in self._open) or 'none'}>"
+        return f"<Phases {', '.join(phase.name for phase in self._open) or 'none'}>"
 
     @property
     def current(self) -> str:
         """The newest of the phases that are open."""
-        return self._open[-1][0]
+        return self._open[-1].name
 
     def clear(self) -> None:
         self._open.clear()
@@ -112,14 +119,14 @@ class Phases:
         """A `phase` event: one begins, or the newest of that name ends."""
         name = str(event.fields.get("name", ""))
         if event.fields.get("state") != "end":
-            self._open.append((name, event.step))
+            self._open.append(Stretch(name, event.step))
             return
-        place = next((at for at in reversed(range(len(self._open))) if self._open[at][0] == name), None)
+        place = next((at for at in reversed(range(len(self._open))) if self._open[at].name == name), None)
         if place is not None:
             del self._open[place]
 
-    def end_at(self, step: int) -> bool:
-        """The run is at `step`: phases in which steps were made excuse nothing any more. Whether that ended one."""
-        still = [phase for phase in self._open if step <= phase[1] + _WITHIN]
-        ended, self._open = len(still) < len(self._open), still
-        return ended
+    def end_at(self, step: int) -> Stretch | None:
+        """The run is at `step`: phases in which steps were made excuse nothing any more. The newest of those that ended so."""
+        ended = [phase for phase in self._open if step > phase.step + _WITHIN]
+        self._open = [phase for phase in self._open if phase not in ended]
+        return ended[-1] if ended else None

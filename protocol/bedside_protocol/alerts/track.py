@@ -18,7 +18,7 @@ from bedside_protocol.alerts.levels import PointTest
 from bedside_protocol.alerts.rules import Condition, DoesNotFall, Explodes, LostLevel
 
 _HELD_BACK: Final = 11
-_FROM_SCRATCH: Final = 10
+FROM_SCRATCH: Final = 10
 """The last step a first value may have to be taken for the training's own first (or the second of its stride)."""
 
 Point: TypeAlias = tuple[int, float, float]
@@ -28,12 +28,14 @@ Point: TypeAlias = tuple[int, float, float]
 class Track:
     """A metric and its alarms. `fresh`: no resume came before, so a first value may be the training's own."""
 
-    __slots__ = ("_held", "_last_step", "alarms", "fresh", "name", "tests")
+    __slots__ = ("_held", "_last_step", "alarms", "fresh", "name", "tests", "why")
 
     def __init__(self, name: str, alarms: Sequence[Alarm], fresh: bool) -> None:
         self.name = name
         self.alarms = tuple(alarms)
         self.fresh = fresh
+        self.why = ""
+        """Why the segment began; empty for the first, and for a resume."""
         self.tests: tuple[PointTest | None, ...] = ()
         """One for each alarm once the stride is known; None where the test needs a beginning this segment does not have."""
         self._held: list[Point] = []
@@ -46,9 +48,15 @@ class Track:
         """Whether this step lies before the last one: the run was resumed."""
         return self._last_step is not None and step < self._last_step
 
-    def restart(self) -> None:
+    @property
+    def begun(self) -> bool:
+        """Whether a value has been seen in this segment."""
+        return self._last_step is not None
+
+    def restart(self, why: str = "") -> None:
         """A new segment: nothing is known of it."""
         self.fresh = False
+        self.why = why
         self.tests = ()
         self._held.clear()
         self._last_step = None
@@ -69,7 +77,7 @@ class Track:
     def _choose(self, points: Sequence[Point]) -> None:
         steps = [step for step, _, _ in points]
         stride = median(after - before for before, after in pairwise(steps))
-        scratch = self.fresh and steps[0] <= max(_FROM_SCRATCH, stride)
+        scratch = self.fresh and steps[0] <= max(FROM_SCRATCH, stride)
         self.tests = tuple(_test(_only(alarm.rule.conditions), stride, scratch) for alarm in self.alarms)
 
     def pairs(self) -> Iterator[tuple[Alarm, PointTest | None]]:
