@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 
+@pytest.hookimpl(tryfirst=True)  # before the groups are read
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """What shares an expensive fixture stays together, so that it is made once; long files come first."""
     items.sort(key=lambda item: 0 if "cases" in item.path.parts else 1 if "flow" in item.path.parts else 2)
