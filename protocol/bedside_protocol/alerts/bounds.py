@@ -1,8 +1,10 @@
-"""Whether a number in a probe's snapshots is outside its limits, or has fallen from its own peak."""
+"""Whether a number, of a probe's snapshots or a metric, is outside its limits, or has fallen from its own peak."""
 
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Mapping
+from fnmatch import fnmatchcase
 from math import inf, isfinite, nan
 from typing import Final
 
@@ -33,20 +35,40 @@ class Bounds:
 
     def see(self, snapshot: Snapshot) -> int:
         limits = self.limits
-        value, whole = snapshot.scalars.get(limits.field, nan), snapshot.scalars.get(limits.per, nan) if limits.per else 1.0
+        value, whole = _looked_at(limits, snapshot.scalars), snapshot.scalars.get(limits.per, nan) if limits.per else 1.0
         if not (isfinite(value) and isfinite(whole) and whole > 0.0):
             return UNCHECKED
         self._value = value
         share = value / whole
         before = self._recent[0] if self._recent else nan
         self._recent.append(share)
-        if share < _or(limits.red_below, -inf) or share > _or(limits.red_above, inf):
-            return RED
-        too_low, too_high = share < _or(limits.amber_below, -inf), share > _or(limits.amber_above, inf)
-        if not (too_low or too_high):
-            return OK
-        mending = share > before * _MENDING if too_low else share * _MENDING < before
-        return OK if limits.unless_mending and mending else AMBER
+        level = _level_of(share, limits)
+        if level != AMBER or not limits.unless_mending:
+            return level
+        too_low = share < _or(limits.amber_below, -inf)
+        return OK if (share > before * _MENDING if too_low else share * _MENDING < before) else AMBER
+
+
+class Limits:
+    """The values of a metric against the limits of a `Beyond`; what is a share, or mends, only a snapshot can tell."""
+
+    __slots__ = ("_value", "limits")
+
+    waiting = ""
+
+    def __init__(self, limits: Beyond) -> None:
+        self.limits = limits
+        self._value = nan
+
+    def __repr__(self) -> str:
+        return f"<Limits {self._value:.4g}>"
+
+    def facts(self) -> Facts:
+        return {"value": self._value}
+
+    def see(self, step: int, value: float) -> int:
+        self._value = value
+        return _level_of(value, self.limits)
 
 
 class Peak:
@@ -72,6 +94,21 @@ class Peak:
         if not self._peak >= value:
             self._peak = value
         return AMBER if value < (1.0 - self.limits.share) * self._peak else OK
+
+
+def _looked_at(limits: Beyond, scalars: Mapping[str, float]) -> float:
+    """The field's value; of several the worst that is finite, NaN where there is none."""
+    if "*" not in limits.field:
+        return scalars.get(limits.field, nan)
+    found = (value for name, value in scalars.items() if fnmatchcase(name, limits.field) and isfinite(value))
+    falls = limits.amber_above is limits.red_above is None
+    return min(found, default=nan) if falls else max(found, default=nan)
+
+
+def _level_of(share: float, limits: Beyond) -> int:
+    if share < _or(limits.red_below, -inf) or share > _or(limits.red_above, inf):
+        return RED
+    return AMBER if share < _or(limits.amber_below, -inf) or share > _or(limits.amber_above, inf) else OK
 
 
 def _or(limit: float | None, otherwise: float) -> float:

@@ -43,9 +43,9 @@ class Ledger:
         return sorted(changes, key=lambda change: change.step)
 
     def judge(self, alarm: Alarm, level: int, step: int, time: float, facts: Callable[[], Facts] = _no_facts, waiting: str = "") -> None:
-        """One observation of an alarm's target; `waiting` is why, where the level is UNCHECKED."""
+        """One observation of an alarm's target; `waiting` is why, where the level is UNCHECKED: without a reason it says nothing new."""
         if level == UNCHECKED:
-            if not alarm.fires:
+            if waiting and not alarm.fires:
                 self.suspend(alarm, waiting, step)
             return
         explained = "" if level == OK or alarm.fires else self._incidents.explanation(alarm, level, step)

@@ -94,7 +94,8 @@ class DoesNotFall:
 
 @dataclass(frozen=True, slots=True)
 class Beyond:
-    """A field of a snapshot outside its limits. With `per`, limits are shares of that other field (`size` of a codebook).
+    """A field of a snapshot outside its limits, or a metric's values, whatever `field` calls them. With `per`, limits are shares of that
+    other field (`size` of a codebook). A field with a `*` is the worst of all that match: `psnr/*`.
 
     `unless_mending`: an amber value is forgiven while it moves the right way by a fiftieth over the last five snapshots.
     """
@@ -119,10 +120,18 @@ class FellFromPeak:
 @dataclass(frozen=True, slots=True)
 class NamesPersist:
     """Names stay in the lists `texts` of a snapshot, measurement after measurement: those that were in every one since the evidence
-    began count. Amber from the first name; red where they are all of the field `of`."""
+    began count, but for those in `but`. Amber from the first name; red where they are all of the field `of`."""
 
     texts: tuple[str, ...]
     of: str = ""
+    but: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class All:
+    """Several conditions on one snapshot, no worse than the mildest of them; the number that is told is that of the first."""
+
+    conditions: tuple[Beyond | FellFromPeak | NamesPersist, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,8 +143,8 @@ class NoStep:
     red_times: float = 5.0
 
 
-PointCondition: TypeAlias = NonFinite | LostLevel | Explodes | DoesNotFall
-ProbeCondition: TypeAlias = Beyond | FellFromPeak | NamesPersist
+PointCondition: TypeAlias = NonFinite | LostLevel | Explodes | DoesNotFall | Beyond
+ProbeCondition: TypeAlias = Beyond | FellFromPeak | NamesPersist | All
 Condition: TypeAlias = PointCondition | ProbeCondition | NoStep
 
 

@@ -6,19 +6,20 @@ from bedside_protocol.alerts.alarm import Alarm
 from bedside_protocol.alerts.bounds import Bounds, Peak
 from bedside_protocol.alerts.levels import UNCHECKED, Facts, SnapshotTest
 from bedside_protocol.alerts.persistence import Persistence
-from bedside_protocol.alerts.rules import Beyond, Condition, FellFromPeak, Grace, NamesPersist
+from bedside_protocol.alerts.rules import All, Beyond, Condition, FellFromPeak, Grace, NamesPersist
 from bedside_protocol.records import Snapshot
 
 
 class Sight:
     """A probe and one alarm on it."""
 
-    __slots__ = ("_facts", "_tests", "alarm", "level", "why")
+    __slots__ = ("_facts", "_judged", "_tests", "alarm", "level", "why")
 
     def __init__(self, alarm: Alarm) -> None:
         self.alarm = alarm
         self._tests = tuple(_test(condition) for condition in alarm.rule.conditions)
         self._facts: Facts = {}
+        self._judged = False
         self.level = UNCHECKED
         self.why = waiting(alarm.rule.grace) or "nothing measured yet"
 
@@ -26,7 +27,7 @@ class Sight:
         return f"<Sight {self.alarm!r}>"
 
     def see(self, snapshot: Snapshot) -> None:
-        """Judges one snapshot: the worst of the tests, or UNCHECKED and why."""
+        """Judges one snapshot: the worst of the tests, or UNCHECKED and why; no word where it has judged before and this one is silent."""
         self.level, self._facts = UNCHECKED, {}
         self.why = warming_up(self.alarm.rule.grace, snapshot)
         if self.why:
@@ -34,11 +35,31 @@ class Sight:
         seen = [(test.see(snapshot), test) for test in self._tests]
         self.level, worst = max(seen, key=lambda pair: pair[0])
         self._facts = worst.facts()
-        if self.level == UNCHECKED:
-            self.why = "the snapshot lacks what it looks at"
+        if self.level == UNCHECKED:  # what is not in every snapshot is judged by those that have it
+            self.why = "" if self._judged else "the snapshot lacks what it looks at"
+        self._judged |= self.level != UNCHECKED
 
     def facts(self, snapshot: Snapshot) -> Facts:
         return {**snapshot.scalars, **self._facts}
+
+
+class Together:
+    """Several tests as one, see `All`. UNCHECKED where one of them is: it is the least of the levels."""
+
+    __slots__ = ("_tests",)
+
+    def __init__(self, condition: All) -> None:
+        self._tests = tuple(_test(one) for one in condition.conditions)
+
+    def __repr__(self) -> str:
+        return f"<Together {self._tests!r}>"
+
+    def facts(self) -> Facts:
+        first, *others = (test.facts() for test in self._tests)
+        return {name: fact for facts in (*others, first) for name, fact in facts.items()}
+
+    def see(self, snapshot: Snapshot) -> int:
+        return min([test.see(snapshot) for test in self._tests])  # all of them: each remembers
 
 
 def waiting(grace: Grace) -> str:
@@ -65,4 +86,6 @@ def _test(condition: Condition) -> SnapshotTest:
             return Peak(condition)
         case NamesPersist():
             return Persistence(condition)
+        case All():
+            return Together(condition)
     raise TypeError(f"{type(condition).__name__} is no condition for the snapshots of a probe")
