@@ -128,8 +128,9 @@ def test_noise_below_a_ten_thousandth_of_the_start_is_no_event() -> None:
     assert set(levels(LossLevel(LostLevel()), series("1x99 0.000000001x299 0.00005x299"))) == {UNCHECKED, OK}
 
 
-def test_an_explosion_is_amber_at_one_value_and_red_at_two_of_three() -> None:
-    assert levels(Explosion(), [1.0] * 51 + series("9 1 9 1 1 9 1 1 1"))[51:] == [AMBER, OK, RED, OK, OK, AMBER, OK, OK, OK]
+def test_an_explosion_is_two_of_three_values_and_never_one() -> None:
+    assert levels(Explosion(), [1.0] * 51 + series("9 1 9 1 1 9 1 1 1"))[51:] == [OK, OK, RED, OK, OK, OK, OK, OK, OK]
+    assert levels(Explosion(), [1.0] * 51 + series("9 9 1 1"))[51:] == [OK, RED, AMBER, OK]
 
 
 def test_below_the_first_value_nothing_explodes() -> None:

@@ -91,16 +91,9 @@ def test_a_lost_level_is_amber_then_red_with_its_first_step_and_one_episode() ->
 
 def test_a_loss_exploding_above_its_start_is_red_within_two_points() -> None:
     changes = run(blocks({"loss": falling(500) + [50.0] * 100}))
-    assert fired(changes)[:2] == [("explosion", "loss", "amber"), ("explosion", "loss", "red")]
-    assert [change.step for change in changes if change.state == "firing"][:2] == [500, 501]
-
-
-def test_a_lone_spike_is_amber_and_clears_itself() -> None:
-    values = falling(3000)
-    values[1200] = 100.0
-    changes = run(blocks({"loss": values}))
-    assert lives(changes, "explosion", "loss")[-2:] == ["amber", "cleared"]
-    assert fired(changes) == [("explosion", "loss", "amber")]
+    (red,) = [change for change in changes if change.state == "firing"]
+    assert (red.rule, red.severity, red.step) == ("explosion", "red", 501)
+    assert red.message == "50, 53.7× its level, above the start 2.649"
 
 
 def test_a_nan_is_red_at_once_and_silences_its_children() -> None:
@@ -141,7 +134,7 @@ def test_many_losses_lost_at_once_show_three_alarms() -> None:
     names = [f"{task}_mse" for task in "abcdefgh"]
     changes = run(blocks(dict.fromkeys(names, lost)))
     assert len({(rule, target) for rule, target, _ in fired(changes)}) == 3
-    assert any(change.message == "quiet: 3 alarms already tell of step 2,000" for change in changes)
+    assert any(change.message == "quiet: 3 alarms already tell of step 2,001" for change in changes)
 
 
 def test_never_learning_is_amber_and_learning_late_clears_it() -> None:
@@ -231,7 +224,8 @@ def test_an_acknowledgement_is_remembered_until_it_fires_anew() -> None:
 
 
 def test_every_message_fits_the_alarm_line() -> None:
-    facts = {"value": 1.234e-05, "times": 12.3, "first": 138.25, "level": 1.234e-05, "best": 1.234e-05, "reference": 1.234e-05}
+    facts = {"value": 1.234e-05, "times": 12.3, "level": 1.234e-05, "best": 1.234e-05, "reference": 1.234e-05}
+    words = {"names": "encoder.0.bias", "above": "above the start 1.234e-05"}
     counts = {
         "used": 4100,
         "size": 8192,
@@ -243,5 +237,5 @@ def test_every_message_fits_the_alarm_line() -> None:
         "median": 0.25,
     }
     for rule in DEFAULT_RULES:
-        line = rule.message.format_map({**facts, **counts, "names": "encoder.0.bias", "step": 120_000, "first_step": 119_500})
+        line = rule.message.format_map({**facts, **counts, **words, "step": 120_000, "first_step": 119_500})
         assert len(line) <= 60, line

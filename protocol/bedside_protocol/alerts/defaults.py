@@ -19,6 +19,7 @@ from bedside_protocol.alerts.rules import (
     OnRun,
     Rule,
     Span,
+    Spikes,
 )
 
 _WARM_CODEBOOK: Final = Grace(step=1000, field="window", least=18, per="size")
@@ -67,10 +68,22 @@ DEFAULT_RULES: Final[tuple[Rule, ...]] = (
         title="explosion",
         watch=OnMetric(kinds=("loss",), trained_on=True),
         conditions=(Explodes(),),
-        message="{value:.4g}, {times:.1f}× its level, above the start {first:.4g}",
+        message="{value:.4g}, {times:.3g}× its level, {above}",
         runbook="explosion",
         keep_firing_for=Span(1000, "steps"),
         quiet_under=("nonfinite",),
+    ),
+    Rule(
+        name="spike",
+        title="spike",
+        watch=OnMetric(kinds=("loss",), trained_on=True),
+        conditions=(Spikes(),),
+        message="{value:.4g}, {times:.3g}× its level",
+        runbook="spike",
+        for_amber=Span(2),
+        keep_firing_for=Span(200, "steps"),
+        worst="amber",
+        quiet_under=("nonfinite", "explosion", "loss-level"),
     ),
     Rule(
         name="loss-level",

@@ -1,6 +1,6 @@
 """Whether a loss explodes at the very beginning of its training, before any level is known.
 
-From scratch only: the first value is the reference. A lone spike is amber; two of three values are red.
+From scratch only: the first value is the reference. One value is a spike and no explosion; two of three are red.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Explosion:
 
     def facts(self) -> Facts:
         times = self._value / self._reference if self._reference else inf
-        return {"value": self._value, "reference": self._reference, "first": self._first, "times": times}
+        return {"value": self._value, "reference": self._reference, "times": times, "above": f"above the start {self._first:.4g}"}
 
     def see(self, step: int, value: float) -> int:
         if self._first != self._first:
@@ -46,4 +46,4 @@ class Explosion:
         if not bad:
             return AMBER if one and two else OK
         self._value, self._reference = value, median
-        return RED if one or two else AMBER
+        return RED if one or two else OK

@@ -79,9 +79,19 @@ class LostLevel:
 
 @dataclass(frozen=True, slots=True)
 class Explodes:
-    """From scratch only: above `factor` × the previous median and above the first value; see `explosion`."""
+    """Above `factor` × the previous median, and from scratch above the first value; after a resume above the median by `noise`
+    medians of successive differences, which is never red. See `explosion` and `spike`."""
 
     factor: float = 1.5
+    noise: float = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Spikes:
+    """One value alone above `factor` × the previous median, by more than `noise` medians of successive differences; see `spike`."""
+
+    factor: float = 2.0
+    noise: float = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +153,7 @@ class NoStep:
     red_times: float = 5.0
 
 
-PointCondition: TypeAlias = NonFinite | LostLevel | Explodes | DoesNotFall | Beyond
+PointCondition: TypeAlias = NonFinite | LostLevel | Explodes | Spikes | DoesNotFall | Beyond
 ProbeCondition: TypeAlias = Beyond | FellFromPeak | NamesPersist | All
 Condition: TypeAlias = PointCondition | ProbeCondition | NoStep
 

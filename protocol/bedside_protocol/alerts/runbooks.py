@@ -53,6 +53,20 @@ RUNBOOKS: Final[Mapping[str, Runbook]] = MappingProxyType({
         ),
         fixed=("a lower learning rate or a longer warm-up", "clip the gradient norm at 1", "start again from the last good checkpoint"),
     ),
+    "spike": Runbook(
+        title="spike",
+        what="one value far above its level; the loss came back at once, and so will the alarm",
+        why=(
+            "a bad batch: mislabelled, empty, of another length or source",
+            "a step too large once: a gradient that was not clipped",
+            "a periodic event: re-initialisation, a new shard, a new epoch",
+        ),
+        look=(
+            ("h", "gradient norm at that step; do spikes come at equal distances?"),
+            ("l", "an event, epoch or phase at that step"),
+        ),
+        fixed=("nothing, where it stays alone", "clip the gradient norm at 1", "find and drop the batch"),
+    ),
     "loss-level": Runbook(
         title="lost level",
         what="the loss has risen from its best level and stays there; single spikes do not count",

@@ -15,7 +15,8 @@ from bedside_protocol.alerts.explosion import Explosion
 from bedside_protocol.alerts.learning import NeverLearns
 from bedside_protocol.alerts.level import DENSE, SPARSE, SPARSE_STRIDE, LossLevel
 from bedside_protocol.alerts.levels import PointTest
-from bedside_protocol.alerts.rules import Condition, DoesNotFall, Explodes, LostLevel
+from bedside_protocol.alerts.rules import Condition, DoesNotFall, Explodes, LostLevel, Spikes
+from bedside_protocol.alerts.spike import BreakAway, Spike
 
 _HELD_BACK: Final = 11
 FROM_SCRATCH: Final = 10
@@ -95,7 +96,9 @@ def _test(condition: Condition, stride: float, scratch: bool) -> PointTest | Non
         case LostLevel():
             return LossLevel(condition, windows, scratch)
         case Explodes(factor=factor):
-            return Explosion(factor, windows.level) if scratch else None
+            return Explosion(factor, windows.level) if scratch else BreakAway(condition, windows)
+        case Spikes():
+            return Spike(condition, windows)
         case DoesNotFall(by=by, share=share):
             return NeverLearns(by, share) if scratch else None
     raise TypeError(f"{type(condition).__name__} is no condition for the values of a metric")
