@@ -146,9 +146,8 @@ class Curves:
         for name in new:
             kind = self._names[name] = self._definitions.kind_of(name)
             self._roles[name] = role_of(name, kind)
-            if not is_system(name):
-                alarms = tuple(self._ledger.alarm(rule, name + self._suffix) for rule, watch in self._finite if _matches(watch, name, kind))
-                self._finite_alarms[name] = alarms
+            alarms = tuple(self._ledger.alarm(rule, name + self._suffix) for rule, watch in self._finite if _matches(watch, name, kind))
+            self._finite_alarms[name] = alarms
         trained = trained_on(self._names, self._definitions)
         for name in (self._trained - trained) & self._tracks.keys():  # a total has appeared: its parts are judged with it
             for alarm in self._tracks.pop(name).alarms:
@@ -159,7 +158,7 @@ class Curves:
                 for rule, watch in self._level
                 if _matches(watch, name, self._names[name]) and (not watch.trained_on or name in trained)
             )
-            if alarms and not is_system(name):
+            if alarms:
                 self._tracks[name] = Track(name, alarms, self._fresh)
                 for alarm in alarms:
                     self._ledger.suspend(alarm, "too few values yet", step)
@@ -203,7 +202,9 @@ class Curves:
 
 
 def _matches(watch: OnMetric, name: str, kind: Kind) -> bool:
-    return (not watch.kinds or kind in watch.kinds) and fnmatchcase(name, watch.glob)
+    """Whether a rule looks at a metric: at what the agent measures on the machine, only where its glob names it."""
+    named = is_system(watch.glob) or not is_system(name)
+    return named and (not watch.kinds or kind in watch.kinds) and fnmatchcase(name, watch.glob)
 
 
 def _urgency(role: Role, finite: NDArray[np.bool_], whole: bool) -> tuple[int, int]:

@@ -11,11 +11,12 @@ from statistics import median
 from typing import Final, TypeAlias
 
 from bedside_protocol.alerts.alarm import Alarm
+from bedside_protocol.alerts.bounds import Limits
 from bedside_protocol.alerts.explosion import Explosion
 from bedside_protocol.alerts.learning import NeverLearns
 from bedside_protocol.alerts.level import DENSE, SPARSE, SPARSE_STRIDE, LossLevel
 from bedside_protocol.alerts.levels import PointTest
-from bedside_protocol.alerts.rules import Condition, DoesNotFall, Explodes, LostLevel, Spikes
+from bedside_protocol.alerts.rules import Beyond, Condition, DoesNotFall, Explodes, LostLevel, Spikes
 from bedside_protocol.alerts.spike import BreakAway, Spike
 
 _HELD_BACK: Final = 11
@@ -101,4 +102,6 @@ def _test(condition: Condition, stride: float, scratch: bool) -> PointTest | Non
             return Spike(condition, windows)
         case DoesNotFall(by=by, share=share):
             return NeverLearns(by, share) if scratch else None
+        case Beyond():
+            return Limits(condition)
     raise TypeError(f"{type(condition).__name__} is no condition for the values of a metric")
