@@ -1,0 +1,118 @@
+"""Rules about curves: losses and whatever else is logged. Numbers are relative; those of one training are nobody else's."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from bedside_protocol.alerts.rules import (
+    Beyond,
+    DoesNotFall,
+    Explodes,
+    Grace,
+    LostLevel,
+    NonFinite,
+    OnMetric,
+    OnProbe,
+    Rule,
+    Span,
+    Spikes,
+)
+
+_EVERY_OTHER_KIND: Final = ("reward", "ratio", "norm", "count", "entropy", "time", "memory", "rate", "accuracy", "other")
+
+_EVALUATIONS: Final = ("*val*", "test[_/ .-]*", "*[_/ .-]test")
+"""Losses of data that is not trained on: val, valid, eval, validation, evaluation; test, where it is a word of its own."""
+
+CURVE_RULES: Final[tuple[Rule, ...]] = (
+    Rule(
+        name="nonfinite",
+        title="not a number",
+        watch=OnMetric(kinds=("loss", "adversarial")),
+        conditions=(NonFinite(),),
+        message="{value} since step {first_step:,}",
+        runbook="nonfinite",
+        keep_firing_for=Span(50),
+        quiet_under=("nonfinite",),
+    ),
+    Rule(
+        name="nonfinite",
+        title="not a number",
+        watch=OnMetric(kinds=_EVERY_OTHER_KIND),
+        conditions=(NonFinite(),),
+        message="{value} since step {first_step:,}",
+        runbook="nonfinite",
+        # A gradient norm is infinite in the steps a gradient scaler skips; an accuracy of nothing is NaN. Five running are neither.
+        for_red=Span(5),
+        keep_firing_for=Span(50),
+        quiet_under=("nonfinite",),
+    ),
+    Rule(
+        name="nonfinite",
+        title="not a number",
+        watch=OnProbe("gradients"),
+        conditions=(Beyond("nonfinite", red_above=0),),
+        message="{nonfinite:.0f} of {tensors:.0f} gradients not finite since step {first_step:,}",
+        runbook="nonfinite",
+        for_red=Span(2),
+        keep_firing_for=Span(3),
+        grace=Grace(step=20),  # a gradient scaler finds its scale by overflowing
+        quiet_under=("nonfinite",),
+    ),
+    Rule(
+        name="explosion",
+        title="explosion",
+        watch=OnMetric(kinds=("loss",), trained_on=True),
+        conditions=(Explodes(),),
+        message="{value:.4g}, {times:.3g}× its level, {above}",
+        runbook="explosion",
+        keep_firing_for=Span(1000, "steps"),
+        quiet_under=("nonfinite",),
+    ),
+    Rule(
+        name="spike",
+        title="spike",
+        watch=OnMetric(kinds=("loss",), trained_on=True),
+        conditions=(Spikes(),),
+        message="{value:.4g}, {times:.3g}× its level",
+        runbook="spike",
+        for_amber=Span(2),
+        keep_firing_for=Span(200, "steps"),
+        worst="amber",
+        quiet_under=("nonfinite", "explosion", "loss-level"),
+    ),
+    Rule(
+        name="loss-level",
+        title="lost level",
+        watch=OnMetric(kinds=("loss",), trained_on=True),
+        conditions=(LostLevel(),),
+        message="level {level:.4g}, was {best:.4g}, since step {first_step:,}",
+        runbook="loss-level",
+        keep_firing_for=Span(1000, "steps"),
+        quiet_under=("nonfinite", "explosion"),
+        assures="ok",
+    ),
+    Rule(
+        name="never-learns",
+        title="never learns",
+        watch=OnMetric(kinds=("loss",), trained_on=True),
+        conditions=(DoesNotFall(),),
+        message="{level:.4g} at step {step:,}, began at {reference:.4g}",
+        runbook="never-learns",
+        worst="amber",
+        quiet_under=("nonfinite", "explosion", "loss-level", "frozen-weights"),
+    ),
+    *(
+        Rule(
+            name="overfitting",
+            title="overfitting",
+            watch=OnMetric(kinds=("loss",), glob=evaluation),
+            conditions=(LostLevel(),),
+            message="level {level:.4g}, was {best:.4g}, since step {first_step:,}",
+            runbook="overfitting",
+            keep_firing_for=Span(1000, "steps"),
+            worst="amber",  # what is learnt by then is in a checkpoint
+            quiet_under=("nonfinite", "explosion", "loss-level", "overfitting"),
+        )
+        for evaluation in _EVALUATIONS
+    ),
+)
