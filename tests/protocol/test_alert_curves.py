@@ -130,7 +130,7 @@ def test_noise_below_a_ten_thousandth_of_the_start_is_no_event() -> None:
 
 def test_an_explosion_is_two_of_three_values_and_never_one() -> None:
     assert levels(Explosion(), [1.0] * 51 + series("9 1 9 1 1 9 1 1 1"))[51:] == [OK, OK, RED, OK, OK, OK, OK, OK, OK]
-    assert levels(Explosion(), [1.0] * 51 + series("9 9 1 1"))[51:] == [OK, RED, AMBER, OK]
+    assert levels(Explosion(), [1.0] * 51 + series("9 9 1 1"))[51:] == [OK, RED, OK, OK]
 
 
 def test_below_the_first_value_nothing_explodes() -> None:

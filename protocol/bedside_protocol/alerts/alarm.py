@@ -6,9 +6,15 @@ rule's spans. It latches nothing: that a red alarm stays on screen until someone
 
 from __future__ import annotations
 
+from typing import Final
+
 from bedside_protocol.alerts.levels import AMBER, OK, RED
 from bedside_protocol.alerts.rules import Rule, Span
 from bedside_protocol.records import AlertState, Severity
+
+_BRIEFLY: Final = 10
+"""Times the stretch after which it was taken to be well: within it, being well was a pause."""
+_MOST_PATIENT: Final = 16
 
 
 class Evidence:
@@ -40,7 +46,7 @@ class Evidence:
 class Alarm:
     """One rule on one target. `severity` is empty unless pending, firing or cleared; within an episode it only rises."""
 
-    __slots__ = ("_bad", "_red", "_well", "episode", "first_step", "rule", "severity", "state", "target", "why")
+    __slots__ = ("_bad", "_cleared", "_patience", "_red", "_well", "episode", "first_step", "rule", "severity", "state", "target", "why")
 
     def __init__(self, rule: Rule, target: str) -> None:
         self.rule = rule
@@ -52,6 +58,10 @@ class Alarm:
         self.episode = 0
         self.first_step = 0
         self._bad, self._red, self._well = Evidence(), Evidence(), Evidence()
+        self._patience = 1
+        """How many times `keep_firing_for` it takes to clear: twice as many each time it was not well for long."""
+        self._cleared: tuple[int, int] | None = None
+        """The step at which it cleared by itself, and over how many it had been well."""
 
     def __repr__(self) -> str:
         return f"<Alarm {self.rule.name} {self.target}: {self.state} {self.severity or self.why}>"
@@ -94,6 +104,7 @@ class Alarm:
     def clear(self) -> bool:
         """The episode is over, whatever was wrong. True if it was firing."""
         self._bad, self._red, self._well = Evidence(), Evidence(), Evidence()
+        self._cleared = None
         if self.state != "firing":
             return False
         self.state = "cleared"
@@ -105,13 +116,20 @@ class Alarm:
 
     def _stay(self, step: int, time: float) -> bool:
         if self._well.points:
-            if self._well.lasts(self.rule.keep_firing_for, step, time):
-                self.state = "cleared"
+            if self._well.lasts(self.rule.keep_firing_for * self._patience, step, time):
+                self.state, self._cleared = "cleared", (step, step - self._well.step)
                 return True
         elif self.severity == "amber" and self._reached(step, time) == "red":
             self.severity = "red"
             return True
         return False
+
+    def _was_well_briefly(self) -> bool:
+        """Whether what fires now follows soon after it cleared by itself."""
+        if self._cleared is None:
+            return False
+        (at, stretch), self._cleared = self._cleared, None
+        return 0 <= self._bad.step - at < _BRIEFLY * stretch
 
     def _rest(self) -> bool:
         if self.rests:
@@ -126,6 +144,8 @@ class Alarm:
         if self.state != "pending":
             self.episode += 1
             self.first_step = self._bad.step
+        if fires:
+            self._patience = min(2 * self._patience, _MOST_PATIENT) if self._was_well_briefly() else 1
         self.state, self.why = "firing" if fires else "pending", ""
         self.severity = self._reached(step, time) if fires else "amber"
         return True

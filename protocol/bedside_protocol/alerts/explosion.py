@@ -1,6 +1,7 @@
 """Whether a loss explodes at the very beginning of its training, before any level is known.
 
-From scratch only: the first value is the reference. One value is a spike and no explosion; two of three are red.
+From scratch only: the first value is the reference. One value is a spike and no explosion; two of three are red. It is over once the
+level is below the first value again: a median gets used to anything.
 """
 
 from __future__ import annotations
@@ -14,13 +15,14 @@ from bedside_protocol.alerts.median import RollingMedian
 class Explosion:
     """Bad: a value above `factor` times the median of the previous `window` values and above the first one."""
 
-    __slots__ = ("_bad_before", "_first", "_median", "_reference", "_value", "factor")
+    __slots__ = ("_away", "_bad_before", "_first", "_median", "_reference", "_value", "factor")
 
     def __init__(self, factor: float = 1.5, window: int = 51) -> None:
         self.factor = factor
         self._value = self._reference = self._first = nan
         self._median = RollingMedian(window)
         self._bad_before = (False, False)
+        self._away = False
 
     def __repr__(self) -> str:
         return f"<Explosion {self._value:.4g} against {self._reference:.4g}>"
@@ -43,7 +45,9 @@ class Explosion:
         bad = value > self._first and value - median > (self.factor - 1.0) * abs(median)
         one, two = self._bad_before
         self._bad_before = (two, bad)
-        if not bad:
-            return AMBER if one and two else OK
-        self._value, self._reference = value, median
-        return RED if one or two else OK
+        if bad and (one or two):
+            self._value, self._reference = value, median
+            self._away = True
+            return RED
+        self._away = self._away and median > self._first
+        return AMBER if self._away else OK

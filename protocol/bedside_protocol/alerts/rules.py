@@ -25,6 +25,9 @@ class Span:
     def __str__(self) -> str:
         return f"{self.count:g} {self.unit}"
 
+    def __mul__(self, times: int) -> Span:
+        return Span(self.count * times, self.unit)
+
     def has_passed(self, points: int, steps: int, seconds: float) -> bool:
         """Whether evidence of so many points, reaching over so many steps and seconds, is long enough."""
         return {"points": points, "steps": steps, "seconds": seconds}[self.unit] >= self.count

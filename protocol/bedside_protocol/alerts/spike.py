@@ -10,12 +10,14 @@ from collections import deque
 from math import exp, inf, log, nan
 from typing import Final
 
-from bedside_protocol.alerts.level import DENSE, FLOOR, Windows
+from bedside_protocol.alerts.level import DENSE, Windows
 from bedside_protocol.alerts.levels import AMBER, OK, UNCHECKED, Facts
 from bedside_protocol.alerts.median import RollingMedian
 from bedside_protocol.alerts.rules import Explodes, Spikes
 
 _TINY: Final = 1e-300
+_FLOOR: Final = 1e-3
+"""Below this share of the first level all values are one: a loss at a ten-thousandth of its beginning doubles now and then."""
 
 
 class Surroundings:
@@ -42,6 +44,11 @@ class Surroundings:
     @property
     def waiting(self) -> str:
         return f"fewer than {self._level.size} values"
+
+    @property
+    def level(self) -> float:
+        """The level now, in the loss's own unit."""
+        return self._level.value if self._linear else exp(self._level.value)
 
     def facts(self) -> Facts:
         times = self.value / self.reference if self.reference else inf
@@ -71,7 +78,7 @@ class Surroundings:
         self._last = x
         level = self._level.push(x)
         if not self._low and self._level.full and not self._linear:
-            self._low = FLOOR * exp(level)
+            self._low = _FLOOR * exp(level)
 
 
 class Spike:
@@ -107,15 +114,18 @@ class Spike:
 
 
 class BreakAway:
-    """Amber where `most` of the last `of` values stand out: the explosion of a loss that has no beginning to be compared with."""
+    """Amber where `most` of the last `of` values stand out, until the level is back: the explosion of a loss that has no beginning to be
+    compared with."""
 
-    __slots__ = ("_around", "_recent", "limits", "most")
+    __slots__ = ("_around", "_from", "_recent", "limits", "most")
 
     def __init__(self, limits: Explodes, windows: Windows = DENSE, most: int = 3, of: int = 5) -> None:
         self.limits = limits
         self.most = most
         self._around = Surroundings(windows)
         self._recent: deque[bool] = deque(maxlen=of)
+        self._from = inf
+        """The level it broke away from, until it is back."""
 
     def __repr__(self) -> str:
         return f"<BreakAway {sum(self._recent)} of {len(self._recent)}, {self._around!r}>"
@@ -132,4 +142,9 @@ class BreakAway:
         if out is None:
             return UNCHECKED
         self._recent.append(out)
-        return AMBER if sum(self._recent) >= self.most else OK
+        if sum(self._recent) >= self.most:
+            self._from = min(self._from, self._around.reference)
+            return AMBER
+        if self._around.level <= self.limits.factor * self._from:
+            self._from = inf
+        return AMBER if self._from < inf else OK
