@@ -29,6 +29,7 @@ VERBS: Final[dict[str, str]] = {
     "runs": "list the runs of this machine",
     "status": "say how one run is",
     "check": "judge a recording; the exit code is the verdict",
+    "rules": "list and explain the rules, test your own",
     "ctl": "pause, resume, step, checkpoint or stop a run",
     "demo": "start a real training and watch it",
     "rm": "delete the recording of a run that is over",

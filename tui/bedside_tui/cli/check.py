@@ -11,9 +11,13 @@ from dataclasses import replace
 from typing import Any
 
 from bedside_protocol.alerts.judge import Judgement, judge
+from bedside_protocol.alerts.rule_file import RuleFile, RuleFileError
+from bedside_protocol.alerts.rule_reach import Reach
 from bedside_protocol.records import Record
 from bedside_protocol.sanitise import text as safe
+from bedside_tui.cli import USAGE_ERROR
 from bedside_tui.cli.options import add_json, add_run, chosen_run
+from bedside_tui.cli.rules import BUILT_IN, add_rules, complain, rules_of
 from bedside_tui.cli.text import HEALTH
 from bedside_tui.library import read_recording
 from bedside_tui.liveness import LastWord
@@ -22,26 +26,36 @@ from bedside_tui.places import RunPlace
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     add_run(parser)
+    add_rules(parser)
     add_json(parser)
 
 
 def run(options: argparse.Namespace) -> int:
-    judgement = judged(chosen_run(options))
+    try:
+        rules = rules_of(options)
+    except RuleFileError as error:
+        complain(error)
+        return USAGE_ERROR
+    judgement = judged(chosen_run(options), rules)
     print(json.dumps(to_json(judgement), indent=2, allow_nan=False) if options.json else to_text(judgement))
     return judgement.exit_code
 
 
-def judged(place: RunPlace) -> Judgement:
-    """The rules' judgement of a recording. Raises `Unreadable` where there is nothing to read."""
-    word = LastWord()
+def judged(place: RunPlace, rules: RuleFile = BUILT_IN) -> Judgement:
+    """The rules' judgement of a recording; a rule of the file that looks at nothing there is not checked. Raises `Unreadable` where there
+    is nothing to read."""
+    word, reach = LastWord(), Reach()
 
     def noted(records: Iterator[Record]) -> Iterator[Record]:
         for record in records:
             word.take((record,))
+            reach.take(record)
             yield record
 
-    judgement, heard = read_recording(place, lambda records, heard: (judge(noted(records)), heard))
-    return replace(judgement, ended=word.now(place.directory, max(0.0, time.time() - heard))[0])
+    judgement, heard = read_recording(place, lambda records, heard: (judge(noted(records), rules.rules), heard))
+    idle = tuple((name, "", why) for name, why in reach.idle(rules.rules, rules.origins))
+    ended = word.now(place.directory, max(0.0, time.time() - heard))[0]
+    return replace(judgement, ended=ended, not_checked=(*judgement.not_checked, *idle))
 
 
 def to_json(judgement: Judgement) -> dict[str, Any]:
@@ -75,5 +89,8 @@ def to_text(judgement: Judgement) -> str:
         lines.append(f"  {symbol}  {alert.rule} on {safe(alert.target)} at step {alert.step:,}: {safe(alert.message)}")
     if judgement.not_checked:
         lines.append("not checked")
-        lines += [f"  {rule} on {safe(target)}: {safe(why)}" for rule, target, why in judgement.not_checked]
+        lines += [
+            f"  {rule} on {safe(target)}: {safe(why)}" if target else f"  {rule}: {safe(why)}"
+            for rule, target, why in judgement.not_checked
+        ]
     return "\n".join(lines)
