@@ -18,8 +18,9 @@ PACE = 0.1
 def blocks(columns: Mapping[str, Sequence[float]], start: int = 0, rows: int = 50) -> list[Record]:
     names, values = tuple(columns), np.array(list(columns.values()), np.float64)
     steps = start + np.arange(values.shape[1], dtype=np.int64)
+    times = np.asarray(steps * PACE, np.float64)
     cuts = [slice(at, min(at + rows, len(steps))) for at in range(0, len(steps), rows)]
-    return [Record(float(steps[cut][-1] * PACE), Metrics(names, steps[cut], steps[cut] * PACE, values[:, cut])) for cut in cuts]
+    return [Record(float(times[cut][-1]), Metrics(names, steps[cut], times[cut], values[:, cut])) for cut in cuts]
 
 
 def phase(name: str, step: int, state: str = "begin") -> Record:

@@ -34,7 +34,7 @@ def run(values: Sequence[float], start: int = 0, continues: str = "", rows: int 
     changes = engine.observe(Record(0.0, RunStarted("b", "b", "b", 0.0, continues=continues)))
     for at in range(0, len(values), rows):
         steps = start + np.arange(at, min(at + rows, len(values)))
-        block = Metrics(("loss",), steps, steps * PACE, np.array([values[at : at + rows]]))
+        block = Metrics(("loss",), steps, np.asarray(steps * PACE, np.float64), np.array([values[at : at + rows]]))
         changes += engine.observe(Record(float(steps[-1] * PACE), block))
     return changes
 

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bedside_protocol.alerts.alarm import Alarm
+from bedside_protocol.alerts.learning import no_cause
 from bedside_protocol.alerts.ledger import Ledger
 from bedside_protocol.alerts.levels import OK, RED, UNCHECKED, Facts
 from bedside_protocol.alerts.roles import Role, role_of, totals_of, trained_on
@@ -32,7 +33,14 @@ _FIRST_LOGGED = 100
 class Curves:
     """All metrics of one rank."""
 
-    def __init__(self, rules: Sequence[Rule], ledger: Ledger, suffix: str, definitions: Definitions = NOTHING_SAID) -> None:
+    def __init__(
+        self,
+        rules: Sequence[Rule],
+        ledger: Ledger,
+        suffix: str,
+        definitions: Definitions = NOTHING_SAID,
+        cause: Callable[[], str] = no_cause,
+    ) -> None:
         watching = [(rule, rule.watch) for rule in rules if isinstance(rule.watch, OnMetric)]
         self._finite = [(rule, watch) for rule, watch in watching if isinstance(rule.conditions[0], NonFinite)]
         self._level = [(rule, watch) for rule, watch in watching if not isinstance(rule.conditions[0], NonFinite)]
@@ -40,6 +48,8 @@ class Curves:
         self._suffix = suffix
         """What tells this rank's metrics from another's."""
         self._definitions = definitions
+        self._cause = cause
+        """Asked why the run cannot learn."""
         self._fresh = True
         self._mark: tuple[int, str] | None = None
         """The step after which a new stretch of the training begins, and what to say of it; None once its values have come."""
@@ -159,7 +169,7 @@ class Curves:
                 if _matches(watch, name, self._names[name]) and (not watch.trained_on or name in trained)
             )
             if alarms:
-                self._tracks[name] = Track(name, alarms, self._fresh)
+                self._tracks[name] = Track(name, alarms, self._fresh, self._cause)
                 for alarm in alarms:
                     self._ledger.suspend(alarm, "too few values yet", step)
         self._trained = trained

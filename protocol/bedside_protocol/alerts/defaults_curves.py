@@ -96,9 +96,8 @@ CURVE_RULES: Final[tuple[Rule, ...]] = (
         title="never learns",
         watch=OnMetric(kinds=("loss",), trained_on=True),
         conditions=(DoesNotFall(),),
-        message="{level:.4g} at step {step:,}, began at {reference:.4g}",
+        message="{level:.4g}, began at {reference:.4g}{cause}",
         runbook="never-learns",
-        worst="amber",
         quiet_under=("nonfinite", "explosion", "loss-level", "frozen-weights"),
     ),
     *(

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
+from bedside_protocol.alerts.causes import Causes
 from bedside_protocol.alerts.curves import Curves
 from bedside_protocol.alerts.defaults import DEFAULT_RULES
 from bedside_protocol.alerts.ledger import Ledger
@@ -56,6 +57,7 @@ class Engine:
         ]
         self._acknowledged: dict[tuple[str, str], str] = {}
         self._definitions = NOTHING_SAID
+        self._causes = Causes()
         self._phases = Phases()
         self._stretches: set[str] = set()
         """The phases that have been trained in: coming back to one (`train` after each `eval`) changes nothing."""
@@ -107,6 +109,7 @@ class Engine:
             for curves in self._curves.values():
                 curves.resumed()
             self._curves_of(record.rank).resumed()
+            self._causes.restart()
         self._phases.clear()
         self._stretches.clear()
         self._held = ""
@@ -119,16 +122,22 @@ class Engine:
             return
         step, time = int(body.steps[-1]), float(body.times[-1])
         self._enter(step, time)
+        self._causes.take(body)
         self._curves_of(record.rank).take(body)
         self._progress("values", step, time)
 
     def _curves_of(self, rank: int) -> Curves:
         if rank not in self._curves:
-            self._curves[rank] = Curves(self.rules, self._ledger, f" rank {rank}" if rank > 0 else "", self._definitions)
+            self._curves[rank] = Curves(self.rules, self._ledger, f" rank {rank}" if rank > 0 else "", self._definitions, self._why_not)
         return self._curves[rank]
+
+    def _why_not(self) -> str:
+        """Why the run cannot learn, as far as it has said."""
+        return self._causes.found
 
     def _metric_defined(self, record: Record, body: MetricDefined) -> None:
         self._definitions = self._definitions.having(body)
+        self._causes.define(self._definitions)
         for curves in self._curves.values():
             curves.define(self._definitions)
 
@@ -144,6 +153,7 @@ class Engine:
         return self._sights[probe]
 
     def _snapshot(self, record: Record, body: Snapshot) -> None:
+        self._causes.see(body)
         for sight in self._sights_of(body.probe, body.kind):
             sight.see(body)
             self._ledger.judge(sight.alarm, sight.level, body.step, record.time, partial(sight.facts, body), sight.why)

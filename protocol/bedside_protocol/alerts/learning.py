@@ -1,14 +1,16 @@
 """Whether a loss has fallen at all by the time it should have.
 
-From scratch only. Once the loss has fallen the question is answered for good; a level lost later is another rule's business.
+From scratch only. It is red where something else in the run says why it cannot fall: that is asked for, not known here. Once the loss
+has fallen the question is answered for good; a level lost later is another rule's business.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from math import nan
 from typing import Final
 
-from bedside_protocol.alerts.levels import AMBER, OK, UNCHECKED, Facts
+from bedside_protocol.alerts.levels import AMBER, OK, RED, UNCHECKED, Facts
 from bedside_protocol.alerts.median import RollingMedian
 
 _BEGINNING: Final = 50
@@ -16,13 +18,21 @@ _BEGINNING: Final = 50
 _ENOUGH: Final = 11
 
 
+def no_cause() -> str:
+    """What is said where nothing else is known of the run."""
+    return ""
+
+
 class NeverLearns:
-    """Amber from step `by` while the level is not `share` below the beginning: the lower of the first value and the median of the
-    first 50 steps. The level is the median since `since`, of at most `window` values."""
+    """Amber, red with a `cause`, from step `by` while the level is not `share` below the beginning: the lower of the first value and the
+    median of the first 50 steps. The level is the median since `since`, of at most `window` values."""
 
-    __slots__ = ("_answered", "_beginning", "_first", "_first_step", "_recent", "by", "share", "since")
+    __slots__ = ("_answered", "_beginning", "_cause", "_first", "_first_step", "_recent", "by", "share", "since")
 
-    def __init__(self, by: int = 1000, share: float = 0.02, since: int = 900, window: int = 101) -> None:
+    def __init__(
+        self, by: int = 1000, share: float = 0.02, since: int = 900, window: int = 101, cause: Callable[[], str] = no_cause
+    ) -> None:
+        self._cause = cause
         self.by = by
         self.share = share
         self.since = since
@@ -45,7 +55,9 @@ class NeverLearns:
         return min(self._first, self._beginning.value) if len(self._beginning) >= _ENOUGH else self._first
 
     def facts(self) -> Facts:
-        return {"value": self._recent.value, "level": self._recent.value, "reference": self.reference, "first": self._first}
+        cause = self._cause()
+        known = {"value": self._recent.value, "level": self._recent.value, "reference": self.reference, "first": self._first}
+        return {**known, "cause": f": {cause}" if cause else ""}
 
     def see(self, step: int, value: float) -> int:
         if self._answered:
@@ -63,4 +75,4 @@ class NeverLearns:
         if level < reference - self.share * abs(reference):
             self._answered = True
             return OK
-        return AMBER
+        return RED if self._cause() else AMBER

@@ -10,23 +10,24 @@ from collections import deque
 from math import exp, inf, log, nan
 from typing import Final
 
-from bedside_protocol.alerts.level import DENSE, Windows
+from bedside_protocol.alerts.level import DENSE, FLOOR, Windows
 from bedside_protocol.alerts.levels import AMBER, OK, UNCHECKED, Facts
 from bedside_protocol.alerts.median import RollingMedian
 from bedside_protocol.alerts.rules import Explodes, Spikes
 
 _TINY: Final = 1e-300
-_FLOOR: Final = 1e-3
-"""Below this share of the first level all values are one: a loss at a ten-thousandth of its beginning doubles now and then."""
+_LEAST_LEVEL: Final = 1e-3
+"""A level below this share of the first is taken to be there: around a ten-thousandth of its beginning a loss doubles now and then."""
 
 
 class Surroundings:
     """The level of the last values and the median of their successive differences: of logarithms, until a value is below zero."""
 
-    __slots__ = ("_last", "_level", "_linear", "_low", "_scale", "reference", "value")
+    __slots__ = ("_last", "_least", "_level", "_linear", "_low", "_scale", "reference", "value")
 
     def __init__(self, windows: Windows) -> None:
         self._linear = False
+        self._least = -inf
         self._low = 0.0
         """Below this all values are one; known with the first level."""
         self._begin(windows.level, windows.scale)
@@ -65,7 +66,7 @@ class Surroundings:
         self._take(x)
         if not known:
             return None
-        rise = x - level
+        rise = x - (level if self._linear else max(level, self._least))
         far = rise > (factor - 1.0) * abs(level) if self._linear else rise > log(factor)
         if not far or rise <= noise * scale:
             return False
@@ -78,7 +79,7 @@ class Surroundings:
         self._last = x
         level = self._level.push(x)
         if not self._low and self._level.full and not self._linear:
-            self._low = _FLOOR * exp(level)
+            self._low, self._least = FLOOR * exp(level), level + log(_LEAST_LEVEL)
 
 
 class Spike:

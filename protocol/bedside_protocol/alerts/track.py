@@ -5,7 +5,7 @@ Which windows a test takes depends on how often the metric is logged, which is k
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 from statistics import median
 from typing import Final, TypeAlias
@@ -13,7 +13,7 @@ from typing import Final, TypeAlias
 from bedside_protocol.alerts.alarm import Alarm
 from bedside_protocol.alerts.bounds import Limits
 from bedside_protocol.alerts.explosion import Explosion
-from bedside_protocol.alerts.learning import NeverLearns
+from bedside_protocol.alerts.learning import NeverLearns, no_cause
 from bedside_protocol.alerts.level import DENSE, SPARSE, SPARSE_STRIDE, LossLevel
 from bedside_protocol.alerts.levels import PointTest
 from bedside_protocol.alerts.rules import Beyond, Condition, DoesNotFall, Explodes, LostLevel, Spikes
@@ -28,11 +28,13 @@ Point: TypeAlias = tuple[int, float, float]
 
 
 class Track:
-    """A metric and its alarms. `fresh`: no resume came before, so a first value may be the training's own."""
+    """A metric and its alarms. `fresh`: no resume came before, so a first value may be the training's own. `cause`: why the run cannot
+    learn, asked when it does not."""
 
-    __slots__ = ("_held", "_last_step", "alarms", "fresh", "name", "tests", "why")
+    __slots__ = ("_cause", "_held", "_last_step", "alarms", "fresh", "name", "tests", "why")
 
-    def __init__(self, name: str, alarms: Sequence[Alarm], fresh: bool) -> None:
+    def __init__(self, name: str, alarms: Sequence[Alarm], fresh: bool, cause: Callable[[], str] = no_cause) -> None:
+        self._cause = cause
         self.name = name
         self.alarms = tuple(alarms)
         self.fresh = fresh
@@ -80,7 +82,7 @@ class Track:
         steps = [step for step, _, _ in points]
         stride = median(after - before for before, after in pairwise(steps))
         scratch = self.fresh and steps[0] <= max(FROM_SCRATCH, stride)
-        self.tests = tuple(_test(_only(alarm.rule.conditions), stride, scratch) for alarm in self.alarms)
+        self.tests = tuple(_test(_only(alarm.rule.conditions), stride, scratch, self._cause) for alarm in self.alarms)
 
     def pairs(self) -> Iterator[tuple[Alarm, PointTest | None]]:
         return zip(self.alarms, self.tests, strict=True)
@@ -91,7 +93,7 @@ def _only(conditions: Sequence[Condition]) -> Condition:
     return condition
 
 
-def _test(condition: Condition, stride: float, scratch: bool) -> PointTest | None:
+def _test(condition: Condition, stride: float, scratch: bool, cause: Callable[[], str]) -> PointTest | None:
     windows = SPARSE if stride >= SPARSE_STRIDE else DENSE
     match condition:
         case LostLevel():
@@ -101,7 +103,7 @@ def _test(condition: Condition, stride: float, scratch: bool) -> PointTest | Non
         case Spikes():
             return Spike(condition, windows)
         case DoesNotFall(by=by, share=share):
-            return NeverLearns(by, share) if scratch else None
+            return NeverLearns(by, share, cause=cause) if scratch else None
         case Beyond():
             return Limits(condition)
     raise TypeError(f"{type(condition).__name__} is no condition for the values of a metric")
