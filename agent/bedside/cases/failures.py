@@ -157,7 +157,9 @@ FAILURES: Final = (
     Row("E", "the wrong task", instead="the same ratio over several runs: `bedside compare`, not there yet"),
     _seen("F", "crash", "crash", "ended:|KeyError", "last", (0, 0), (1, 1), "vitals"),
     _seen("F", "data stream failing", "data-stall", "success:fetches|rate", "median", (0.8, 1), (0, 0.65), "model"),
-    _seen("F", "slow steps", "data-stall", "system/data_wait", "median", (0, 0.62), (0.75, 1), "vitals"),
+    Row(
+        "F", "slow steps", instead="the agent's vitals: median and tail of a step, the share of it spent waiting for data (case data-stall)"
+    ),
     Row("F", "modes mixed in one batch", instead="`run.log(…, group={…})`: a series each, as in the case long-and-short"),
     Row("F", "ten experiments later", instead="`bedside runs`: every run with its ending and its verdict"),
     _seen("F", "text or picture samples", "mode-collapse", "samples:digits|sharpness/made", "last", (0.5, 2), (0, 0.3), "samples"),

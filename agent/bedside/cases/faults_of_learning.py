@@ -57,7 +57,7 @@ LEARNING: Final = (
         "data-stall",
         "data_stall",
         True,
-        1800,
+        1200,
         "the store behind the loader begins to fail: steps wait for their data",
         600,
         Sign("success", "fetches", "rate", "median", (0.8, 1.0), (0.0, 0.65), "vitals"),
