@@ -101,20 +101,22 @@ def init(
     config: Any = None,
     *,
     dir: str | os.PathLike[str] | None = None,  # the argument is called as in every tracker
+    rules: str | os.PathLike[str] | None = None,
     quiet: bool = False,
 ) -> Run:
     """Begin a monitored run: starts its hub, opens its recording, says on one line how to attach.
 
     `config` is any nesting of mappings, dataclasses and namespaces; what looks like a secret is not recorded. `dir` is the directory that
-    holds runs (default: `BEDSIDE_DIR`, else the user's state directory). A second `init` finishes the first run. Never raises: where
-    monitoring is impossible, the returned run takes everything and records nothing, and one line on stderr says why.
+    holds runs (default: `BEDSIDE_DIR`, else the user's state directory). `rules` is a file of your own rules (docs/rules.md); where it
+    is refused, stderr says why and the built-in rules judge. A second `init` finishes the first run. Never raises: where monitoring is
+    impossible, the returned run takes everything and records nothing, and one line on stderr says why.
     """
     global _run
     from .start import start_run  # sockets and psutil are loaded only by those who begin a run
 
     if _run is not None:
         _run.finish()
-    _run = start_run(project=project, name=name, config=config, directory=dir, quiet=quiet)
+    _run = start_run(project=project, name=name, config=config, directory=dir, rules=rules, quiet=quiet)
     return _run
 
 

@@ -44,6 +44,8 @@ class HubPlan:
     monotonic_start: float
     size_cap: int
     keys: Keys
+    rules: str = ""
+    """The text of a file of rules that can be read, empty where the built-in ones judge."""
 
     def to_json(self, path: list[str]) -> str:
         return json.dumps({**asdict(self), "path": path})

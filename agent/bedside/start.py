@@ -33,13 +33,21 @@ SIZE_CAP = 4 << 30
 """Bytes a recording may reach; then metrics stop being recorded and the recording says so."""
 
 
-def start_run(*, project: str, name: str, config: Any, directory: str | os.PathLike[str] | None, quiet: bool) -> Run:
+def start_run(
+    *,
+    project: str,
+    name: str,
+    config: Any,
+    directory: str | os.PathLike[str] | None,
+    rules: str | os.PathLike[str] | None,
+    quiet: bool,
+) -> Run:
     """A monitored run of this process, or one that records nothing, with a sentence why. Never raises."""
     if getattr(multiprocessing.process.current_process(), "_inheriting", False):
         return no_run()  # a spawned child re-imports the script; the run is its parent's
     problems = Problems(quiet)
     try:
-        run = _started(project, name, config, directory, problems)
+        run = _started(project, name, config, directory, rules, problems)
     except Exception as error:  # disk, permissions, sockets, fork limits: none of them may end a training
         problems(f"this run is not monitored: {error or type(error).__name__}")
         return no_run()
@@ -51,7 +59,14 @@ def start_run(*, project: str, name: str, config: Any, directory: str | os.PathL
     return run
 
 
-def _started(project: str, name: str, config: Any, directory: str | os.PathLike[str] | None, problems: Problems) -> Run:
+def _started(
+    project: str,
+    name: str,
+    config: Any,
+    directory: str | os.PathLike[str] | None,
+    rules: str | os.PathLike[str] | None,
+    problems: Problems,
+) -> Run:
     wall, origin = time.time(), time.monotonic()
     name = str(name)[:200] or Path(sys.argv[0] or "run").stem
     identity = run_id(name, time.strftime("%Y%m%d-%H%M%S", time.localtime(wall)), secrets.token_hex(2))
@@ -60,7 +75,9 @@ def _started(project: str, name: str, config: Any, directory: str | os.PathLike[
     keys = make_keys()
     runtime = open_runtime(identity)
     write_keys(runtime, identity, place, keys)
-    plan = HubPlan(identity, str(place), str(runtime), started.pid, started.pid_start, wall, origin, SIZE_CAP, keys)
+    plan = HubPlan(
+        identity, str(place), str(runtime), started.pid, started.pid_start, wall, origin, SIZE_CAP, keys, _rules(rules, problems)
+    )
     return _connected(started, origin, HubSpawner(plan), problems)
 
 
@@ -91,6 +108,25 @@ def _connected(started: RunStarted, origin: float, spawner: HubSpawner, problems
     spawner.start(time.monotonic())
     uplink.start()
     return run
+
+
+def _rules(path: str | os.PathLike[str] | None, problems: Problems) -> str:
+    """The text of a rule file that the hub can judge by; empty where none is given or it is refused, with a sentence for each slip."""
+    if path is None:
+        return ""
+    from bedside_protocol.alerts.rule_file import RuleFileError, read_rules  # the rules are loaded only by those who bring some
+
+    try:
+        text = Path(path).expanduser().read_text(encoding="utf-8")
+        read_rules(text, Path(path).name)
+        return text
+    except (OSError, UnicodeDecodeError) as error:
+        problems(f"{path} cannot be read ({getattr(error, 'strerror', None) or 'no UTF-8'}): the built-in rules judge")
+    except RuleFileError as error:
+        for slip in error.slips:
+            problems(slip)
+        problems(f"{Path(path).name} is refused: the built-in rules judge")
+    return ""
 
 
 def _run_directory(identity: str, directory: str | os.PathLike[str] | None, problems: Problems) -> Path:

@@ -13,7 +13,7 @@ import pytest
 from bedside_protocol.alerts import DEFAULT_RULES
 from bedside_protocol.alerts.rule_file import read_rules
 from bedside_protocol.alerts.rule_trial import failures
-from bedside_protocol.records import Metrics, Snapshot
+from bedside_protocol.records import AlertChanged, Metrics, Snapshot
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "rules.md"
 
@@ -202,6 +202,40 @@ def test_a_probe_under_a_rule_of_the_file_is_judged(bedside: Cli, record: Made, 
     record([Snapshot("dream", "rollout", step, {"collapse": 0.9}) for step in (100, 200)], "dream")
     rules = write('rules.dead = {watch = {probe = "rollout"}, when = {beyond = {field = "collapse", red_above = 0.5}}}')
     assert "✖ RED    dead on dream at step 100: collapse 0.9 since step 100" in bedside("check", "dream", "--rules", rules).out
+
+
+# --- live
+
+
+TRAINING = """
+import bedside
+run = bedside.init(name="own", rules={rules!r})
+for number in run.steps(range(60)):
+    run.log({{"loss": 12.0 if number >= 20 else 1.0}})
+run.finish()
+"""
+
+
+def test_a_living_run_is_judged_by_its_own_rules(start: Callable[..., Any], write: Write) -> None:
+    training = start(TRAINING.format(rules=str(write(MINE))))
+    assert training.end() == 0
+    training.wait_lifecycle("finished")
+    fired = {
+        (body.rule, body.severity)
+        for record in training.records()
+        if isinstance(body := record.body, AlertChanged) and body.state == "firing"
+    }
+    assert fired == {("high", "amber"), ("high", "red")}
+
+
+def test_rules_that_are_refused_are_said_and_the_built_in_ones_judge(start: Callable[..., Any], write: Write) -> None:
+    training = start(TRAINING.format(rules=str(write("rules.stal.off = true"))))
+    assert training.end() == 0
+    training.wait_lifecycle("finished")
+    said = training.err.read_text()
+    assert "mine.toml:1: rules.stal: no built-in rule is called stal (is stall meant?)" in said
+    assert "mine.toml is refused: the built-in rules judge" in said
+    assert "explosion" in {record.body.rule for record in training.records() if isinstance(record.body, AlertChanged)}
 
 
 # --- the document

@@ -401,7 +401,8 @@ def test_a_rule_that_does_not_look_at_the_target_fails_its_test() -> None:
         ("expect = {}", "tests.expect: nothing is expected: a test that cannot fail"),
         ('expect = {now = "ok"}', 'tests.expect: "now" is no step'),
         ('expect = {1 = "rd"}', 'tests.expect.1: "rd" is not "not checked", "ok", "pending", "amber", "red" or "cleared"'),
-        ('expect = {1 = "ok"}\nevery = 0', "tests.every: every = 0 is impossible: it is one or more"),
+        ('expect = {1 = "ok"}\nevery = 0', "tests.every: every = 0 is impossible: it is from 1 to 1,000,000,000"),
+        ('expect = {1 = "ok"}\nfirst = -1', "tests.first: first = -1 is impossible: it is from 0 to 1,000,000,000"),
         ('expect = {1 = "ok"}\npace = 0', "tests.pace: pace = 0 is impossible: it is more than zero"),
         ('expect = {1 = "ok"}\nevrey = 2', "tests.evrey: there is no evrey here (is every meant?): there are rule, target, series"),
     ],
@@ -412,7 +413,16 @@ def test_a_test_that_makes_no_sense_is_refused(keys: str, said: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("rule", "series"), [("stall", '{x = "1"}'), ("dead-parameters", '"1 2"'), ("stall", '""'), ("stall", '"1 oh"'), ("stall", "3")]
+    ("rule", "series"),
+    [
+        ("stall", '{x = "1"}'),
+        ("dead-parameters", '"1 2"'),
+        ("stall", '""'),
+        ("stall", '"1 oh"'),
+        ("stall", "3"),
+        ("stall", '"1 nan"'),
+        ("codebook-collapse", "{}"),
+    ],
 )
 def test_a_series_that_does_not_fit_what_the_rule_watches_is_refused(rule: str, series: str) -> None:
     (slip,) = slips(f'[[tests]]\nrule = "{rule}"\ntarget = "x"\nseries = {series}\nexpect = {{1 = "ok"}}')

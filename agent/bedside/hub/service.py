@@ -20,6 +20,7 @@ from bedside.origin import boot_id
 from bedside.runtime import remove_runtime, write_keys
 from bedside.spawn import HubPlan
 from bedside_protocol.alerts.engine import Engine
+from bedside_protocol.alerts.rule_file import read_rules
 from bedside_protocol.codec import CodecError, decode_message, decode_place, decode_record, encode_message
 from bedside_protocol.lifecycle import OVER, Signals, verdict
 from bedside_protocol.messages import VERSION, Ack, Ask, Batch, Beat, Bytes, Hello, Message, Read, Refusal, Welcome
@@ -61,7 +62,7 @@ class Hub:
         self._plan = plan
         self._directory = Path(plan.directory)
         self._lock = take_lock(self._directory / LOCK_NAME)
-        self._journal = Journal(Engine())
+        self._journal = Journal(Engine(read_rules(plan.rules).rules))
         self._status = RunStatus()
         self._desk = Desk(plan.run)
         self._boot = boot_id()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from math import isfinite
 from typing import Any, Final, Literal, TypeAlias
 
 import numpy as np
@@ -15,12 +16,14 @@ import numpy as np
 from bedside_protocol.alerts.engine import Engine
 from bedside_protocol.alerts.notation import NotationError, series
 from bedside_protocol.alerts.rule_schema import Reader, meant
-from bedside_protocol.alerts.rules import OnMetric, OnProbe, Rule
+from bedside_protocol.alerts.rules import OnMetric, OnProbe, OnRun, Rule
 from bedside_protocol.alerts.toml_lines import Path
 from bedside_protocol.records import AlertChanged, Body, Metrics, Record, Snapshot, Tick
 
 Expected: TypeAlias = Literal["not checked", "ok", "pending", "amber", "red", "cleared"]
 
+_LAST: Final = 1_000_000_000
+"""Steps beyond which nothing is tested."""
 _ALONE: Final = ""
 """The name of a series that needs none."""
 
@@ -61,19 +64,31 @@ def objections(trial: Trial, rules: Sequence[Rule], known: Collection[str]) -> I
         yield "rule", f"no rule is called {trial.rule}{meant(trial.rule, known)}"
     elif (_ALONE in trial.series) == isinstance(judged[0].watch, OnProbe):
         yield "series", "write {field = …} for a probe, and one line for anything else"
-    if trial.every < 1:
-        yield "every", f"every = {trial.every} is impossible: it is one or more"
+    if not 1 <= trial.every <= _LAST:
+        yield "every", f"every = {trial.every} is impossible: it is from 1 to {_LAST:,}"
+    if not 0 <= trial.first <= _LAST:
+        yield "first", f"first = {trial.first} is impossible: it is from 0 to {_LAST:,}"
     if trial.pace <= 0:
         yield "pace", f"pace = {trial.pace:g} is impossible: it is more than zero"
     yield from (("expect", f'"{step}" is no step') for step in trial.expect if not step.isdecimal())
     if not trial.expect:
         yield "expect", "nothing is expected: a test that cannot fail"
+    if not trial.series:
+        yield "series", "a series without values"
     for text in trial.series.values():
-        try:
-            if not series(text):
-                yield "series", "a series without values"
-        except NotationError as error:
-            yield "series", str(error)
+        yield from (("series", why) for why in _wrong_series(text, of_steps=bool(judged) and judged[0].watch == OnRun()))
+
+
+def _wrong_series(text: str, *, of_steps: bool) -> Iterator[str]:
+    try:
+        values = series(text)
+    except NotationError as error:
+        yield str(error)
+        return
+    if not values:
+        yield "a series without values"
+    if of_steps and not all(value is None or isfinite(value) for value in values):
+        yield "the run is always at some step: nan and inf are none"
 
 
 def failures(trial: Trial, rules: Sequence[Rule]) -> tuple[str, ...]:
