@@ -53,6 +53,7 @@ class Terminal:
         fcntl.ioctl(self._slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
         self.settings = termios.tcgetattr(self._slave)
         self.sent = b""
+        self._gone = False
         self._screen = pyte.Screen(80, 24)
         self._stream = pyte.ByteStream(self._screen)
         self.process = subprocess.Popen(
@@ -102,6 +103,12 @@ class Terminal:
         assert self.text is not None
         return self.sent.decode("utf-8").rpartition("\x1b[?1049l")[2]
 
+    def hang_up(self) -> None:
+        """The terminal goes away; it controls no session, so that no signal tells of it."""
+        os.close(self._master)
+        os.close(self._slave)
+        self._gone = True
+
     def is_as_it_was(self) -> bool:
         """Whether modes, screen and cursor are those from before."""
         ends = [self.sent.rfind(b"\x1b[?1049" + mode) for mode in (b"h", b"l")]
@@ -112,8 +119,8 @@ class Terminal:
         if self.process.poll() is None:
             self.process.kill()
         self.process.wait()
-        os.close(self._master)
-        os.close(self._slave)
+        if not self._gone:
+            self.hang_up()
 
 
 @pytest.fixture
@@ -151,6 +158,16 @@ def test_attach_shows_the_run_obeys_its_keys_and_leaves_it_running(start: Start,
     assert f"{training.place.id} is running; nothing was touched" in parting
     assert f"bedside attach {training.place.id}" in parting
     assert f"bedside ctl {training.place.id} stop" in parting
+    training.wait_points("loss", len(training.points("loss")) + 20)
+
+
+def test_a_viewer_whose_terminal_is_gone_leaves_by_itself(start: Start, terminal: Open) -> None:
+    training = start(LOOP)
+    training.wait_lifecycle("running")
+    viewer = terminal("attach", training.place.id)
+    viewer.sees("● running")
+    viewer.hang_up()
+    assert viewer.process.wait(20) == 129
     training.wait_points("loss", len(training.points("loss")) + 20)
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 import os
+import select
 import sys
+import threading
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
@@ -53,10 +55,23 @@ def show(
         fps=2 if over_ssh else 4,
         left=last_left(place.directory) if place is not None else None,
     )
+    threading.Thread(target=_leave_with, args=(sys.stdin.fileno(),), daemon=True).start()
     app.run(mouse=False)  # the terminal's own selection of text stays as it is
     if place is not None and app.viewing.source is source:
         note_left(place.directory, app.viewing.store.span[1])
     return app.return_code or 0
+
+
+def _leave_with(terminal: int) -> None:
+    """End this process when its terminal has gone, as the signal of a hang-up does where it comes.
+
+    It does not come under `nohup`, nor where the terminal controls nothing; the terminal library would then read the end of its input for
+    ever, at half a core.
+    """
+    ends = select.poll()
+    ends.register(terminal, 0)  # nothing but its end is waited for
+    if any(event & (select.POLLHUP | select.POLLERR) for _, event in ends.poll()):
+        os._exit(129)  # nothing is left to restore, and the training does not notice
 
 
 def _speaks_unicode() -> bool:
