@@ -120,12 +120,12 @@ def _rules(path: str | os.PathLike[str] | None, problems: Problems) -> str:
         text = Path(path).expanduser().read_text(encoding="utf-8")
         read_rules(text, Path(path).name)
         return text
-    except (OSError, UnicodeDecodeError) as error:
-        problems(f"{path} cannot be read ({getattr(error, 'strerror', None) or 'no UTF-8'}): the built-in rules judge")
     except RuleFileError as error:
         for slip in error.slips:
             problems(slip)
         problems(f"{Path(path).name} is refused: the built-in rules judge")
+    except (OSError, ValueError, TypeError, RuntimeError) as error:  # not there, no UTF-8, no path, no home
+        problems(f"{path} cannot be read ({getattr(error, 'strerror', None) or error}): the built-in rules judge")
     return ""
 
 

@@ -238,6 +238,13 @@ def test_rules_that_are_refused_are_said_and_the_built_in_ones_judge(start: Call
     assert "explosion" in {record.body.rule for record in training.records() if isinstance(record.body, AlertChanged)}
 
 
+def test_rules_that_are_not_there_are_said_and_the_run_is_recorded(start: Callable[..., Any], home: Path) -> None:
+    training = start(TRAINING.format(rules=str(home / "none.toml")))
+    assert training.end() == 0
+    training.wait_lifecycle("finished")
+    assert "none.toml cannot be read (No such file or directory): the built-in rules judge" in training.err.read_text()
+
+
 # --- the document
 
 
