@@ -145,6 +145,7 @@ CASES = (
     Case("uniform-attention", "amber", "attention", {"entropy": "0.9996x4"}, {"entropy": "0.9996x3 0.951x5"}),
     Case("invalid-attention", "amber", "attention", {"invalid": "4x1"}, {"invalid": "0 4 0"}),
     Case("schedule-ignored", "red", "schedule", {"deviation": "0 0.06x1"}, {"deviation": "0.3 0.05x5"}),
+    Case("failed-preflight", "amber", "preflight", {"failed": "2"}, {"failed": "0"}),
     Case("failing-more", "red", "success", {"drop": "0.465x1"}, {"drop": "0.1 0.5 0.19x3"}),
     Case("failing-more", "amber", "success", {"drop": "0.36x1"}, {"drop": "-0.3 0.2x3"}),
 )

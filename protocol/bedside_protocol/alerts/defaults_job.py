@@ -11,6 +11,15 @@ _PAIR: Final = Span(2)
 
 JOB_RULES: Final[tuple[Rule, ...]] = (
     Rule(
+        name="failed-preflight",
+        title="preflight failed",
+        watch=OnProbe("preflight"),
+        conditions=(Beyond("failed", amber_above=0.0),),
+        message="{value:.0f} of its checks failed",
+        runbook="failed-preflight",
+        worst="amber",  # it was said before the training, which goes on all the same
+    ),
+    Rule(
         name="schedule-ignored",
         title="schedule not applied",
         watch=OnProbe("schedule"),

@@ -9,6 +9,18 @@ from typing import Final
 from bedside_protocol.alerts.runbook import Runbook
 
 JOB_RUNBOOKS: Final[Mapping[str, Runbook]] = MappingProxyType({
+    "failed-preflight": Runbook(
+        title="preflight failed",
+        what="the rehearsal before the training found something that will not hold for the whole of it",
+        why=(
+            "a batch of a wrong shape, type or range, or too little data for the length asked for",
+            "a mode that breaks when it is first reached: evaluation, sampling, a checkpoint",
+            "no memory left at the largest batch",
+            "outputs that do not depend on inputs, or a loss that does not fall on a few batches",
+        ),
+        look=(("o", "which check failed, in its own words"), ("l", "what was said while it ran")),
+        fixed=("mend what the check names and rehearse again", "a smaller batch or length", "a run of 100 steps that reaches every mode"),
+    ),
     "schedule-ignored": Runbook(
         title="schedule not applied",
         what="a logged value is not what its declared schedule says it should be by now",
