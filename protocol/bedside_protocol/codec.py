@@ -35,6 +35,7 @@ BODIES: Final[dict[str, type]] = {
     "snapshot": records.Snapshot,
     "alert": records.AlertChanged,
     "acknowledged": records.AlertAcknowledged,
+    "shelved": records.AlertShelved,
     "command": records.CommandChanged,
     "checkpoint": records.CheckpointSaved,
     "event": records.Event,

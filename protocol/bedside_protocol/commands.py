@@ -25,7 +25,7 @@ NEXT: Final[dict[CommandState, frozenset[CommandState]]] = {
 }
 
 FOR_TRAINING: Final[frozenset[Verb]] = frozenset({"pause", "resume", "step", "checkpoint", "stop", "snapshot", "rate", "cancel"})
-"""Verbs the training carries out; the others (`acknowledge`, `note`) are the hub's own."""
+"""Verbs the training carries out; the others (`acknowledge`, `shelve`, `note`) are the hub's own."""
 
 AT_BOUNDARY: Final[frozenset[Verb]] = frozenset({"pause", "checkpoint", "stop", "step", "snapshot", "rate"})
 
@@ -35,6 +35,9 @@ NO_PROBE: Final = "there is no probe of that name"
 MOST_STEPS: Final = 1_000_000_000
 """The slowest pace that may be asked of a probe, in steps between two measurements."""
 NO_RATE: Final = f"every is a whole number of steps, at most {MOST_STEPS:,}; 0 measures on demand only"
+LONGEST_SHELF: Final = 7 * 86_400.0
+"""Seconds for which an alarm may be put aside; for longer the rule is switched off."""
+NO_SHELF: Final = "shelving takes a rule, a target and seconds, at most a week"
 NOT_PAUSED: Final = "the run is not paused"
 ALREADY_PAUSED: Final = "the run is already paused"
 OVER: Final = "the run is over"

@@ -30,7 +30,7 @@ Lifecycle = Literal[
     "unreachable",  # only ever said by a viewer: the run may live, the way to it does not
 ]  # fmt: skip
 Outcome = Literal["finished", "stopped", "failed", "exited"]
-Verb = Literal["pause", "resume", "step", "checkpoint", "stop", "cancel", "acknowledge", "note", "snapshot", "rate"]
+Verb = Literal["pause", "resume", "step", "checkpoint", "stop", "cancel", "acknowledge", "shelve", "note", "snapshot", "rate"]
 CommandState = Literal["requested", "accepted", "scheduled", "applied", "failed", "expired", "refused", "cancelled"]
 Meaning = Literal["histogram", "matrix", "table", "trajectory", "image"]
 Direction = Literal["down", "up"]
@@ -169,6 +169,17 @@ class AlertAcknowledged:
 
 
 @dataclass(frozen=True, slots=True)
+class AlertShelved:
+    """Somebody knows of it and does not want to be told for so many seconds of the log. It is judged on, and counts in the verdict."""
+
+    rule: str
+    target: str
+    who: str
+    seconds: float
+    """0 takes it from the shelf."""
+
+
+@dataclass(frozen=True, slots=True)
 class CommandChanged:
     """One moment in the visible life of a command. `step` is the boundary it is scheduled for or was applied at, -1 before."""
 
@@ -263,8 +274,8 @@ class Unknown:
 
 
 Body: TypeAlias = (
-    RunStarted | Metrics | MetricDefined | ProbeDeclared | Snapshot | AlertChanged | AlertAcknowledged | CommandChanged
-    | CheckpointSaved | Event | Note | LifecycleChanged | Tick | Problem | Lost | Ended | Unknown
+    RunStarted | Metrics | MetricDefined | ProbeDeclared | Snapshot | AlertChanged | AlertAcknowledged | AlertShelved
+    | CommandChanged | CheckpointSaved | Event | Note | LifecycleChanged | Tick | Problem | Lost | Ended | Unknown
 )  # fmt: skip
 
 

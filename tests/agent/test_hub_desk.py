@@ -10,7 +10,7 @@ from bedside.hub.desk import Desk
 from bedside_protocol.codec import encode_record
 from bedside_protocol.commands import EXPIRES_IN, OVER
 from bedside_protocol.messages import Answer, Ask, Order
-from bedside_protocol.records import AlertAcknowledged, Body, CommandChanged, Note, Record, Scalar, Verb
+from bedside_protocol.records import AlertAcknowledged, AlertShelved, Body, CommandChanged, Note, Record, Scalar, Verb
 
 RUN = "digits-1"
 
@@ -148,8 +148,22 @@ def test_an_alarm_is_acknowledged_by_name() -> None:
     assert said[1] == AlertAcknowledged("", "", "me@laptop")
 
 
+def test_an_alarm_is_shelved_by_name_for_so_long() -> None:
+    _, said = Desk(RUN).ask(ask("shelve", rule="spike", target="loss", seconds=3600), "operator", 0.0, 5, is_over=True)
+    assert said[1] == AlertShelved("spike", "loss", "me@laptop", 3600.0)
+    assert states(said) == ["requested", "applied"]
+
+
+@pytest.mark.parametrize("seconds", [-1.0, float("nan"), 1e9, "3600", None])
+def test_a_shelf_without_a_name_or_an_end_is_refused(seconds: Scalar) -> None:
+    _, said = Desk(RUN).ask(ask("shelve", rule="spike", target="loss", seconds=seconds), "operator", 0.0, 5, is_over=False)
+    assert states(said) == ["requested", "refused"]
+    _, said = Desk(RUN).ask(ask("shelve", seconds=60.0), "operator", 0.0, 5, is_over=False)
+    assert states(said) == ["requested", "refused"]
+
+
 def test_whatever_an_operator_sends_can_be_recorded() -> None:
-    for verb in ("note", "acknowledge", "pause"):
+    for verb in ("note", "acknowledge", "shelve", "pause"):
         big: dict[str, Scalar] = {f"{number}" + "k" * 1000: "v" * 10_000 for number in range(1000)}
         huge = Ask(RUN, "c1", verb, "w" * 1_000_000, {"text": "t" * 3_000_000, "rule": "r" * 1_000_000, **big})
         desk = Desk(RUN)

@@ -124,6 +124,7 @@ CHECKS: dict[str, Check] = {
     "log_axis": Check(lambda b, a: "log axis" in a.text.split("\n")[2], ("h",)),
     "time_axis": Check(lambda b, a: "over time" in a.text.split("\n")[2], ("h",)),
     "smooth": Check(lambda b, a: "smoothed 0.6" in a.text.split("\n")[2], ("h",)),
+    "shelve": Check(lambda b, a: a.sent == ["shelve"] and "◌ shelved" in a.text, ("w",)),
     "keep": Check(lambda b, a: "stays" in a.text, ("h",)),
 }  # fmt: skip
 
@@ -265,6 +266,18 @@ async def test_acknowledging_names_the_alarm_and_the_screen_shows_who(viewer: Op
         await opened.seen("seen by you")
         await opened.press("A")
         assert source.scripted_control.sent[-1] == ("acknowledge", {"rule": "", "target": ""})
+
+
+async def test_a_shelved_alarm_says_until_when_and_leaves_the_alarm_line(viewer: Open) -> None:
+    source = ScriptedSource(RUN)
+    async with viewer(source, size=(120, 40)) as opened:
+        await opened.press("w", "enter", "s")
+        arguments = {"rule": "codebook-collapse", "target": "vq", "seconds": 3600.0}
+        assert source.scripted_control.sent == [("shelve", arguments)]
+        await opened.seen("shelved until 1:02:00")
+        assert "✖ RED" not in opened.text
+        await opened.press("s")
+        await opened.seen("no alarm here to shelve")
 
 
 async def test_the_next_alarm_goes_round(viewer: Open) -> None:

@@ -14,6 +14,7 @@ from bedside_protocol.records import (
     HUB_RANK,
     AlertAcknowledged,
     AlertChanged,
+    AlertShelved,
     Array,
     Body,
     CheckpointSaved,
@@ -80,6 +81,7 @@ BODIES: st.SearchStrategy[Body] = st.one_of(
         TEXTS,
         episode=st.integers(0, 1),
     ),
+    st.builds(AlertShelved, RULES, TEXTS, TEXTS, st.floats(0.0, 20.0)),
     st.builds(AlertAcknowledged, st.one_of(st.just(""), RULES), TEXTS, TEXTS),
     st.builds(
         CommandChanged,

@@ -20,11 +20,11 @@ from bedside_tui.widgets.frame import Asked
 UNHEARD = 10.0
 """Seconds without a word in the log after which a command is said not to have been heard: a hub writes *requested* at once."""
 
-HUBS_OWN: frozenset[Verb] = frozenset({"note", "acknowledge"})
+HUBS_OWN: frozenset[Verb] = frozenset({"note", "acknowledge", "shelve"})
 """Verbs the hub carries out itself and tells by their effect."""
 
 DONE: Mapping[Verb, str] = {"pause": "paused", "resume": "running again", "stop": "stopped", "checkpoint": "checkpoint saved",
-                            "note": "noted", "acknowledge": "acknowledged",
+                            "note": "noted", "acknowledge": "acknowledged", "shelve": "shelved",
                             "snapshot": "measured", "rate": "rate changed"}  # fmt: skip
 
 

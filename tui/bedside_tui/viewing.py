@@ -9,6 +9,7 @@ from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Mapping, Sequence
 
+from bedside_protocol.commands import FOR_TRAINING
 from bedside_protocol.lifecycle import OVER
 from bedside_protocol.records import Scalar, Verb
 from bedside_tui.asking import Asking, Verdict
@@ -190,7 +191,7 @@ class Viewing:
         control = self.source.control if self.source is not None else None
         why = self.why_not()
         state = self.store.at(None).lifecycle
-        if not why and state in OVER and verb not in ("note", "acknowledge"):
+        if not why and state in OVER and verb in FOR_TRAINING:
             why = f"the run is over ({state}): nothing can be asked of it"
         if why or control is None:
             self.say(why, "amber", now)

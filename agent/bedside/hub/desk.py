@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from bedside_protocol.commands import EXPIRED, EXPIRES_IN, FOR_TRAINING, OVER
+from bedside_protocol.commands import EXPIRED, EXPIRES_IN, FOR_TRAINING, LONGEST_SHELF, NO_SHELF, OVER
 from bedside_protocol.messages import Answer, Ask, Order
-from bedside_protocol.records import AlertAcknowledged, Body, CommandChanged, Note, Scalar
+from bedside_protocol.records import AlertAcknowledged, AlertShelved, Body, CommandChanged, Note, Scalar
 
 from .gate import Role
 
@@ -96,9 +96,14 @@ class Desk:
 
     def _own_work(self, ask: Ask, who: str, step: int) -> list[Body]:
         applied = CommandChanged(ask.id, ask.verb, "applied", who, step=step)
+        rule, target = (str(ask.arguments.get(key, ""))[:300] for key in ("rule", "target"))
         if ask.verb == "acknowledge":
-            rule, target = (str(ask.arguments.get(key, ""))[:300] for key in ("rule", "target"))
             return [AlertAcknowledged(rule, target, who), applied]
+        if ask.verb == "shelve":
+            seconds = ask.arguments.get("seconds")
+            if not (rule and target) or not isinstance(seconds, int | float) or not 0 <= seconds <= LONGEST_SHELF:
+                return [CommandChanged(ask.id, ask.verb, "refused", who, NO_SHELF)]
+            return [AlertShelved(rule, target, who, float(seconds)), applied]
         text = str(ask.arguments.get("text", ""))[:_MAX_NOTE]
         at = ask.arguments.get("step")
         return [Note(text, who, at if isinstance(at, int) else step), applied]

@@ -19,6 +19,9 @@ WIDE = 150
 PAGE = 84
 """Columns of the page then: a line one can read without losing it."""
 
+SHELF = 3600.0
+"""Seconds for which the key puts an alarm aside."""
+
 AlertKey = tuple[str, str, int]
 
 
@@ -93,6 +96,14 @@ class AlertsScreen(RunScreen):
         self.is_open = self.choice.chosen is not None
         self._scroll = 0
         self.viewer.redraw()
+
+    def action_shelve(self) -> None:
+        """Put the alarm aside for a while."""
+        chosen = [alert for alert in self.viewer.viewing.store.at(None).alarms if key_of(alert) == self.choice.chosen]
+        if not chosen:
+            self.viewer.say("no alarm here to shelve", "quiet")
+        else:
+            self.viewer.ask_run("shelve", {"rule": chosen[0].rule, "target": chosen[0].target, "seconds": SHELF})
 
     def action_move(self, rows: int) -> None:
         if self.is_open:

@@ -12,9 +12,11 @@ from dataclasses import replace
 from itertools import count
 from queue import SimpleQueue
 
+from bedside_protocol.commands import FOR_TRAINING
 from bedside_protocol.records import (
     HUB_RANK,
     AlertAcknowledged,
+    AlertShelved,
     Body,
     CheckpointSaved,
     CommandChanged,
@@ -49,6 +51,10 @@ def answer(verb: Verb, arguments: Mapping[str, Scalar], command: str, step: int)
         return
     if verb == "acknowledge":
         yield AlertAcknowledged(str(arguments.get("rule", "")), str(arguments.get("target", "")), who)
+        return
+    if verb == "shelve":
+        rule, target, seconds = (arguments.get(name) for name in ("rule", "target", "seconds"))
+        yield AlertShelved(str(rule), str(target), who, float(seconds or 0.0))
         return
     yield CommandChanged(command, verb, "accepted", who)
     yield CommandChanged(command, verb, "scheduled", who, step=step + 1)
@@ -86,7 +92,7 @@ class ScriptedControl:
         command = f"scripted-{next(self._numbers)}"
         self.sent.append((verb, dict(arguments)))
         life: list[Body] = []
-        if verb not in ("note", "acknowledge"):
+        if verb in FOR_TRAINING:
             life.append(CommandChanged(command, verb, "requested", "you", arguments=dict(arguments)))
         if self._answering:
             life += self._probed(verb, arguments)

@@ -9,7 +9,8 @@ import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from bedside_protocol.records import AlertAcknowledged, AlertChanged
+from bedside_protocol.records import AlertAcknowledged, AlertChanged, AlertShelved
+from bedside_tui.draw import number
 from bedside_tui.store.ledger import Ledger, Moment
 from bedside_tui.store.view import AlertView, Badge, Mark
 
@@ -30,11 +31,19 @@ class Episode:
 
 
 @dataclass(frozen=True, slots=True)
+class Shelf:
+    """Until when an alarm is put aside, and the severity it had: a worse one is told."""
+
+    until: float
+    severity: str
+
+
+@dataclass(frozen=True, slots=True)
 class Standing:
     """All that the rules say at one position."""
 
     alerts: list[AlertView]
-    """Firing (red, amber), then latched, then pending, then cleared; each newest first."""
+    """Firing (red, amber), then latched, then pending, then shelved, then cleared; each newest first."""
     red: list[Episode]
     """The episodes that have been red."""
     not_checked: list[tuple[str, str, str]]
@@ -46,14 +55,15 @@ class Standing:
 class AlertsFold:
     """Everything the rules said."""
 
-    __slots__ = ("_changes", "_checks", "_episodes", "_standing", "_titles")
+    __slots__ = ("_changes", "_checks", "_episodes", "_shelves", "_standing", "_titles")
 
     def __init__(self, titles: Mapping[str, str]) -> None:
         self._titles = titles
         self._episodes: dict[tuple[str, str, int], Ledger[Episode | None]] = {}
         self._checks: dict[tuple[str, str], Ledger[tuple[str, str]]] = {}
+        self._shelves: dict[tuple[str, str], Ledger[Shelf]] = {}
         self._changes: Ledger[None] = Ledger()
-        self._standing: tuple[int, Standing] | None = None
+        self._standing: tuple[tuple[int, Mapping[tuple[str, str], Shelf]], Standing] | None = None
 
     def changed(self, moment: Moment, body: AlertChanged) -> Mark | None:
         """Keep a change; the mark it leaves on the timeline, if any."""
@@ -88,11 +98,24 @@ class AlertsFold:
         by = f" by {body.who}" if body.who else ""
         return Mark(moment.time, moment.step, "command", "·", f"{what} acknowledged{by}", jump=False)
 
-    def standing(self, position: int) -> Standing:
-        """What is known at `position`. Kept until it changes: between two changes lie thousands of other records."""
-        version = self._changes.size_at(position)
+    def shelved(self, moment: Moment, body: AlertShelved) -> Mark | None:
+        """A person has put an alarm aside for a while, or back."""
+        standing = [episode.alert for episode in self._known(moment.position) if (episode.alert.rule, episode.alert.target) == _key(body)]
+        worst = max((alert.severity for alert in standing if alert.stands), key=_WORST.__getitem__, default="")
+        if not worst:
+            return None
+        self._changes.add(moment.position, None)
+        self._shelves.setdefault(_key(body), Ledger()).add(moment.position, Shelf(moment.time + body.seconds, worst))
+        what = f"shelved until {number.clock(moment.time + body.seconds)}" if body.seconds > 0 else "taken from the shelf"
+        by = f" by {body.who}" if body.who else ""
+        return Mark(moment.time, moment.step, "command", "·", f"{self._title(body.rule)} ({body.target}) {what}{by}", jump=False)
+
+    def standing(self, position: int, time: float) -> Standing:
+        """What is known at `position` and `time`. Kept until it changes: between two changes lie thousands of other records."""
+        shelves = {key: shelf for key, ledger in self._shelves.items() if (shelf := ledger.last_at(position)) and shelf.until > time}
+        version = (self._changes.size_at(position), shelves)
         if self._standing is None or self._standing[0] != version:
-            known = sorted(self._known(position), key=lambda it: (_place(it.alert), -it.fired))
+            known = sorted(self._put_aside(self._known(position), shelves), key=lambda it: (_place(it.alert), -it.fired))
             checks = [(key, said) for key, ledger in self._checks.items() if (said := ledger.last_at(position))]
             self._standing = (
                 version,
@@ -104,6 +127,14 @@ class AlertsFold:
                 ),
             )
         return self._standing[1]
+
+    def _put_aside(self, episodes: Iterable[Episode], shelves: Mapping[tuple[str, str], Shelf]) -> Iterator[Episode]:
+        for episode in episodes:
+            alert = episode.alert
+            shelf = shelves.get((alert.rule, alert.target))
+            if shelf is not None and alert.stands and _WORST[alert.severity] <= _WORST[shelf.severity]:
+                episode = replace(episode, alert=replace(alert, shelved_until=shelf.until))
+            yield episode
 
     def _known(self, position: int) -> Iterator[Episode]:
         latest = (ledger.last_at(position) for ledger in self._episodes.values())
@@ -169,7 +200,13 @@ def _badges(well: Iterable[str], episodes: Iterable[Episode]) -> dict[str, Badge
     return badges
 
 
+def _key(body: AlertShelved) -> tuple[str, str]:
+    return body.rule, body.target
+
+
 def _place(alert: AlertView) -> int:
+    if alert.shelved_until:
+        return 4
     if alert.state == "firing":
         return 0 if alert.severity == "red" else 1
-    return 2 if alert.shown else 3 if alert.state == "pending" else 4
+    return 2 if alert.shown else 3 if alert.state == "pending" else 5

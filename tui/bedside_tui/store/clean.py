@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from bedside_protocol.records import (
     AlertAcknowledged,
     AlertChanged,
+    AlertShelved,
     Array,
     Body,
     CheckpointSaved,
@@ -49,6 +50,7 @@ _LONG_FIELDS: dict[type[Any], tuple[str, ...]] = {
 _NAME_FIELDS: dict[type[Any], tuple[str, ...]] = {
     AlertAcknowledged: ("rule", "target", "who"),
     AlertChanged: ("rule", "target", "runbook"),
+    AlertShelved: ("rule", "target", "who"),
     CheckpointSaved: ("command",),
     CommandChanged: ("id", "who"),
     Ended: ("exception",),

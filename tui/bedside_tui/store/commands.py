@@ -23,7 +23,7 @@ _OUTCOMES: Mapping[CommandState, tuple[str, str]] = {
 _SPEAKS_FOR_ITSELF = frozenset(
     [(verb, "applied") for verb in ("checkpoint", "pause", "resume", "stop", "snapshot")] + [("snapshot", "requested")]
 )  # what was applied is told by the checkpoint, the new state of the run, the snapshot
-_OTHERS_SPEAK = frozenset({"note", "acknowledge"})
+_OTHERS_SPEAK = frozenset({"note", "acknowledge", "shelve"})
 
 
 @dataclass(frozen=True, slots=True)

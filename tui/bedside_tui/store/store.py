@@ -16,6 +16,7 @@ from bedside_protocol.records import (
     HUB_RANK,
     AlertAcknowledged,
     AlertChanged,
+    AlertShelved,
     CheckpointSaved,
     CommandChanged,
     Ended,
@@ -79,6 +80,7 @@ class Store:
             Snapshot: self._probes.measured,
             AlertChanged: self._alerts.changed,
             AlertAcknowledged: self._alerts.acknowledged,
+            AlertShelved: self._alerts.shelved,
             CommandChanged: self._commands.changed,
             CheckpointSaved: self._commands.saved,
             Event: _event,
@@ -182,7 +184,7 @@ class Store:
     def _view(self, position: int, time: float) -> View:
         self._metrics.settle()
         state = self._lifecycle.at(position)
-        alerts = self._alerts.standing(position)
+        alerts = self._alerts.standing(position, time)
         step = self._trail.step_at(position)
         metrics = self._metrics.views(position, alerts.badges)
         running = state.lifecycle == "starting" and not state.said and bool(metrics)

@@ -111,10 +111,17 @@ class AlertView:
     first_out: bool
     """The first to fire of those firing together."""
     episode: int
+    shelved_until: float = 0.0
+    """The time until which somebody has put it aside; 0 where nobody has, or that is past."""
 
     @property
     def shown(self) -> bool:
-        """Whether it belongs on the alarm line: firing, or red and not yet acknowledged."""
+        """Whether it belongs on the alarm line: not shelved, and firing, or red and not yet acknowledged."""
+        return not self.shelved_until and self.stands
+
+    @property
+    def stands(self) -> bool:
+        """Whether it needs somebody, shelved or not."""
         return self.state == "firing" or (self.severity == "red" and self.state == "cleared" and not self.acknowledged)
 
 

@@ -26,6 +26,8 @@ def alarm_state(alert: AlertView) -> tuple[str, Tone]:
     """What it is now: severity while it needs somebody, else `cleared` or `pending`."""
     if alert.state == "pending":
         return "◌ pending", "amber"
+    if alert.shelved_until:
+        return "◌ shelved", "quiet"
     if not alert.shown:
         return "● cleared", "ok"
     return STATES[alert.severity]
@@ -52,6 +54,7 @@ def alert_row(alert: AlertView, cells: AlertColumns, width: int) -> Line:
         *(["first"] if alert.first_out else []),
         *([f"cleared at {number.count(alert.cleared_step)}"] if alert.cleared_step is not None and alert.shown else []),
         *([f"seen by {alert.acknowledged}"] if alert.acknowledged else []),
+        *([_shelf(alert)] if alert.shelved_until else []),
     ]
     step = pad_left(number.count(alert.fired_step or alert.first_step, 9), 9)
     left = line(
@@ -87,7 +90,13 @@ def opened(alert: AlertView, view: View, width: int) -> list[Line]:
     lines += _entry("with", _company(alert, view), width, "quiet")
     if alert.acknowledged:
         lines += _entry("seen", [f"by {alert.acknowledged}"], width, "quiet")
+    if alert.shelved_until:
+        lines += _entry("aside", [_shelf(alert)], width, "quiet")
     return lines
+
+
+def _shelf(alert: AlertView) -> str:
+    return f"shelved until {number.clock(alert.shelved_until)}"
 
 
 def _company(alert: AlertView, view: View) -> list[str]:
