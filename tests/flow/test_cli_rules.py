@@ -167,7 +167,7 @@ def test_a_recording_is_judged_by_the_rules_of_the_file(bedside: Cli, record: Ma
 
 
 def test_a_rule_that_looks_at_nothing_in_the_run_is_said(bedside: Cli, record: Made, losses: Losses, write: Write) -> None:
-    record([losses([1.0] * 60), losses([0.5] * 60, "acc")], "quiet")
+    record([losses([1.0] * 60), losses([0.5] * 60, "acc"), losses([1e9] * 60, "system/rss")], "quiet")
     rules = write("""
         [rules.a]
         watch = {metric = "los/*"}
@@ -181,12 +181,16 @@ def test_a_rule_that_looks_at_nothing_in_the_run_is_said(bedside: Cli, record: M
         [rules.d]
         watch = {metric = "a*"}
         when = "non_finite"
+        [rules.e]
+        watch = {metric = "*rss"}
+        when = "non_finite"
     """)
     unmatched = [each for each in bedside("check", "quiet", "--json", "--rules", rules).json["not_checked"] if "in this run" in each["why"]]
     assert unmatched == [
         {"rule": "a", "why": "no metric is called los/* in this run"},
         {"rule": "b", "why": "no probe of kind rolout in this run"},
         {"rule": "c", "why": "no metric acc is of kind loss in this run"},
+        {"rule": "e", "why": "no metric is called *rss in this run"},
     ]
     assert "  a: no metric is called los/* in this run\n" in bedside("check", "quiet", "--rules", rules).out
 

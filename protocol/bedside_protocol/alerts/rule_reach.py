@@ -7,6 +7,7 @@ from fnmatch import fnmatchcase
 
 from bedside_protocol.alerts.rules import OnMetric, OnProbe, Rule, Watch
 from bedside_protocol.definitions import NOTHING_SAID
+from bedside_protocol.metrics import is_system
 from bedside_protocol.records import MetricDefined, Metrics, ProbeDeclared, Record, Snapshot
 
 
@@ -46,7 +47,7 @@ class Reach:
             case OnProbe(kind=kind):
                 return "" if kind in self._probes else f"no probe of kind {kind} in this run"
             case OnMetric(kinds=kinds, glob=glob):
-                named = [name for name in self._metrics if fnmatchcase(name, glob)]
+                named = [name for name in self._metrics if fnmatchcase(name, glob) and (is_system(glob) or not is_system(name))]
                 if not named:
                     return f"no metric is called {glob} in this run"
                 fits = not kinds or any(self._definitions.kind_of(name) in kinds for name in named)
