@@ -89,6 +89,9 @@ bedside rules list --rules mine.toml # what results
 bedside check RUN --rules mine.toml  # judges a recording by it
 ```
 
+`bedside.init(rules="mine.toml")` has a run judged by the file while it trains; `check` judges its recording by the built-in rules unless
+told otherwise.
+
 A key that does not exist, a value that is impossible, limits that contradict each other, a rule to change that there is not: all of it is
 said at once, each with its line, and the file is refused. Made by `bedside rules schema`.
 """
