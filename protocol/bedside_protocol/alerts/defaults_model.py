@@ -112,14 +112,15 @@ LOOP_RULES: Final[tuple[Rule, ...]] = (
         name="constant-output",
         title="constant output",
         watch=OnProbe("structure"),
-        # A deep model begins with differences of 5e-5, and of 2e-3 of its output: it is given 20 steps, and both must stay small.
+        # A deep model begins with differences of 5e-5, and of 2e-3 of its output, a vector quantizer with 1e-8 until its codes part:
+        # they are given 100 steps, and both must stay small.
         conditions=(All((Beyond("output_difference", red_below=1e-3), Beyond("output_difference_relative", red_below=0.01))),),
         message="outputs of two inputs differ by {value:.1g}",
         runbook="constant-output",
-        for_amber=Span(5),
-        for_red=Span(5),
+        for_amber=Span(3),
+        for_red=Span(200, "steps"),
         keep_firing_for=_PAIR,
-        grace=Grace(step=21),
+        grace=Grace(step=100),
         quiet_under=("nonfinite", "explosion"),
     ),
     Rule(

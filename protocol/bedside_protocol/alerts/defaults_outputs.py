@@ -169,7 +169,7 @@ LIKENESS_RULES: Final[tuple[Rule, ...]] = (
         conditions=(Beyond("equal", amber_below=0.01), Beyond("apart", red_below=1e-6)),
         message="the ratio is 1 within {value:.1g}",
         runbook="equal-pair",
-        for_amber=_PAIR,
+        # A single snapshot is made of 500 steps.
         for_red=_PAIR,
         keep_firing_for=_PAIR,
         quiet_under=("nonfinite",),
@@ -193,7 +193,7 @@ LIKENESS_RULES: Final[tuple[Rule, ...]] = (
         conditions=(Beyond("entropy", amber_above=0.98),),
         message="entropy {value:.3f} of the largest possible",
         runbook="uniform-attention",
-        for_amber=Span(5),  # every attention begins so
+        for_amber=Span(300, "steps"),  # every attention begins so, and a branch that waits stays so
         keep_firing_for=_PAIR,
         worst="amber",  # averaging may be what a layer is for
         quiet_under=("nonfinite",),
