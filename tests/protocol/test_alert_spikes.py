@@ -114,7 +114,7 @@ def test_a_resumed_run_explodes_amber_and_is_red_by_its_level_alone(start: int, 
     assert fired(changes) == [("explosion", "amber"), ("loss-level", "red")]
     amber, red = [change for change in changes if change.state == "firing"]
     assert amber.step == start + 502
-    assert amber.message == "50, 49.5× its level, since it was resumed"
+    assert amber.message == "50, 49.5× its level, which was 1.01"
     assert red.step > amber.step + 50
 
 

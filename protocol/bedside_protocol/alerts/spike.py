@@ -136,7 +136,7 @@ class BreakAway:
         return self._around.waiting
 
     def facts(self) -> Facts:
-        return {**self._around.facts(), "above": "since it was resumed"}
+        return {**self._around.facts(), "above": f"which was {self._around.reference:.4g}"}
 
     def see(self, step: int, value: float) -> int:
         out = self._around.stands_out(value, self.limits.factor, self.limits.noise)
