@@ -153,7 +153,8 @@ def test_a_metric_defined_as_a_loss_after_its_first_values_is_judged_from_there_
         curve("energy", lost(), 3000),
     )
     assert fired(found) == {"energy"}
-    assert fired(found, "explosion") == fired(found, "never-learns") == set()  # it has no beginning to compare with
+    assert fired(found, "never-learns") == set()  # it has no beginning to compare with
+    assert {change.severity for change in found if change.rule == "explosion" and change.state == "firing"} == {"amber"}  # by its own level
 
 
 def test_a_rule_that_fires_under_both_kinds_counts_its_episodes_on() -> None:

@@ -93,7 +93,8 @@ class Explodes:
 class Spikes:
     """One value alone above `factor` × the previous median, by more than `noise` medians of successive differences; see `spike`."""
 
-    factor: float = 2.0
+    factor: float = 3.0
+    """One batch of a small training costs twice the others now and then."""
     noise: float = 10.0
 
 
