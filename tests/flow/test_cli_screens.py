@@ -45,6 +45,11 @@ WELL_BEHAVED = re.compile(r"\x1b\[[0-9;?<>=:]*[ -/]*[@-~]|\x1b[()][AB0]|\x1b[78=
 OBEYED = re.compile("[\x00-\x07\x0b\x0c\x0e-\x1f\x7f\x80-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]")
 
 
+def _obey_hang_ups() -> None:
+    """As in a shell, also where the tests themselves were started under `nohup`, which is inherited."""
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
 class Terminal:
     """A command in a terminal of its own, 80 × 24."""
 
@@ -64,6 +69,7 @@ class Terminal:
             stdout=self._slave,
             stderr=self._slave,
             start_new_session=True,
+            preexec_fn=_obey_hang_ups,
         )
 
     @property
