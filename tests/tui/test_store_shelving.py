@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 from bedside_protocol.records import AlertChanged, AlertShelved, Body, Record, Severity, Tick
+from bedside_tui.sources.source import SourceStatus
 from bedside_tui.store.store import Store
+from bedside_tui.store.view import View
+from bedside_tui.widgets.frame import Frame, Playhead
+from bedside_tui.widgets.lines import plain
+from bedside_tui.widgets.status import alarm_line
 
 
 def fired(severity: Severity = "amber", episode: int = 1, state: str = "firing") -> AlertChanged:
@@ -19,11 +24,22 @@ def store_of(*moments: tuple[float, Body]) -> Store:
 FOR_AN_HOUR = AlertShelved("spike", "loss", "sven", 3600.0)
 
 
+def frame_of(view: View) -> Frame:
+    return Frame(view, SourceStatus("connected"), Playhead("now", view.time, 0.0, view.time), 0.2, 1000.0, view)
+
+
 def test_a_shelved_alarm_leaves_the_alarm_line_until_its_time_is_over() -> None:
     store = store_of((1.0, fired()), (2.0, FOR_AN_HOUR), (3601.0, Tick(200)), (3603.0, Tick(201)))
     assert [len(store.at(time).alarms) for time in (1.0, 2.0, 3601.0, 3603.0)] == [1, 0, 0, 1]
     assert [alert.shelved_until for time in (1.0, 2.0, 3603.0) for alert in store.at(time).alerts] == [0.0, 3602.0, 0.0]
     assert [mark.text for mark in store.marks if mark.kind == "command"] == ["spike (loss) shelved until 1:00:02 by sven"]
+
+
+def test_a_run_whose_only_alarm_is_shelved_is_not_called_ok() -> None:
+    store = store_of((1.0, fired("red")), (2.0, FOR_AN_HOUR), (3603.0, Tick(201)))
+    shown = [plain([alarm_line(frame_of(store.at(time)), 80)]) for time in (2.0, 3603.0)]
+    assert "◌ 1 shelved  no other alarm" in shown[0]
+    assert "RED" in shown[1]
 
 
 def test_it_may_be_taken_from_the_shelf_again() -> None:

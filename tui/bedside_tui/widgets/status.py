@@ -166,6 +166,8 @@ def _calm(view: View, width: int) -> Line:
     judged = any(badge == "ok" for badge in (*(m.badge for m in view.metrics), *(p.badge for p in view.probes)))
     waiting = len(view.not_checked)
     right = line((f"{waiting} not checked yet  w why ", "quiet")) if waiting and width >= 60 else ()
+    if shelved := sum(alert.stands for alert in view.alerts if alert.shelved_until):  # put aside is not well
+        return ends(line((f" ◌ {number.count(shelved)} shelved", "plain"), ("  no other alarm  w which", "quiet")), right, width)
     if judged:
         return ends(line((" ● ok", "ok"), ("  no alarm", "quiet")), right, width)
     why = view.not_checked[0][2] if view.not_checked else "no rule has seen enough of the run"
