@@ -7,7 +7,6 @@ import gc
 import io
 import weakref
 from collections import Counter
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -35,18 +34,6 @@ def column(snapshot: Snapshot, array: str) -> dict[str, float]:
     table = snapshot.arrays[array]
     assert table.meaning == "table"
     return dict(zip(table.labels, table.values.tolist(), strict=True))
-
-
-@pytest.fixture
-def problems() -> Counter[str]:
-    return Counter()
-
-
-@pytest.fixture
-def probes(problems: Counter[str]) -> Iterator[ProbeSet]:
-    probes = ProbeSet(problem=lambda text: problems.update([text]))
-    yield probes
-    probes.close()
 
 
 def test_units_that_stay_at_zero_are_dead_and_the_worst_module_is_named() -> None:

@@ -35,11 +35,6 @@ def column(snapshot: Snapshot, array: str) -> dict[str, float]:
     return dict(zip(table.labels, table.values.tolist(), strict=True))
 
 
-@pytest.fixture
-def problems() -> Counter[str]:
-    return Counter()
-
-
 class Given(nn.Module):
     """Gives what it is told to, whatever it gets."""
 

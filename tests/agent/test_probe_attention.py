@@ -23,11 +23,6 @@ from bedside_protocol.records import Snapshot
 
 
 @pytest.fixture
-def problems() -> Counter[str]:
-    return Counter()
-
-
-@pytest.fixture
 def attention(problems: Counter[str]) -> Attention:
     probe = Attention("heads")
     probe.attach(lambda text: problems.update([text]))

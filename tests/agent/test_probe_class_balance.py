@@ -5,49 +5,24 @@ from __future__ import annotations
 import random
 import weakref
 from collections import Counter
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from scipy.stats import entropy
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from bedside.probes.class_balance import ClassBalance
 from bedside.probes.class_tally import _NOT_A_NUMBER, Pairs, count_pairs_on_device, pairs, tally
 from bedside_protocol.records import Snapshot
 
 
-class Marked(torch.autograd.Function):
-    """The identity, with a place in the graph that can be referred to weakly."""
-
-    @staticmethod
-    def forward(ctx: Any, x: torch.Tensor) -> torch.Tensor:
-        return x.clone()
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: torch.Tensor) -> torch.Tensor:
-        return gradients[0]
-
-
-class Unwaited(TorchDispatchMode):
-    """Fails where an operation must know values on the host: on an accelerator the training would wait."""
-
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        assert not any(word in str(func) for word in ("_local_scalar_dense", "nonzero", "masked_select", "equal.default", "bincount"))
-        assert not any(isinstance(one, list) and any(getattr(i, "dtype", None) == torch.bool for i in one) for one in args[1:2])
-        return func(*args, **(kwargs or {}))
-
-
 def measured(probe: ClassBalance) -> Snapshot:
     snapshot = probe.measure(50)
     assert snapshot is not None
     return snapshot
-
-
-@pytest.fixture
-def problems() -> Counter[str]:
-    return Counter()
 
 
 def heard(probe: ClassBalance, problems: Counter[str]) -> ClassBalance:
@@ -298,8 +273,8 @@ def test_a_batch_the_script_writes_to_afterwards_was_counted_as_it_was() -> None
     assert measured(probe).arrays["target"].values.tolist() == [0, 40]
 
 
-def test_the_graph_is_free_and_no_random_number_is_drawn() -> None:
-    logits = Marked.apply(torch.randn(60, 3, requires_grad=True))
+def test_the_graph_is_free_and_no_random_number_is_drawn(mark: Callable[[torch.Tensor], torch.Tensor]) -> None:
+    logits = mark(torch.randn(60, 3, requires_grad=True))
     graph = weakref.ref(logits.grad_fn)
     before = torch.get_rng_state(), np.random.get_state()[1].copy(), random.getstate()
     probe = ClassBalance("mask", 3)
@@ -345,11 +320,11 @@ def test_a_forward_recomputed_in_the_backward_pass_is_counted_once() -> None:
 
 
 @pytest.mark.parametrize("form", ["labels", "last", "second"])
-def test_nothing_waits_for_the_device_before_the_counts_are_there(form: str) -> None:
+def test_nothing_waits_for_the_device_before_the_counts_are_there(form: str, unwaited: AbstractContextManager[Any]) -> None:
     made = {"labels": torch.zeros(9, 4, dtype=torch.int64), "last": torch.zeros(9, 4, 2), "second": torch.zeros(9, 2, 4)}[form]
     probe, problems = ClassBalance("mask", 2), []
     probe.attach(problems.append)
-    with Unwaited():
+    with unwaited:
         probe.observe(made, torch.ones(9, 4, dtype=torch.int64))
         probe.observe(made, torch.ones(9, 4, dtype=torch.int64))
         count_pairs_on_device([one.predicted for one in probe._batches], [one.target for one in probe._batches], 2)

@@ -26,11 +26,6 @@ def measured(codes: Codebook) -> Snapshot:
     return snapshot
 
 
-@pytest.fixture
-def problems() -> Counter[str]:
-    return Counter()
-
-
 def test_the_numbers_are_those_of_the_formulas() -> None:
     counts = np.array([6, 3, 0, 1, 0, 0, 0, 0])
     p = np.array([0.6, 0.3, 0.1])

@@ -8,13 +8,14 @@ import io
 import random
 import weakref
 from collections import Counter
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from torch import nn
-from torch.utils._python_dispatch import TorchDispatchMode
 
 import bedside
 from bedside.probes.contribution import Contribution, Epoch, finite_norms
@@ -35,36 +36,10 @@ class Branch(nn.Module):
         return x + scale * self.gain * self.inner(x)
 
 
-class Marked(torch.autograd.Function):
-    """The identity, with a place in the graph that can be referred to weakly."""
-
-    @staticmethod
-    def forward(ctx: Any, x: torch.Tensor) -> torch.Tensor:
-        return x.clone()
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: torch.Tensor) -> torch.Tensor:
-        return gradients[0]
-
-
-class Unwaited(TorchDispatchMode):
-    """Fails where an operation must know values on the host: on an accelerator the training would wait."""
-
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        assert not any(word in str(func) for word in ("_local_scalar_dense", "nonzero", "masked_select", "equal.default", "bincount"))
-        assert not any(isinstance(one, list) and any(getattr(i, "dtype", None) == torch.bool for i in one) for one in args[1:2])
-        return func(*args, **(kwargs or {}))
-
-
 def measured(probe: Contribution, step: int = 50) -> Snapshot:
     snapshot = probe.measure(step)
     assert snapshot is not None
     return snapshot
-
-
-@pytest.fixture
-def problems() -> Counter[str]:
-    return Counter()
 
 
 @pytest.fixture
@@ -296,7 +271,9 @@ def test_nothing_is_read_between_scheduled_steps(x: torch.Tensor) -> None:
     assert probe.feeding == 0.0
 
 
-def test_the_hook_changes_neither_output_nor_gradients_nor_random_state_and_frees_the_graph(x: torch.Tensor) -> None:
+def test_the_hook_changes_neither_output_nor_gradients_nor_random_state_and_frees_the_graph(
+    x: torch.Tensor, mark: Callable[[torch.Tensor], torch.Tensor]
+) -> None:
     plain = nn.Sequential(Branch(1.0), nn.Dropout(0.5), nn.BatchNorm1d(8))
     watched = copy.deepcopy(plain)
     probe = Contribution("branch", watched[0])
@@ -306,7 +283,7 @@ def test_the_hook_changes_neither_output_nor_gradients_nor_random_state_and_free
         model(x).square().sum().backward()
         states.append(torch.get_rng_state())
     before = np.random.get_state()[1].copy(), random.getstate()
-    marked = Marked.apply(x.clone().requires_grad_())
+    marked = mark(x.clone().requires_grad_())
     graph = weakref.ref(marked.grad_fn)
     watched[0](marked)
     del marked
@@ -341,10 +318,12 @@ def test_a_forward_recomputed_in_the_backward_pass_is_read_once(reentrant: bool,
     assert len(probe._calls) == 1
 
 
-def test_nothing_waits_for_the_device_where_norms_leave_out_what_is_no_number(x: torch.Tensor) -> None:
+def test_nothing_waits_for_the_device_where_norms_leave_out_what_is_no_number(
+    x: torch.Tensor, unwaited: AbstractContextManager[Any]
+) -> None:
     added = x.clone()
     added[0, :2] = torch.tensor([torch.nan, torch.inf])
-    with Unwaited():
+    with unwaited:
         found = finite_norms(x, added)
     rest = added.flatten()[2:]
     assert [float(one) for one in found] == [pytest.approx(float(rest.norm())), pytest.approx(float(x.flatten()[2:].norm())), 2]

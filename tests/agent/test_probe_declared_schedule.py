@@ -26,11 +26,6 @@ def measured(probe: Schedule, step: int = 50) -> Snapshot:
 
 
 @pytest.fixture
-def problems() -> Counter[str]:
-    return Counter()
-
-
-@pytest.fixture
 def probe(problems: Counter[str]) -> Schedule:
     probe = Schedule("temperature", "tau", temperature)
     probe.attach(lambda text: problems.update([text]))

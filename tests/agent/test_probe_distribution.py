@@ -20,11 +20,6 @@ QUANTILES = {"q01": 0.01, "q05": 0.05, "q25": 0.25, "q50": 0.5, "q75": 0.75, "q9
 
 
 @pytest.fixture
-def problems() -> Counter[str]:
-    return Counter()
-
-
-@pytest.fixture
 def tau(problems: Counter[str]) -> Distribution:
     probe = Distribution("tau")
     probe.attach(lambda text: problems.update([text]))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import weakref
 from collections import Counter
-from typing import Any
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -17,27 +17,10 @@ from bedside.probes.divergence import Divergence
 from bedside_protocol.records import Snapshot
 
 
-class Marked(torch.autograd.Function):
-    """The identity, with a place in the graph that can be referred to weakly."""
-
-    @staticmethod
-    def forward(ctx: Any, x: torch.Tensor) -> torch.Tensor:
-        return x.clone()
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: torch.Tensor) -> torch.Tensor:
-        return gradients[0]
-
-
 def measured(probe: Divergence) -> Snapshot:
     snapshot = probe.measure(50)
     assert snapshot is not None
     return snapshot
-
-
-@pytest.fixture
-def problems() -> Counter[str]:
-    return Counter()
 
 
 @pytest.fixture
@@ -199,8 +182,8 @@ def test_half_precision_is_read_in_double(probe: Divergence) -> None:
     assert measured(probe).scalars["kl"] == pytest.approx(expected, rel=1e-12)
 
 
-def test_the_graph_is_free_and_no_random_number_is_drawn(probe: Divergence) -> None:
-    p = Marked.apply(torch.randn(4, 5, requires_grad=True))
+def test_the_graph_is_free_and_no_random_number_is_drawn(probe: Divergence, mark: Callable[[torch.Tensor], torch.Tensor]) -> None:
+    p = mark(torch.randn(4, 5, requires_grad=True))
     graph = weakref.ref(p.grad_fn)
     before = torch.get_rng_state(), np.random.get_state()[1].copy(), random.getstate()
     probe.observe(p, p * 2)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import gc
 from collections import Counter
-from collections.abc import Iterator
 
 import numpy as np
 import pytest
@@ -38,18 +37,6 @@ class Net(nn.Module):
 def net() -> Net:
     torch.manual_seed(0)
     return Net()
-
-
-@pytest.fixture
-def problems() -> Counter[str]:
-    return Counter()
-
-
-@pytest.fixture
-def probes(problems: Counter[str]) -> Iterator[ProbeSet]:
-    probes = ProbeSet(problem=lambda text: problems.update([text]))
-    yield probes
-    probes.close()
 
 
 def optimizer_of(net: Net, kind: type[torch.optim.Optimizer] = torch.optim.SGD, **options: float) -> torch.optim.Optimizer:

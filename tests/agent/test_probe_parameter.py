@@ -7,6 +7,7 @@ import gc
 import random
 import weakref
 from collections import Counter
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -23,11 +24,6 @@ def measured(probe: Parameter) -> Snapshot:
     snapshot = probe.measure(50)
     assert snapshot is not None
     return snapshot
-
-
-@pytest.fixture
-def problems() -> Counter[str]:
-    return Counter()
 
 
 def heard(probe: Parameter, problems: Counter[str]) -> Parameter:
@@ -255,21 +251,9 @@ def test_a_function_leaves_the_model_it_runs_and_every_random_state_as_they_were
     assert random.getstate() == before[2]
 
 
-class Marked(torch.autograd.Function):
-    """The identity, with a place in the graph that can be referred to weakly."""
-
-    @staticmethod
-    def forward(ctx: Any, x: torch.Tensor) -> torch.Tensor:
-        return x.clone()
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: torch.Tensor) -> torch.Tensor:
-        return gradients[0]
-
-
-def test_a_tensor_within_a_graph_is_measured_and_its_graph_is_free() -> None:
+def test_a_tensor_within_a_graph_is_measured_and_its_graph_is_free(mark: Callable[[torch.Tensor], torch.Tensor]) -> None:
     weight = nn.Parameter(torch.ones(3))
-    scaled = Marked.apply(weight) * 2
+    scaled = mark(weight) * 2
     graph = weakref.ref(scaled.grad_fn.next_functions[0][0])
     probe = Parameter("scaled", scaled, against=weight)
     del scaled

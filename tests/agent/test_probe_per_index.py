@@ -5,38 +5,18 @@ from __future__ import annotations
 import random
 import weakref
 from collections import Counter
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from scipy.stats import binned_statistic, spearmanr
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from bedside.probes.per_index import PerIndex
 from bedside.probes.profile import spearman
 from bedside_protocol.records import Snapshot
-
-
-class Marked(torch.autograd.Function):
-    """The identity, with a place in the graph that can be referred to weakly."""
-
-    @staticmethod
-    def forward(ctx: Any, x: torch.Tensor) -> torch.Tensor:
-        return x.clone()
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: torch.Tensor) -> torch.Tensor:
-        return gradients[0]
-
-
-class Unwaited(TorchDispatchMode):
-    """Fails where an operation must know values on the host: on an accelerator the training would wait."""
-
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        assert not any(word in str(func) for word in ("_local_scalar_dense", "nonzero", "masked_select", "equal.default", "bincount"))
-        assert not any(isinstance(one, list) and any(getattr(i, "dtype", None) == torch.bool for i in one) for one in args[1:2])
-        return func(*args, **(kwargs or {}))
 
 
 def measured(probe: PerIndex) -> Snapshot:
@@ -47,11 +27,6 @@ def measured(probe: PerIndex) -> Snapshot:
 
 def profile(snapshot: Snapshot) -> list[float]:
     return snapshot.arrays["profile"].values.tolist()
-
-
-@pytest.fixture
-def problems() -> Counter[str]:
-    return Counter()
 
 
 @pytest.fixture
@@ -284,8 +259,10 @@ def test_losses_the_script_writes_to_afterwards_were_taken_as_they_were(probe: P
 
 
 @pytest.mark.parametrize("with_index", [False, True])
-def test_the_graph_is_free_and_no_random_number_is_drawn(probe: PerIndex, with_index: bool) -> None:
-    loss = Marked.apply(torch.rand(3, 4, requires_grad=True, dtype=torch.float64))
+def test_the_graph_is_free_and_no_random_number_is_drawn(
+    probe: PerIndex, with_index: bool, mark: Callable[[torch.Tensor], torch.Tensor]
+) -> None:
+    loss = mark(torch.rand(3, 4, requires_grad=True, dtype=torch.float64))
     graph = weakref.ref(loss.grad_fn)
     before = torch.get_rng_state(), np.random.get_state()[1].copy(), random.getstate()
     probe.observe(loss, torch.ones(3, 4) if with_index else None)
@@ -332,11 +309,11 @@ def test_a_forward_recomputed_in_the_backward_pass_is_taken_once(probe: PerIndex
     assert measured(probe).scalars["count"] == 4
 
 
-def test_nothing_waits_for_the_device_while_losses_are_taken() -> None:
+def test_nothing_waits_for_the_device_while_losses_are_taken(unwaited: AbstractContextManager[Any]) -> None:
     frames, tau, problems = PerIndex("frames"), PerIndex("tau"), []
     for probe in (frames, tau):
         probe.attach(problems.append)
-    with Unwaited():
+    with unwaited:
         for length in (3, 5, 4):
             frames.observe(torch.ones(2, length))
             tau.observe(torch.ones(length), torch.arange(length))

@@ -14,11 +14,6 @@ from bedside.probes.ratio import Ratio, distance_from_equal, wilson
 from bedside_protocol.records import Snapshot
 
 
-@pytest.fixture
-def problems() -> Counter[str]:
-    return Counter()
-
-
 def fed(ratios: np.ndarray | list[float], *, gap: int = 1, below: np.ndarray | None = None, **options: float) -> Ratio:
     """A probe that was told of these ratios, `gap` steps apart, over a denominator of 2 unless given."""
     probe = Ratio("pair", "coarse", "fine", **options)

@@ -68,11 +68,6 @@ def measured_steps(probes: ProbeSet, steps: range, seconds: float = 1000.0) -> l
 
 
 @pytest.fixture
-def problems() -> Counter[str]:
-    return Counter()
-
-
-@pytest.fixture
 def probes(problems: Counter[str]) -> ProbeSet:
     """Steps take 1000 s here: a measurement is slow from as many times its usual second."""
     return ProbeSet(problem=lambda text: problems.update([text]), slow=1e6)

@@ -22,11 +22,6 @@ from bedside_protocol.records import Snapshot
 
 
 @pytest.fixture
-def problems() -> Counter[str]:
-    return Counter()
-
-
-@pytest.fixture
 def alike(problems: Counter[str]) -> Similarity:
     probe = Similarity("queries")
     probe.attach(lambda text: problems.update([text]))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import weakref
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,18 +37,6 @@ class Net(nn.Module):
 @pytest.fixture(autouse=True)
 def _seeded() -> None:
     torch.manual_seed(0)
-
-
-@pytest.fixture
-def problems() -> Counter[str]:
-    return Counter()
-
-
-@pytest.fixture
-def probes(problems: Counter[str]) -> Iterator[ProbeSet]:
-    probes = ProbeSet(problem=lambda text: problems.update([text]))
-    yield probes
-    probes.close()
 
 
 def sgd(model: nn.Module) -> torch.optim.Optimizer:

@@ -13,11 +13,6 @@ from bedside.probes.success_rate import SuccessRate
 
 
 @pytest.fixture
-def problems() -> Counter[str]:
-    return Counter()
-
-
-@pytest.fixture
 def rate(problems: Counter[str]) -> SuccessRate:
     probe = SuccessRate("stream")
     probe.attach(lambda text: problems.update([text]))
