@@ -48,7 +48,7 @@ class Gradients(Probe):
         super().__init__(name, every_steps(max(1, every), early=_EARLY))
         self.armed = False
         self._model = weakref.ref(model)
-        stepping = [getattr(optimizer, "optimizer", optimizer) for optimizer in optimizers]  # accelerate's wraps the real one
+        stepping = parameters.stepping(optimizers)
         self._optimizers = [weakref.ref(optimizer) for optimizer in stepping]
         self._hooks = [
             hook

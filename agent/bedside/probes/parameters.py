@@ -16,6 +16,11 @@ _WRAPPERS = ("module.", "_orig_mod.")
 _SHARDED = ("FullyShardedDataParallel", "DTensor", "FlatParameter")
 
 
+def stepping(optimizers: Iterable[Optimizer]) -> list[Optimizer]:
+    """The optimizers whose `step` moves the weights: accelerate's is a wrapper of the real one."""
+    return [getattr(optimizer, "optimizer", optimizer) for optimizer in optimizers]
+
+
 def owned(optimizer: Optimizer) -> list[Tensor]:
     """The trainable parameters this optimizer updates."""
     return [parameter for group in optimizer.param_groups for parameter in group["params"] if parameter.requires_grad]

@@ -70,7 +70,7 @@ class Structure(Probe):
         super().__init__(name, every_steps(max(1, every), early=_EARLY))
         self._armed = False
         self._model = weakref.ref(model)
-        stepping = [getattr(optimizer, "optimizer", optimizer) for optimizer in optimizers]  # accelerate's wraps the real one
+        stepping = parameters.stepping(optimizers)
         self._optimizers = [weakref.ref(optimizer) for optimizer in stepping]
         self._sharded = parameters.is_sharded(model)
         self._hooks: list[Any] = []

@@ -47,7 +47,12 @@ class Verb(Protocol):
 
 
 class Failure(Exception):
-    """A verb cannot do what was asked; the text says why and what to do."""
+    """A verb cannot do what was asked; each line says why and what to do."""
+
+    def __init__(self, *lines: str, code: int = USAGE_ERROR) -> None:
+        super().__init__("\n".join(lines))
+        self.lines = lines
+        self.code = code
 
 
 class _Parser(argparse.ArgumentParser):
@@ -63,7 +68,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         if sys.stdout is not None:
             sys.stdout.flush()  # here, where a reader that has left can be met in silence
         return code
-    except (NoSuchRun, Unreadable, Failure) as error:
+    except Failure as failure:
+        for line in failure.lines:
+            print(f"bedside: {safe(line, 1000)}", file=sys.stderr)
+        return failure.code
+    except (NoSuchRun, Unreadable) as error:
         print(f"bedside: {safe(error, 1000)}", file=sys.stderr)
         return USAGE_ERROR
     except BrokenPipeError:  # the reader of our output has seen enough; what the interpreter flushes at its exit goes nowhere

@@ -11,13 +11,12 @@ from dataclasses import replace
 from typing import Any
 
 from bedside_protocol.alerts.judge import Judgement, judge
-from bedside_protocol.alerts.rule_file import RuleFile, RuleFileError
+from bedside_protocol.alerts.rule_file import RuleFile
 from bedside_protocol.alerts.rule_reach import Reach
 from bedside_protocol.records import Record
 from bedside_protocol.sanitise import text as safe
-from bedside_tui.cli import USAGE_ERROR
 from bedside_tui.cli.options import add_json, add_run, chosen_run
-from bedside_tui.cli.rules import BUILT_IN, add_rules, complain, rules_of
+from bedside_tui.cli.rules import BUILT_IN, add_rules, rules_of
 from bedside_tui.cli.text import HEALTH
 from bedside_tui.library import read_recording
 from bedside_tui.liveness import LastWord
@@ -31,11 +30,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    try:
-        rules = rules_of(options)
-    except RuleFileError as error:
-        complain(error)
-        return USAGE_ERROR
+    rules = rules_of(options)  # a file that is refused is said before a recording is read
     judgement = judged(chosen_run(options), rules)
     print(json.dumps(to_json(judgement), indent=2, allow_nan=False) if options.json else to_text(judgement))
     return judgement.exit_code

@@ -60,31 +60,23 @@ def run(options: argparse.Namespace) -> int:
 
 
 def rules_of(options: argparse.Namespace) -> RuleFile:
-    """The rules of `--rules`, else the built-in ones. Raises `Failure` where it cannot be opened, `RuleFileError` where it is refused."""
+    """The rules of `--rules`, else the built-in ones. Raises `Failure`."""
     return rule_file(options.rules) if options.rules else BUILT_IN
 
 
-def rule_file(path: Path) -> RuleFile:
-    """A file of rules; raises as `rules_of`."""
+def rule_file(path: Path, refused: int = USAGE_ERROR) -> RuleFile:
+    """A file of rules. Raises `Failure` where it cannot be opened, and with the code `refused` and a line for every slip where it is not
+    taken."""
     try:
-        text = path.read_text(encoding="utf-8")
+        return read_rules(path.read_text(encoding="utf-8"), path.name)
+    except RuleFileError as error:
+        raise Failure(*error.slips, code=refused) from None
     except (OSError, UnicodeDecodeError) as error:
         raise Failure(f"{path} cannot be read: {error.strerror if isinstance(error, OSError) else 'it is no UTF-8'}") from None
-    return read_rules(text, path.name)
-
-
-def complain(error: RuleFileError) -> None:
-    """Every slip of a file on a line of stderr."""
-    for slip in error.slips:
-        print(f"bedside: {safe(slip, 1000)}", file=sys.stderr)
 
 
 def _list(options: argparse.Namespace) -> int:
-    try:
-        rules = rules_of(options)
-    except RuleFileError as error:
-        complain(error)
-        return USAGE_ERROR
+    rules = rules_of(options)
     if options.json:
         print(_json([_to_json(rule, rules) for rule in rules.rules]))
         return 0
@@ -98,11 +90,7 @@ def _list(options: argparse.Namespace) -> int:
 
 
 def _explain(options: argparse.Namespace) -> int:
-    try:
-        rules = rules_of(options)
-    except RuleFileError as error:
-        complain(error)
-        return USAGE_ERROR
+    rules = rules_of(options)
     alike = [rule for rule in rules.rules if rule.name == options.NAME]
     if not alike:
         raise Failure(f"no rule is called {options.NAME}: there are {', '.join(dict.fromkeys(rule.name for rule in rules.rules))}")
@@ -117,11 +105,7 @@ def _explain(options: argparse.Namespace) -> int:
 
 
 def _test(options: argparse.Namespace) -> int:
-    try:
-        rules = rule_file(options.FILE)
-    except RuleFileError as error:
-        complain(error)
-        return REFUSED
+    rules = rule_file(options.FILE, REFUSED)
     results = [(trial, failures(trial, rules.rules)) for trial in rules.trials]
     if options.json:
         print(_json([{"rule": trial.rule, "target": trial.target, "passed": not found, "failures": found} for trial, found in results]))
