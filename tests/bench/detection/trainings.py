@@ -1,0 +1,116 @@
+"""The recordings the benchmark judges: every case trained over several seeds, its healthy form over more.
+
+`python tests/bench/detection/trainings.py FOLDER` trains what FOLDER does not hold yet, two at a time, and may be stopped and started
+again. Healthy forms are trained once a program: cases that share a script share them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from bedside.cases.catalogue import CASES
+
+HOMES: Final = [str(Path(__file__).parents[3] / folder) for folder in ("agent", "protocol", "tui")]
+LOG: Final = "run.bedside"
+LIMIT: Final = 1800.0
+"""Seconds after which a training is given up, and said to be."""
+
+
+@dataclass(frozen=True, slots=True)
+class Training:
+    """One form of one case with one seed."""
+
+    case: str
+    program: str
+    broken: bool
+    seed: int
+    steps: int | None = None
+    """None: as many as the case has."""
+
+    @property
+    def name(self) -> str:
+        return f"{self.case}-{'broken' if self.broken else 'healthy'}-{self.seed}"
+
+
+STEPS: Final = {"memory-leak": 3000}
+"""A projection needs a minute of a memory that grows; in the suite this case takes seconds."""
+
+
+def wanted(broken_seeds: int, healthy_seeds: int) -> Iterator[Training]:
+    """Low seeds of everything first: what there is of a stopped training is a smaller benchmark, and a whole one."""
+    for seed in range(max(broken_seeds, healthy_seeds)):
+        programs = set()
+        for case in CASES:
+            steps = STEPS.get(case.name)
+            if case.broken and seed < broken_seeds:
+                yield Training(case.name, case.script, True, seed, steps)
+            if case.script not in programs and seed < healthy_seeds:
+                programs.add(case.script)
+                yield Training(case.name, case.script, False, seed, steps)
+
+
+def recording(folder: Path, training: Training) -> Path:
+    return folder / training.name / LOG
+
+
+def train(folder: Path, training: Training) -> str:
+    """Trains one form in a process of its own; what there is to say of it."""
+    target = recording(folder, training)
+    if target.exists():
+        return ""
+    place = folder / f"{training.name}.part"
+    shutil.rmtree(place, ignore_errors=True)
+    place.mkdir(parents=True)
+    words = [training.case, "--seed", str(training.seed), "--dir", str(place)]
+    words += [] if training.broken else ["--healthy"]
+    words += [] if training.steps is None else ["--steps", str(training.steps)]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(HOMES), "BEDSIDE_RUNTIME_DIR": str(folder / "rt"), "OMP_NUM_THREADS": "1"}
+    began = time.monotonic()
+    with open(place / "output", "wb") as output:
+        try:
+            code = subprocess.run(
+                [sys.executable, "-P", "-m", "bedside.cases", *words],
+                env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, check=False, timeout=LIMIT,
+            ).returncode  # fmt: skip
+        except subprocess.TimeoutExpired:
+            return f"{training.name}: given up after {LIMIT:.0f} s"
+    found = sorted(place.glob(f"*/{LOG}"))
+    if not found:
+        return f"{training.name}: nothing recorded; its output is in {place / 'output'}"
+    target.parent.mkdir(exist_ok=True)
+    found[-1].rename(target)
+    shutil.rmtree(place, ignore_errors=True)
+    return f"{training.name}: {time.monotonic() - began:.0f} s, exit {code}"
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="Train what the detection benchmark judges.")
+    parser.add_argument("folder", type=Path, help="where the recordings are kept")
+    parser.add_argument("--broken-seeds", type=int, default=5)
+    parser.add_argument("--healthy-seeds", type=int, default=20)
+    parser.add_argument("--jobs", type=int, default=min(2, os.cpu_count() or 1))
+    options = parser.parse_args()
+    folder = options.folder.resolve()
+    folder.mkdir(parents=True, exist_ok=True)
+    trainings = list(wanted(options.broken_seeds, options.healthy_seeds))
+    with ThreadPoolExecutor(options.jobs) as pool:
+        for place, said in enumerate(pool.map(lambda one: train(folder, one), trainings), 1):
+            if said:
+                print(f"{place} of {len(trainings)} · {said}", flush=True)
+    missing = [one.name for one in trainings if not recording(folder, one).exists()]
+    print(f"{len(trainings) - len(missing)} recordings in {folder}" + (f"; missing: {', '.join(missing)}" if missing else ""))
+    return 1 if missing else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
