@@ -29,6 +29,8 @@ _SMALL: Final = 32 << 10  # a frame this short cannot hold enough values to hurt
 
 BODIES: Final[dict[str, type]] = {
     "run": records.RunStarted,
+    "rules": records.RulesDeclared,
+    "expectation": records.ExpectationDeclared,
     "metrics": records.Metrics,
     "metric": records.MetricDefined,
     "probe": records.ProbeDeclared,

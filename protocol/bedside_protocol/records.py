@@ -97,6 +97,23 @@ class MetricDefined:
     """Which way is better."""
 
 
+@dataclass(frozen=True, slots=True)
+class RulesDeclared:
+    """The file of rules the run is judged by, whole: a recording can be judged the same way wherever it is read."""
+
+    name: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ExpectationDeclared:
+    """The script says what it expects of a metric, in the words of `alerts.expectation`."""
+
+    text: str
+    severity: Severity = "amber"
+    """How bad it is if it does not come true."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Array:
     """Numbers with their meaning: `values` of any shape, `labels` for the last axis where it has names (layers, classes), `rows` for
@@ -274,8 +291,9 @@ class Unknown:
 
 
 Body: TypeAlias = (
-    RunStarted | Metrics | MetricDefined | ProbeDeclared | Snapshot | AlertChanged | AlertAcknowledged | AlertShelved
-    | CommandChanged | CheckpointSaved | Event | Note | LifecycleChanged | Tick | Problem | Lost | Ended | Unknown
+    RunStarted | RulesDeclared | ExpectationDeclared | Metrics | MetricDefined | ProbeDeclared | Snapshot
+    | AlertChanged | AlertAcknowledged | AlertShelved | CommandChanged | CheckpointSaved | Event | Note
+    | LifecycleChanged | Tick | Problem | Lost | Ended | Unknown
 )  # fmt: skip
 
 

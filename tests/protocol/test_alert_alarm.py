@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from bedside_protocol.alerts.alarm import Alarm
+from bedside_protocol.alerts.conditions import NonFinite
 from bedside_protocol.alerts.explosion import Explosion
 from bedside_protocol.alerts.levels import AMBER, OK, RED
-from bedside_protocol.alerts.rules import NonFinite, OnMetric, Rule, Span
+from bedside_protocol.alerts.rules import OnMetric, Rule, Span
 
 
 def alarm(keep: int = 100) -> Alarm:

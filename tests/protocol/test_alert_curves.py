@@ -12,12 +12,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bedside_protocol.alerts.conditions import LostLevel
 from bedside_protocol.alerts.explosion import Explosion
 from bedside_protocol.alerts.learning import NeverLearns
 from bedside_protocol.alerts.level import SPARSE, LossLevel
 from bedside_protocol.alerts.levels import AMBER, OK, RED, UNCHECKED, PointTest
 from bedside_protocol.alerts.median import RollingMedian
-from bedside_protocol.alerts.rules import LostLevel
 
 
 def series(notation: str) -> list[float]:

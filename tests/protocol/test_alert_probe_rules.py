@@ -11,9 +11,10 @@ import pytest
 
 from bedside_protocol.alerts import DEFAULT_RULES, RUNBOOKS, Finding, Rule, judge
 from bedside_protocol.alerts.alarm import Alarm
+from bedside_protocol.alerts.conditions import All, Beyond, NamesPersist
 from bedside_protocol.alerts.levels import AMBER, OK, RED, UNCHECKED
 from bedside_protocol.alerts.notation import series
-from bedside_protocol.alerts.rules import All, Beyond, NamesPersist, OnProbe
+from bedside_protocol.alerts.rules import OnProbe
 from bedside_protocol.alerts.sight import Sight
 from bedside_protocol.records import Metrics, Record, Severity, Snapshot
 

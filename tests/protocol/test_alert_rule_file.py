@@ -11,11 +11,18 @@ from typing import Any, get_args
 import pytest
 
 from bedside_protocol.alerts import DEFAULT_RULES, Rule, judge
+from bedside_protocol.alerts.conditions import (
+    Beyond,
+    Condition,
+    FellFromPeak,
+    LostLevel,
+    NoStep,
+)
 from bedside_protocol.alerts.rule_file import RuleFile, RuleFileError, read_rules
 from bedside_protocol.alerts.rule_schema import Reader, conditions_for, needed
 from bedside_protocol.alerts.rule_trial import failures
 from bedside_protocol.alerts.rule_words import condition_words, fires, warming_up, watched, written
-from bedside_protocol.alerts.rules import Beyond, Condition, FellFromPeak, Grace, LostLevel, NoStep, OnMetric, OnProbe, OnRun, Span
+from bedside_protocol.alerts.rules import Grace, OnMetric, OnProbe, OnRun, Span
 from bedside_protocol.alerts.toml_lines import Lines
 from bedside_protocol.records import Record, Snapshot
 
@@ -165,7 +172,10 @@ def test_every_condition_can_be_written_for_something_that_is_watched(kind: type
     for watch in watches:
         name = next(name for name, known in conditions_for(watch).items() if known is kind)
         reader = Reader()
-        given = {"field": "x", "share": 0.5, "texts": ["none"], "conditions": [{"fell_from_peak": {"field": "x", "share": 0.5}}]}
+        given = {
+            "field": "x", "share": 0.5, "texts": ["none"], "conditions": [{"fell_from_peak": {"field": "x", "share": 0.5}}],
+            "steps": [1], "low": [0.5], "high": [1.5], "how": ["failed"],
+        }  # fmt: skip
         inside = {key: given[key] for key in needed(kind)} | ({"red_above": 1} if kind is Beyond else {})
         assert isinstance(reader.condition(watch, {name: inside}, ()), kind)
         assert reader.slips == []
@@ -191,7 +201,7 @@ def test_every_condition_can_be_written_for_something_that_is_watched(kind: type
         ("rules.stall.when = {no_step = {seconds = -1}}", "1: rules.stall.when.no_step.seconds: seconds = -1 is impossible"),
         ("rules.stall.when = {no_step = {seconds = inf}}", "1: rules.stall.when.no_step.seconds: seconds = inf is impossible"),
         ("rules.stall.when = {no_step = {seconds = true}}", "1: rules.stall.when.no_step.seconds: true is not a number"),
-        ("rules.stall.when = {beyond = {}}", "1: rules.stall.when.beyond: beyond cannot be judged there: no_step can"),
+        ("rules.stall.when = {beyond = {}}", "1: rules.stall.when.beyond: beyond cannot be judged there (is ends meant?): no_step, ends can"),
         ("rules.stall.when = []", "1: rules.stall.when: when is empty: it would never fire"),
         ("rules.stall.when = 3", "1: rules.stall.when: 3 is no condition: write one as {no_step = {…}}"),
         ('rules.stall.watch = {probe = "vq"}', "1: rules.stall.watch: no_step cannot be judged there"),

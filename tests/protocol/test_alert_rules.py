@@ -8,9 +8,11 @@ import pytest
 
 from bedside_protocol.alerts import DEFAULT_RULES, RUNBOOKS
 from bedside_protocol.alerts.alarm import Alarm
+from bedside_protocol.alerts.circumstances import Circumstances
+from bedside_protocol.alerts.conditions import Explodes
 from bedside_protocol.alerts.levels import AMBER, OK, RED
 from bedside_protocol.alerts.roles import role_of, trained_on
-from bedside_protocol.alerts.rules import Explodes, OnMetric, OnRun, Rule, Span
+from bedside_protocol.alerts.rules import OnMetric, OnRun, Rule, Span
 from bedside_protocol.alerts.sight import Sight
 from bedside_protocol.alerts.track import Track
 
@@ -117,4 +119,4 @@ def test_a_condition_in_the_wrong_place_is_refused_in_words() -> None:
         Sight(Alarm(wrong, "vq"))
     silent = Rule("wrong", "wrong", OnMetric(), (DEFAULT_RULES[-1].conditions[0],), "", "stall")
     with pytest.raises(TypeError, match="NoStep is no condition for the values of a metric"):
-        Track("loss", [Alarm(silent, "loss")], fresh=True).take([(i, float(i), 1.0) for i in range(20)])
+        Track("loss", [Alarm(silent, "loss")], True, Circumstances()).take([(i, float(i), 1.0) for i in range(20)])

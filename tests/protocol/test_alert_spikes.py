@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from bedside_protocol.alerts import Engine
+from bedside_protocol.alerts.conditions import Explodes, Spikes
 from bedside_protocol.alerts.level import SPARSE
 from bedside_protocol.alerts.levels import AMBER, OK, UNCHECKED, PointTest
-from bedside_protocol.alerts.rules import Explodes, Spikes
 from bedside_protocol.alerts.spike import BreakAway, Spike
 from bedside_protocol.records import AlertChanged, Metrics, Record, RunStarted
 

@@ -8,8 +8,8 @@ from fnmatch import fnmatchcase
 from math import inf, isfinite, nan
 from typing import Final
 
+from bedside_protocol.alerts.conditions import Beyond, FellFromPeak
 from bedside_protocol.alerts.levels import AMBER, OK, RED, UNCHECKED, Facts
-from bedside_protocol.alerts.rules import Beyond, FellFromPeak
 from bedside_protocol.records import Snapshot
 
 _MENDING: Final = 1.02

@@ -14,13 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bedside_protocol.alerts.alarm import Alarm
-from bedside_protocol.alerts.learning import no_cause
+from bedside_protocol.alerts.circumstances import Circumstances
+from bedside_protocol.alerts.conditions import NonFinite
 from bedside_protocol.alerts.ledger import Ledger
 from bedside_protocol.alerts.levels import OK, RED, UNCHECKED, Facts
 from bedside_protocol.alerts.roles import Role, role_of, totals_of, trained_on
-from bedside_protocol.alerts.rules import NonFinite, OnMetric, Rule
+from bedside_protocol.alerts.rules import OnMetric, Rule
 from bedside_protocol.alerts.track import FROM_SCRATCH, Point, Track
-from bedside_protocol.definitions import NOTHING_SAID, Definitions
+from bedside_protocol.definitions import Definitions
 from bedside_protocol.metrics import Kind, is_system
 from bedside_protocol.records import Metrics
 
@@ -38,8 +39,8 @@ class Curves:
         rules: Sequence[Rule],
         ledger: Ledger,
         suffix: str,
-        definitions: Definitions = NOTHING_SAID,
-        cause: Callable[[], str] = no_cause,
+        definitions: Definitions,
+        circumstances: Circumstances,
     ) -> None:
         watching = [(rule, rule.watch) for rule in rules if isinstance(rule.watch, OnMetric)]
         self._finite = [(rule, watch) for rule, watch in watching if isinstance(rule.conditions[0], NonFinite)]
@@ -48,8 +49,7 @@ class Curves:
         self._suffix = suffix
         """What tells this rank's metrics from another's."""
         self._definitions = definitions
-        self._cause = cause
-        """Asked why the run cannot learn."""
+        self._circumstances = circumstances
         self._fresh = True
         self._mark: tuple[int, str] | None = None
         """The step after which a new stretch of the training begins, and what to say of it; None once its values have come."""
@@ -63,6 +63,18 @@ class Curves:
 
     def __repr__(self) -> str:
         return f"<Curves {len(self._names)} metrics, {len(self._tracks)} followed>"
+
+    def add(self, rule: Rule) -> None:
+        """One more rule: from now on the metrics it watches are judged by it too, with a new segment each."""
+        if not isinstance(rule.watch, OnMetric):
+            raise TypeError(f"{rule.name} watches no metric")
+        self._level.append((rule, rule.watch))
+        again = [name for name in self._names if _matches(rule, rule.watch, name, self._names[name])]
+        for name in again:
+            if name in self._tracks:
+                self._tracks[name].join(self._ledger.alarm(rule, name + self._suffix))
+            else:
+                self._meet([name], self._step)
 
     def resumed(self) -> None:
         """A first value from now on is not the training's own."""
@@ -156,7 +168,9 @@ class Curves:
         for name in new:
             kind = self._names[name] = self._definitions.kind_of(name)
             self._roles[name] = role_of(name, kind)
-            alarms = tuple(self._ledger.alarm(rule, name + self._suffix) for rule, watch in self._finite if _matches(watch, name, kind))
+            alarms = tuple(
+                self._ledger.alarm(rule, name + self._suffix) for rule, watch in self._finite if _matches(rule, watch, name, kind)
+            )
             self._finite_alarms[name] = alarms
         trained = trained_on(self._names, self._definitions)
         for name in (self._trained - trained) & self._tracks.keys():  # a total has appeared: its parts are judged with it
@@ -166,10 +180,10 @@ class Curves:
             alarms = tuple(
                 self._ledger.alarm(rule, name + self._suffix)
                 for rule, watch in self._level
-                if _matches(watch, name, self._names[name]) and (not watch.trained_on or name in trained)
+                if _matches(rule, watch, name, self._names[name]) and (not watch.trained_on or name in trained)
             )
             if alarms:
-                self._tracks[name] = Track(name, alarms, self._fresh, self._cause)
+                self._tracks[name] = Track(name, alarms, self._fresh, self._circumstances)
                 for alarm in alarms:
                     self._ledger.suspend(alarm, "too few values yet", step)
         self._trained = trained
@@ -211,10 +225,10 @@ class Curves:
                         self._ledger.judge(alarm, OK if good else RED, steps[row], times[row], _fact(value))
 
 
-def _matches(watch: OnMetric, name: str, kind: Kind) -> bool:
+def _matches(rule: Rule, watch: OnMetric, name: str, kind: Kind) -> bool:
     """Whether a rule looks at a metric: at what the agent measures on the machine, only where its glob names it."""
     named = is_system(watch.glob) or not is_system(name)
-    return named and (not watch.kinds or kind in watch.kinds) and fnmatchcase(name, watch.glob)
+    return named and (not watch.kinds or kind in watch.kinds) and fnmatchcase(name, watch.glob) and rule.looks_at(name)
 
 
 def _urgency(role: Role, finite: NDArray[np.bool_], whole: bool) -> tuple[int, int]:

@@ -4,19 +4,15 @@ from __future__ import annotations
 
 from typing import Final
 
-from bedside_protocol.alerts.rules import (
+from bedside_protocol.alerts.conditions import (
     Beyond,
     DoesNotFall,
     Explodes,
-    Grace,
     LostLevel,
     NonFinite,
-    OnMetric,
-    OnProbe,
-    Rule,
-    Span,
     Spikes,
 )
+from bedside_protocol.alerts.rules import Grace, OnMetric, OnProbe, Rule, Span
 
 _EVERY_OTHER_KIND: Final = ("reward", "ratio", "norm", "count", "entropy", "time", "memory", "rate", "accuracy", "other")
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from bedside_protocol.alerts.rules import Beyond, NoStep, OnMetric, OnProbe, OnRun, Rule, Span
+from bedside_protocol.alerts.conditions import Beyond, NoStep
+from bedside_protocol.alerts.rules import OnMetric, OnProbe, OnRun, Rule, Span
 
 _PAIR: Final = Span(2)
 """Two snapshots: one odd one is no finding."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from bedside_protocol.alerts.rules import All, Beyond, Grace, NamesPersist, OnProbe, Rule, Span
+from bedside_protocol.alerts.conditions import All, Beyond, NamesPersist
+from bedside_protocol.alerts.rules import Grace, OnProbe, Rule, Span
 
 _PAIR: Final = Span(2)
 """Two snapshots: one odd one is no finding."""

@@ -10,12 +10,14 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from bedside_protocol.alerts.causes import Causes
+from bedside_protocol.alerts.circumstances import Circumstances
+from bedside_protocol.alerts.conditions import Ends, NoStep
 from bedside_protocol.alerts.curves import Curves
 from bedside_protocol.alerts.defaults import DEFAULT_RULES
+from bedside_protocol.alerts.endings import Ending
 from bedside_protocol.alerts.ledger import Ledger
 from bedside_protocol.alerts.roles import names_an_evaluation
-from bedside_protocol.alerts.rules import NoStep, OnProbe, OnRun, Rule
+from bedside_protocol.alerts.rules import OnProbe, OnRun, Rule
 from bedside_protocol.alerts.sight import Sight
 from bedside_protocol.alerts.stall import Phases, Source, Stall
 from bedside_protocol.definitions import NOTHING_SAID
@@ -55,9 +57,16 @@ class Engine:
             for condition in rule.conditions
             if isinstance(condition, NoStep)
         ]
+        self._endings = [
+            (self._ledger.alarm(rule, _RUN), Ending(condition))
+            for rule in self.rules
+            if rule.watch == OnRun()
+            for condition in rule.conditions
+            if isinstance(condition, Ends)
+        ]
         self._acknowledged: dict[tuple[str, str], str] = {}
         self._definitions = NOTHING_SAID
-        self._causes = Causes()
+        self._circumstances = Circumstances()
         self._phases = Phases()
         self._stretches: set[str] = set()
         """The phases that have been trained in: coming back to one (`train` after each `eval`) changes nothing."""
@@ -109,7 +118,7 @@ class Engine:
             for curves in self._curves.values():
                 curves.resumed()
             self._curves_of(record.rank).resumed()
-            self._causes.restart()
+            self._circumstances.causes.restart()
         self._phases.clear()
         self._stretches.clear()
         self._held = ""
@@ -122,22 +131,19 @@ class Engine:
             return
         step, time = int(body.steps[-1]), float(body.times[-1])
         self._enter(step, time)
-        self._causes.take(body)
+        self._circumstances.causes.take(body)
         self._curves_of(record.rank).take(body)
         self._progress("values", step, time)
 
     def _curves_of(self, rank: int) -> Curves:
         if rank not in self._curves:
-            self._curves[rank] = Curves(self.rules, self._ledger, f" rank {rank}" if rank > 0 else "", self._definitions, self._why_not)
+            suffix = f" rank {rank}" if rank > 0 else ""
+            self._curves[rank] = Curves(self.rules, self._ledger, suffix, self._definitions, self._circumstances)
         return self._curves[rank]
-
-    def _why_not(self) -> str:
-        """Why the run cannot learn, as far as it has said."""
-        return self._causes.found
 
     def _metric_defined(self, record: Record, body: MetricDefined) -> None:
         self._definitions = self._definitions.having(body)
-        self._causes.define(self._definitions)
+        self._circumstances.causes.define(self._definitions)
         for curves in self._curves.values():
             curves.define(self._definitions)
 
@@ -146,14 +152,14 @@ class Engine:
 
     def _sights_of(self, probe: str, kind: str) -> tuple[Sight, ...]:
         if probe not in self._sights:
-            watching = [rule for rule in self.rules if rule.watch == OnProbe(kind)]
+            watching = [rule for rule in self.rules if rule.watch == OnProbe(kind) and rule.looks_at(probe)]
             sights = self._sights[probe] = tuple(Sight(self._ledger.alarm(rule, probe)) for rule in watching)
             for sight in sights:
                 self._ledger.suspend(sight.alarm, sight.why, 0)
         return self._sights[probe]
 
     def _snapshot(self, record: Record, body: Snapshot) -> None:
-        self._causes.see(body)
+        self._circumstances.causes.see(body)
         for sight in self._sights_of(body.probe, body.kind):
             sight.see(body)
             self._ledger.judge(sight.alarm, sight.level, body.step, record.time, partial(sight.facts, body), sight.why)
@@ -164,6 +170,7 @@ class Engine:
                 self._acknowledged[(change.rule, change.target)] = body.who
 
     def _event(self, record: Record, body: Event) -> None:
+        self._circumstances.marks.take(body)
         if body.name != "phase":
             return
         self._phases.take(body)
@@ -171,12 +178,16 @@ class Engine:
 
     def _lifecycle_changed(self, record: Record, body: LifecycleChanged) -> None:
         if body.state in OVER:
+            for alarm, ending in self._endings:
+                self._ledger.judge(alarm, ending.see(body), body.step, record.time, ending.facts)
             self._over(record.time, body.step)
             return
         self._held = body.state if body.state in _HELD else ""
         self._excuse(self._reason(), record.time, body.step)
 
     def _ended(self, record: Record, body: Ended) -> None:
+        for _, ending in self._endings:
+            ending.hear(body)
         self._over(record.time, body.step)
 
     def _tick(self, record: Record, body: Tick) -> None:

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from math import exp, inf, log
 from typing import Final
 
+from bedside_protocol.alerts.conditions import LostLevel
 from bedside_protocol.alerts.levels import AMBER, OK, RED, UNCHECKED, Facts
 from bedside_protocol.alerts.median import RollingMedian
-from bedside_protocol.alerts.rules import LostLevel
 
 FLOOR: Final = 1e-4
 """Losses below this share of the first are one: noise among ten-thousandths of the beginning is no event."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
+from bedside_protocol.alerts.conditions import NamesPersist
 from bedside_protocol.alerts.levels import AMBER, OK, RED, Facts
-from bedside_protocol.alerts.rules import NamesPersist
 from bedside_protocol.records import Snapshot
 
 _SHOWN: Final = 2

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from string import Formatter
 from typing import Final
 
+from bedside_protocol.alerts.conditions import Condition, NonFinite
 from bedside_protocol.alerts.rule_schema import METRIC_FIELD
-from bedside_protocol.alerts.rules import Condition, NonFinite, Rule
+from bedside_protocol.alerts.rules import Rule
 
 _NAMES_A_FIELD: Final = ("field", "per")
 """What a condition calls the fields it looks at."""

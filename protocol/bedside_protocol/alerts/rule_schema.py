@@ -16,7 +16,8 @@ from math import isfinite
 from types import MappingProxyType, UnionType
 from typing import Any, Final, Literal, TypeAlias, Union, get_args, get_origin, get_type_hints
 
-from bedside_protocol.alerts.rules import NoStep, OnMetric, OnProbe, OnRun, PointCondition, ProbeCondition, Span, Unit, Watch
+from bedside_protocol.alerts.conditions import PointCondition, ProbeCondition, RunCondition
+from bedside_protocol.alerts.rules import OnMetric, OnProbe, OnRun, Span, Unit, Watch
 from bedside_protocol.alerts.toml_lines import Path
 
 WATCHES: Final[Mapping[str, type]] = MappingProxyType({kind.__name__.removeprefix("On").lower(): kind for kind in get_args(Watch)})
@@ -25,7 +26,7 @@ WATCHES: Final[Mapping[str, type]] = MappingProxyType({kind.__name__.removeprefi
 WRITTEN: Final[Mapping[str, str]] = MappingProxyType({"conditions": "when"})
 """Fields of a rule that a file calls something else."""
 
-_JUDGED_BY: Final[Mapping[type, Any]] = MappingProxyType({OnMetric: PointCondition, OnProbe: ProbeCondition, OnRun: NoStep})
+_JUDGED_BY: Final[Mapping[type, Any]] = MappingProxyType({OnMetric: PointCondition, OnProbe: ProbeCondition, OnRun: RunCondition})
 
 _SPAN: Final = re.compile(r"(?P<count>\d+(?:\.\d+)?(?:[eE]\d+)?) *(?P<unit>[a-z]+)")
 _UNITS: Final[Mapping[str, Unit]] = MappingProxyType({

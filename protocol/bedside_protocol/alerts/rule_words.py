@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from dataclasses import MISSING, Field, fields, is_dataclass
 from typing import Any, Final
 
+from bedside_protocol.alerts.conditions import Condition
 from bedside_protocol.alerts.rule_schema import WATCHES, WRITTEN, subject, word
-from bedside_protocol.alerts.rules import Condition, OnMetric, OnProbe, Rule, Span, Watch
+from bedside_protocol.alerts.rules import OnMetric, OnProbe, Rule, Span, Watch
 
 _FEW: Final = 4
 """More kinds of metrics than these are counted."""

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from bedside_protocol.alerts.alarm import Alarm
 from bedside_protocol.alerts.bounds import Bounds, Peak
+from bedside_protocol.alerts.conditions import All, Beyond, Condition, FellFromPeak, Grows, NamesPersist
+from bedside_protocol.alerts.growth import GrowthOfField
 from bedside_protocol.alerts.levels import UNCHECKED, Facts, SnapshotTest
 from bedside_protocol.alerts.persistence import Persistence
-from bedside_protocol.alerts.rules import All, Beyond, Condition, FellFromPeak, Grace, NamesPersist
+from bedside_protocol.alerts.rules import Grace
 from bedside_protocol.records import Snapshot
 
 
@@ -86,6 +88,8 @@ def _test(condition: Condition) -> SnapshotTest:
             return Peak(condition)
         case NamesPersist():
             return Persistence(condition)
+        case Grows():
+            return GrowthOfField(condition)
         case All():
             return Together(condition)
     raise TypeError(f"{type(condition).__name__} is no condition for the snapshots of a probe")

@@ -10,10 +10,10 @@ from collections import deque
 from math import exp, inf, log, nan
 from typing import Final
 
+from bedside_protocol.alerts.conditions import Explodes, Spikes
 from bedside_protocol.alerts.level import DENSE, FLOOR, Windows
 from bedside_protocol.alerts.levels import AMBER, OK, UNCHECKED, Facts
 from bedside_protocol.alerts.median import RollingMedian
-from bedside_protocol.alerts.rules import Explodes, Spikes
 
 _TINY: Final = 1e-300
 _LEAST_LEVEL: Final = 1e-3

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Final, Literal, NamedTuple, TypeAlias
 
+from bedside_protocol.alerts.conditions import NoStep
 from bedside_protocol.alerts.levels import AMBER, OK, RED, Facts
 from bedside_protocol.alerts.median import RollingMedian
-from bedside_protocol.alerts.rules import NoStep
 from bedside_protocol.records import Event
 
 _WINDOW: Final = 101

@@ -5,18 +5,23 @@ Which windows a test takes depends on how often the metric is logged, which is k
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from statistics import median
 from typing import Final, TypeAlias
 
 from bedside_protocol.alerts.alarm import Alarm
 from bedside_protocol.alerts.bounds import Limits
+from bedside_protocol.alerts.circumstances import Circumstances
+from bedside_protocol.alerts.conditions import Beyond, Condition, DoesNotFall, Expects, Explodes, Grows, Leaves, LostLevel, Recurs, Spikes
+from bedside_protocol.alerts.expectation import Expectation
 from bedside_protocol.alerts.explosion import Explosion
-from bedside_protocol.alerts.learning import NeverLearns, no_cause
+from bedside_protocol.alerts.growth import Growth
+from bedside_protocol.alerts.learning import NeverLearns
 from bedside_protocol.alerts.level import DENSE, SPARSE, SPARSE_STRIDE, LossLevel
 from bedside_protocol.alerts.levels import PointTest
-from bedside_protocol.alerts.rules import Beyond, Condition, DoesNotFall, Explodes, LostLevel, Spikes
+from bedside_protocol.alerts.recurrence import Recurrence
+from bedside_protocol.alerts.reference import Envelope
 from bedside_protocol.alerts.spike import BreakAway, Spike
 
 _HELD_BACK: Final = 11
@@ -28,13 +33,12 @@ Point: TypeAlias = tuple[int, float, float]
 
 
 class Track:
-    """A metric and its alarms. `fresh`: no resume came before, so a first value may be the training's own. `cause`: why the run cannot
-    learn, asked when it does not."""
+    """A metric and its alarms. `fresh`: no resume came before, so a first value may be the training's own."""
 
-    __slots__ = ("_cause", "_held", "_last_step", "alarms", "fresh", "name", "tests", "why")
+    __slots__ = ("_circumstances", "_held", "_last_step", "_stride", "alarms", "fresh", "name", "tests", "why")
 
-    def __init__(self, name: str, alarms: Sequence[Alarm], fresh: bool, cause: Callable[[], str] = no_cause) -> None:
-        self._cause = cause
+    def __init__(self, name: str, alarms: Sequence[Alarm], fresh: bool, circumstances: Circumstances) -> None:
+        self._circumstances = circumstances
         self.name = name
         self.alarms = tuple(alarms)
         self.fresh = fresh
@@ -44,6 +48,7 @@ class Track:
         """One for each alarm once the stride is known; None where the test needs a beginning this segment does not have."""
         self._held: list[Point] = []
         self._last_step: int | None = None
+        self._stride = 1.0
 
     def __repr__(self) -> str:
         return f"<Track {self.name}, {len(self.alarms)} alarms, at step {self._last_step}>"
@@ -56,6 +61,12 @@ class Track:
     def begun(self) -> bool:
         """Whether a value has been seen in this segment."""
         return self._last_step is not None
+
+    def join(self, alarm: Alarm) -> None:
+        """One more alarm; where the stride is known, its test begins with the next point, and knows no beginning."""
+        self.alarms = (*self.alarms, alarm)
+        if self.tests:
+            self.tests = (*self.tests, _test(_only(alarm.rule.conditions), self._stride, False, self._circumstances))
 
     def restart(self, why: str = "") -> None:
         """A new segment: nothing is known of it."""
@@ -80,9 +91,9 @@ class Track:
 
     def _choose(self, points: Sequence[Point]) -> None:
         steps = [step for step, _, _ in points]
-        stride = median(after - before for before, after in pairwise(steps))
+        stride = self._stride = median(after - before for before, after in pairwise(steps))
         scratch = self.fresh and steps[0] <= max(FROM_SCRATCH, stride)
-        self.tests = tuple(_test(_only(alarm.rule.conditions), stride, scratch, self._cause) for alarm in self.alarms)
+        self.tests = tuple(_test(_only(alarm.rule.conditions), stride, scratch, self._circumstances) for alarm in self.alarms)
 
     def pairs(self) -> Iterator[tuple[Alarm, PointTest | None]]:
         return zip(self.alarms, self.tests, strict=True)
@@ -93,7 +104,7 @@ def _only(conditions: Sequence[Condition]) -> Condition:
     return condition
 
 
-def _test(condition: Condition, stride: float, scratch: bool, cause: Callable[[], str]) -> PointTest | None:
+def _test(condition: Condition, stride: float, scratch: bool, circumstances: Circumstances) -> PointTest | None:
     windows = SPARSE if stride >= SPARSE_STRIDE else DENSE
     match condition:
         case LostLevel():
@@ -103,7 +114,15 @@ def _test(condition: Condition, stride: float, scratch: bool, cause: Callable[[]
         case Spikes():
             return Spike(condition, windows)
         case DoesNotFall(by=by, share=share):
-            return NeverLearns(by, share, cause=cause) if scratch else None
+            return NeverLearns(by, share, cause=circumstances.why_not) if scratch else None
         case Beyond():
             return Limits(condition)
+        case Grows():
+            return Growth(condition)
+        case Recurs():
+            return Recurrence(condition, circumstances.marks, windows)
+        case Expects():
+            return Expectation(condition)
+        case Leaves():
+            return Envelope(condition)
     raise TypeError(f"{type(condition).__name__} is no condition for the values of a metric")
