@@ -201,7 +201,7 @@ def test_every_condition_can_be_written_for_something_that_is_watched(kind: type
         ("rules.stall.when = {no_step = {seconds = -1}}", "1: rules.stall.when.no_step.seconds: seconds = -1 is impossible"),
         ("rules.stall.when = {no_step = {seconds = inf}}", "1: rules.stall.when.no_step.seconds: seconds = inf is impossible"),
         ("rules.stall.when = {no_step = {seconds = true}}", "1: rules.stall.when.no_step.seconds: true is not a number"),
-        ("rules.stall.when = {beyond = {}}", "1: rules.stall.when.beyond: beyond cannot be judged there (is ends meant?): no_step, ends can"),
+        ("rules.stall.when = {beyond = {}}", "1: rules.stall.when.beyond: beyond cannot be judged there (is ends meant?): no_step, ends"),
         ("rules.stall.when = []", "1: rules.stall.when: when is empty: it would never fire"),
         ("rules.stall.when = 3", "1: rules.stall.when: 3 is no condition: write one as {no_step = {…}}"),
         ('rules.stall.watch = {probe = "vq"}', "1: rules.stall.watch: no_step cannot be judged there"),
