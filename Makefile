@@ -25,8 +25,8 @@ types: $(STAMP)
 contracts: $(STAMP)
 	$(BIN)/lint-imports
 
-unit: $(STAMP)
-	$(BIN)/pytest
+unit: $(STAMP) # two processes, a file of tests in one of them: much of the suite waits for real processes
+	$(BIN)/pytest --numprocesses 2 --dist loadfile
 
 bench: $(STAMP) ## what a log call costs, beside a bare append and others
 	$(BIN)/python tests/bench/bench_log.py

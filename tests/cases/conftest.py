@@ -1,7 +1,12 @@
-"""Recordings of the cases: each form is trained once, in a process of its own, two at a time and in the order the tests will ask."""
+"""Recordings of the cases: each form is trained once, in a process of its own, two at a time and in the order the tests will ask.
+
+Test processes that run beside each other share them: who comes second to a form waits for it.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import os
 import shutil
 import subprocess
@@ -54,6 +59,12 @@ class Trainings:
 
     def _train(self, form: Form) -> Path:
         place = self._home / f"{form.case}-{form.seed}{'-healthy' * form.healthy}"
+        with open(f"{place}.lock", "w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            found = sorted(place.glob(f"*/{LOG_NAME}")) or self._trained(form, place)
+        return found[-1]
+
+    def _trained(self, form: Form, place: Path) -> list[Path]:
         words = [form.case, "--seed", str(form.seed), "--dir", str(place), *["--healthy"] * form.healthy]
         environment = os.environ | {
             "PYTHONPATH": os.pathsep.join(HOMES),
@@ -67,7 +78,7 @@ class Trainings:
         )  # fmt: skip
         found = sorted(place.glob(f"*/{LOG_NAME}"))
         assert found, f"{form}: nothing recorded\n{ran.stdout[-500:]}\n{ran.stderr[-1500:]}"
-        return found[-1]
+        return found
 
     def close(self) -> None:
         self._pool.shutdown(wait=True, cancel_futures=True)
@@ -76,11 +87,18 @@ class Trainings:
 @pytest.fixture(scope="session")
 def recording(request: pytest.FixtureRequest) -> Iterator[Recordings]:
     """`recording(case, seed, healthy)`: the records of one form."""
-    home = Path(tempfile.mkdtemp(prefix="bs-"))  # short: a socket's path may have 107 bytes
-    trainings = Trainings(home, _wanted(request.session.items))
-    yield trainings.records
-    trainings.close()
-    shutil.rmtree(home, ignore_errors=True)
+    together = os.environ.get("PYTEST_XDIST_TESTRUNUID", str(os.getpid()))[:12]
+    home = Path(tempfile.gettempdir(), f"bs-{together}")  # short: a socket's path may have 107 bytes
+    home.mkdir(exist_ok=True)
+    with open(f"{home}.users", "w") as users:
+        fcntl.flock(users, fcntl.LOCK_SH)
+        trainings = Trainings(home, _wanted(request.session.items))
+        yield trainings.records
+        trainings.close()
+        with contextlib.suppress(BlockingIOError):  # another test process still reads them, and will remove them
+            fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(home, ignore_errors=True)
+            Path(users.name).unlink(missing_ok=True)
 
 
 def _wanted(items: list[pytest.Item]) -> list[Form]:
