@@ -43,7 +43,8 @@ class Training:
 
 
 STEPS: Final = {"codebook-collapse": 3000, "vq-digits": 2000, "memory-leak": 3000}
-"""The codebook has died by step 2,250; a healthy one is full by 1,000. A projection needs a minute of a memory that grows; in the suite that case takes seconds."""
+"""The codebook has died by step 2,250; a healthy one is full by 1,000. A projection needs a minute of a memory that grows; in the suite
+that case takes seconds."""
 
 
 def wanted(broken_seeds: int, healthy_seeds: int) -> Iterator[Training]:
