@@ -114,15 +114,20 @@ def test_a_total_is_told_before_its_parts_and_the_first_before_the_later() -> No
     assert fired(run(blocks({"loss": [*good, 1.0, *bad], "loss/recon": [*good, nan, *bad]})))[0] == ("nonfinite", "loss/recon", "red")
 
 
-def test_an_infinite_gradient_norm_is_amber_and_red_only_at_five_running() -> None:
-    skipped = [1.0] * 20 + [inf] + [1.0] * 100
-    assert fired(run(blocks({"grad_norm": skipped}))) == [("nonfinite", "grad_norm", "amber")]
-    assert fired(run(blocks({"grad_norm": [1.0] * 20 + [inf] * 5})))[-1] == ("nonfinite", "grad_norm", "red")
+def test_an_infinite_gradient_norm_is_red_at_five_running_and_nothing_before() -> None:
+    skipped = [1.0] * 20 + [inf] * 4
+    assert fired(run(blocks({"grad_norm": skipped + [1.0] * 100}))) == []
+    assert fired(run(blocks({"grad_norm": [*skipped, inf]}))) == [("nonfinite", "grad_norm", "red")]
+
+
+def test_while_a_gradient_scaler_looks_for_its_scale_a_norm_may_be_what_it_is() -> None:
+    assert fired(run(blocks({"grad_norm": [nan] * 12 + [1.0] * 100}))) == []
+    assert fired(run(blocks({"grad_norm": [nan] * 30}))) == [("nonfinite", "grad_norm", "red")]
 
 
 def test_an_amber_alarm_never_silences_a_red_one() -> None:
-    changes = run(blocks({"grad_norm": [1.0] * 20 + [inf] * 3, "loss": [1.0] * 21 + [nan] * 2}))
-    assert fired(changes) == [("nonfinite", "grad_norm", "amber"), ("nonfinite", "loss", "red")]
+    changes = run(blocks({"accuracy": [1.0] * 20 + [nan] * 3, "loss": [1.0] * 21 + [nan] * 2}))
+    assert fired(changes) == [("nonfinite", "accuracy", "amber"), ("nonfinite", "loss", "red")]
 
 
 def test_what_the_machine_measures_may_be_nan() -> None:

@@ -13,4 +13,5 @@ HARD: Final = (
     Case("resume", "resume", False, 1500, "goes back to its checkpoint and on from there: steps are made twice"),
     Case("long-and-short", "lengths", False, 800, "sequences of two lengths, and the long ones cost more"),
     Case("single-bad-batch", "bad_batch", False, 1500, "one batch that was damaged on its way: a spike, and it is over"),
+    Case("amp-overflow", "amp_overflow", False, 800, "half precision whose scaler begins too high: the first steps overflow"),
 )

@@ -14,7 +14,10 @@ from bedside_protocol.alerts.conditions import (
 )
 from bedside_protocol.alerts.rules import Grace, OnMetric, OnProbe, Rule, Span
 
-_EVERY_OTHER_KIND: Final = ("reward", "ratio", "norm", "count", "entropy", "time", "memory", "rate", "accuracy", "other")
+_NOT_LOSS_NOR_NORM: Final = ("reward", "ratio", "count", "entropy", "time", "memory", "rate", "accuracy", "other")
+
+_SCALER_SETTLES: Final = 20
+"""Steps within which a gradient scaler has found its scale, by overflowing."""
 
 _EVALUATIONS: Final = ("*val*", "test[_/ .-]*", "*[_/ .-]test")
 """Losses of data that is not trained on: val, valid, eval, validation, evaluation; test, where it is a word of its own."""
@@ -33,12 +36,25 @@ CURVE_RULES: Final[tuple[Rule, ...]] = (
     Rule(
         name="nonfinite",
         title="not a number",
-        watch=OnMetric(kinds=_EVERY_OTHER_KIND),
+        watch=OnMetric(kinds=("norm",)),
         conditions=(NonFinite(),),
         message="{value} since step {first_step:,}",
         runbook="nonfinite",
-        # A gradient norm is infinite in the steps a gradient scaler skips; an accuracy of nothing is NaN. Five running are neither.
+        # A gradient norm is infinite in the steps a gradient scaler skips: now and then, and some running while it looks for its scale.
+        for_amber=Span(5),
         for_red=Span(5),
+        keep_firing_for=Span(50),
+        grace=Grace(step=_SCALER_SETTLES),
+        quiet_under=("nonfinite",),
+    ),
+    Rule(
+        name="nonfinite",
+        title="not a number",
+        watch=OnMetric(kinds=_NOT_LOSS_NOR_NORM),
+        conditions=(NonFinite(),),
+        message="{value} since step {first_step:,}",
+        runbook="nonfinite",
+        for_red=Span(5),  # an accuracy of nothing is NaN
         keep_firing_for=Span(50),
         quiet_under=("nonfinite",),
     ),
@@ -49,9 +65,10 @@ CURVE_RULES: Final[tuple[Rule, ...]] = (
         conditions=(Beyond("nonfinite", red_above=0),),
         message="{nonfinite:.0f} of {tensors:.0f} gradients not finite since step {first_step:,}",
         runbook="nonfinite",
+        for_amber=Span(2),
         for_red=Span(2),
         keep_firing_for=Span(3),
-        grace=Grace(step=20),  # a gradient scaler finds its scale by overflowing
+        grace=Grace(step=_SCALER_SETTLES),
         quiet_under=("nonfinite",),
     ),
     Rule(

@@ -69,7 +69,8 @@ Watch: TypeAlias = OnMetric | OnProbe | OnRun
 
 @dataclass(frozen=True, slots=True)
 class Grace:
-    """Before this a probe is not judged but *warming up*: a step, and a number of `field` (times the field `per`, where one is named)."""
+    """Before this a probe is not judged but *warming up*: a step, and a number of `field` (times the field `per`, where one is named). Of a
+    metric that must be finite, values before the step may be what they are."""
 
     step: int = 0
     field: str = ""
