@@ -46,6 +46,7 @@ class HubPlan:
     keys: Keys
     rules: str = ""
     """The text of a file of rules that can be read, empty where the built-in ones judge."""
+    rules_name: str = ""
 
     def to_json(self, path: list[str]) -> str:
         return json.dumps({**asdict(self), "path": path})

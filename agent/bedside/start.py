@@ -29,6 +29,8 @@ from .send_queue import SendQueue
 from .spawn import HubPlan, HubSpawner
 from .uplink import Uplink
 
+MOST_RULES = 64 << 10
+"""Bytes of a rule file: the recording keeps it, as one record."""
 SIZE_CAP = 4 << 30
 """Bytes a recording may reach; then metrics stop being recorded and the recording says so."""
 
@@ -75,9 +77,9 @@ def _started(
     keys = make_keys()
     runtime = open_runtime(identity)
     write_keys(runtime, identity, place, keys)
-    plan = HubPlan(
-        identity, str(place), str(runtime), started.pid, started.pid_start, wall, origin, SIZE_CAP, keys, _rules(rules, problems)
-    )
+    text = _rules(rules, problems)
+    told = Path(rules).name[:200] if rules is not None and text else ""
+    plan = HubPlan(identity, str(place), str(runtime), started.pid, started.pid_start, wall, origin, SIZE_CAP, keys, text, told)
     return _connected(started, origin, HubSpawner(plan), problems)
 
 
@@ -118,6 +120,9 @@ def _rules(path: str | os.PathLike[str] | None, problems: Problems) -> str:
 
     try:
         text = Path(path).expanduser().read_text(encoding="utf-8")
+        if len(text.encode()) > MOST_RULES:
+            problems(f"{Path(path).name} has more than {MOST_RULES >> 10} KiB: the built-in rules judge")
+            return ""
         read_rules(text, Path(path).name)
         return text
     except RuleFileError as error:

@@ -25,7 +25,7 @@ NEXT: Final[dict[CommandState, frozenset[CommandState]]] = {
 }
 
 FOR_TRAINING: Final[frozenset[Verb]] = frozenset({"pause", "resume", "step", "checkpoint", "stop", "snapshot", "rate", "cancel"})
-"""Verbs the training carries out; the others (`acknowledge`, `shelve`, `note`) are the hub's own."""
+"""Verbs the training carries out; the others (`acknowledge`, `shelve`, `note`, `notify`) are the hub's own."""
 
 AT_BOUNDARY: Final[frozenset[Verb]] = frozenset({"pause", "checkpoint", "stop", "step", "snapshot", "rate"})
 

@@ -30,7 +30,7 @@ Lifecycle = Literal[
     "unreachable",  # only ever said by a viewer: the run may live, the way to it does not
 ]  # fmt: skip
 Outcome = Literal["finished", "stopped", "failed", "exited"]
-Verb = Literal["pause", "resume", "step", "checkpoint", "stop", "cancel", "acknowledge", "shelve", "note", "snapshot", "rate"]
+Verb = Literal["pause", "resume", "step", "checkpoint", "stop", "cancel", "acknowledge", "shelve", "note", "snapshot", "rate", "notify"]
 CommandState = Literal["requested", "accepted", "scheduled", "applied", "failed", "expired", "refused", "cancelled"]
 Meaning = Literal["histogram", "matrix", "table", "trajectory", "image"]
 Direction = Literal["down", "up"]

@@ -16,6 +16,7 @@ from bedside_protocol.records import (
     Event,
     LifecycleChanged,
     Metrics,
+    ProbeDeclared,
     Record,
     Snapshot,
     Tick,
@@ -85,6 +86,13 @@ def test_the_goodbye_and_the_verdict_are_kept() -> None:
 
 
 @pytest.mark.parametrize("last", ["requested", "accepted", "scheduled"])
-def test_commands_something_may_still_become_of_are_open(last: str) -> None:
+def test_every_command_is_known_in_its_newest_state(last: str) -> None:
     status = told(*command("a", "pause", "requested", last), *command("b", "stop", "requested", "refused"), Tick(1))
-    assert [(each.id, each.state) for each in status.open_commands()] == [("a", last)]
+    assert [(each.id, each.state) for each in status.commands.values()] == [("a", last), ("b", "refused")]
+
+
+def test_a_probe_is_known_by_its_newest_schedule() -> None:
+    assert told(ProbeDeclared("vq", "codebook", 50), ProbeDeclared("look", "samples", 0), ProbeDeclared("vq", "codebook", 25)).probes == {
+        "vq": 25,
+        "look": 0,
+    }

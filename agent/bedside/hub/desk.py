@@ -63,7 +63,7 @@ class Desk:
         return Answer(ask.id, True), [requested]
 
     def restore(self, command: CommandChanged, now: float) -> None:
-        """A command found open in the log of an earlier hub."""
+        """A command as an earlier hub's log leaves it: known, and still waiting where the training has said nothing of it."""
         self._known.add(command.id)
         if command.state == "requested" and command.verb in FOR_TRAINING:
             order = Order(command.id, command.verb, command.who, dict(command.arguments))
@@ -95,6 +95,8 @@ class Desk:
         return [CommandChanged(order.id, order.verb, "refused", order.who, OVER, arguments=order.arguments) for order in orders]
 
     def _own_work(self, ask: Ask, who: str, step: int) -> list[Body]:
+        if ask.verb == "notify":
+            return []  # sent by the hub, and what becomes of it takes a while
         applied = CommandChanged(ask.id, ask.verb, "applied", who, step=step)
         rule, target = (str(ask.arguments.get(key, ""))[:300] for key in ("rule", "target"))
         if ask.verb == "acknowledge":

@@ -23,15 +23,28 @@ from bedside_protocol.alerts.engine import Engine
 from bedside_protocol.alerts.rule_file import read_rules
 from bedside_protocol.codec import CodecError, decode_message, decode_place, decode_record, encode_message
 from bedside_protocol.lifecycle import OVER, Signals, verdict
-from bedside_protocol.messages import VERSION, Ack, Ask, Batch, Beat, Bytes, Hello, Message, Read, Refusal, Welcome
+from bedside_protocol.messages import VERSION, Ack, Answer, Ask, Batch, Beat, Bytes, Hello, Message, Read, Refusal, Welcome
 from bedside_protocol.places import LOCK_NAME, LOG_NAME
-from bedside_protocol.records import AlertChanged, Body, CommandChanged, LifecycleChanged, Lost, Problem, Record, Tick
+from bedside_protocol.records import (
+    AlertChanged,
+    Body,
+    CommandChanged,
+    LifecycleChanged,
+    Lost,
+    Problem,
+    Record,
+    RulesDeclared,
+    RunStarted,
+    Tick,
+)
 from bedside_protocol.runlog import Chunk, read_log
 
+from .actions import asks_of
 from .desk import Desk
 from .gate import Gate, Role
 from .journal import Journal
 from .memory import MemoryKiller
+from .notify import Notifier
 from .process import WatchedProcess, Way
 from .recorder import AnotherWriter, Recorder, take_lock
 from .status import RunStatus
@@ -48,6 +61,8 @@ SPEAK_WITHIN: Final = 5.0
 """Seconds the training may take to say its first word before the hub begins the log without it."""
 MARGIN: Final = 64 << 20
 """Bytes over the size cap for what must still be said: alarms, commands, checkpoints, the ending."""
+LAST_NEWS: Final = 45.0
+"""Seconds after the end that a notification may still take to be sent."""
 OMISSION_EVERY: Final = 60.0
 """Seconds between two records of what the size cap left out."""
 _ROUND: Final = 50
@@ -65,6 +80,7 @@ class Hub:
         self._journal = Journal(Engine(read_rules(plan.rules).rules))
         self._status = RunStatus()
         self._desk = Desk(plan.run)
+        self._notifier = Notifier(plan.run, bool(os.environ.get("BEDSIDE_NOTIFY", "").split()))
         self._boot = boot_id()
         self._recorder = Recorder(self._directory / LOG_NAME, self._recovered(), self._journal.counters, plan.size_cap + MARGIN)
         self._process = WatchedProcess(plan.pid, plan.pid_start, forced_way(dict(os.environ)))
@@ -182,6 +198,8 @@ class Hub:
             self._status.observe(record)
             if isinstance(record.body, CommandChanged):
                 self._desk.heard(record.body)
+            elif isinstance(record.body, RunStarted) and rank == 0 and self._plan.rules:
+                self._say(RulesDeclared(self._plan.rules_name, self._plan.rules))
         return True
 
     def _from_viewer(self, peer: bytes, role: Role, message: Message, now: float) -> None:
@@ -192,12 +210,18 @@ class Hub:
                     self._reads.pop(next(iter(self._reads)))
             case Ask() as ask:
                 age = now - ask.asked if ask.boot and ask.boot == self._boot else 0.0
-                answer, said = self._desk.ask(ask, role, now, self._journal.step, self._status.lifecycle in OVER, age)
-                for body in said:
-                    self._say(body)
-                self._send(peer, answer)
+                self._send(peer, self._put(ask, role, now, age))
             case _:
                 self._refused += 1
+
+    def _put(self, ask: Ask, role: Role, now: float, age: float = 0.0) -> Answer:
+        """Put a command to the desk, a person's or a rule's."""
+        answer, said = self._desk.ask(ask, role, now, self._journal.step, self._status.lifecycle in OVER, age)
+        for body in said:
+            self._say(body)
+            if isinstance(body, CommandChanged) and body.verb == "notify":
+                self._notifier.send(body)
+        return answer
 
     # --- facts and clock
 
@@ -251,7 +275,7 @@ class Hub:
             self._journal.omitted = 0
 
     def _command(self, now: float) -> None:
-        for body in self._desk.expired(now):
+        for body in (*self._desk.expired(now), *self._notifier.look(now)):
             self._say(body)
         for order in self._desk.due(now):
             for peer in list(self._agents):
@@ -265,12 +289,17 @@ class Hub:
     # --- what goes out
 
     def _flush(self) -> None:
+        fired = []
         for chunk, count, counters, records in self._journal.chunks():
             for record in records:
                 if isinstance(record.body, AlertChanged):
                     self._status.observe(record)
+                    fired.append(record.body)
             self._recorder.append(chunk, count, counters)
             self._chunks += 1
+        for change in fired:
+            for ask in asks_of(change, self._journal.engine.rules, self._status.probes, self._plan.run):
+                self._put(ask, "operator", time.monotonic())
 
     def _acknowledge(self) -> None:
         counters = self._recorder.written.counters
@@ -282,7 +311,8 @@ class Hub:
 
     def _answer_reads(self, now: float) -> None:
         written = self._recorder.written
-        told = self._over_at < float("inf") and not self._journal.has_pending and written.flushed >= self._chunks
+        all_said = not self._journal.has_pending and not self._notifier.is_busy
+        told = self._over_at < float("inf") and all_said and written.flushed >= self._chunks
         for peer, (read, since) in list(self._reads.items()):
             if read.offset < written.end or now - since >= LONG_POLL or told or written.trouble:
                 del self._reads[peer]
@@ -315,19 +345,23 @@ class Hub:
                     for record in piece.records:
                         self._status.observe(record)
             file.truncate(end)
-        for command in self._status.open_commands():
+        for command in self._status.commands.values():
             self._desk.restore(command, time.monotonic())
+            if command.verb == "notify" and command.state == "requested":
+                self._notifier.recover(command)
         return end
 
     def _is_done(self, now: float) -> bool:
-        return self._leaving or now - self._over_at > LEAVE_AFTER
+        return self._leaving or now - self._over_at > (LAST_NEWS if self._notifier.is_busy else LEAVE_AFTER)
 
     def stop(self) -> None:
         """Leave at the next round."""
         self._leaving = True
 
     def _leave(self) -> None:
-        self._flush()
+        while self._journal.has_pending:  # what is found in the last chunk may be acted upon
+            self._flush()
+        self._notifier.close()
         self._recorder.close()
         self._gate.close()
         self._process.close()

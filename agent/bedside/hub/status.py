@@ -2,8 +2,18 @@
 
 from __future__ import annotations
 
-from bedside_protocol.commands import is_over
-from bedside_protocol.records import AlertChanged, CommandChanged, Ended, Event, Lifecycle, LifecycleChanged, Metrics, Record, Snapshot
+from bedside_protocol.records import (
+    AlertChanged,
+    CommandChanged,
+    Ended,
+    Event,
+    Lifecycle,
+    LifecycleChanged,
+    Metrics,
+    ProbeDeclared,
+    Record,
+    Snapshot,
+)
 
 RESUMED_WITHOUT_HUB = "resumed-without-hub"
 
@@ -19,6 +29,8 @@ class RunStatus:
         self.lifecycle: Lifecycle | None = None
         self.reason = ""
         self.commands: dict[str, CommandChanged] = {}
+        self.probes: dict[str, int] = {}
+        """Steps between two measurements of each; 0: on demand."""
 
     def __repr__(self) -> str:
         return f"<RunStatus {self.lifecycle or 'unborn'} at step {self.step}, {len(self.commands)} commands>"
@@ -32,6 +44,8 @@ class RunStatus:
                 self.step = max(self.step, step)
             case CommandChanged() as command:
                 self._command(command)
+            case ProbeDeclared(probe=probe, every=every):
+                self.probes[probe] = every
             case Event(name=name) if name == RESUMED_WITHOUT_HUB:
                 self.paused = False
             case AlertChanged(rule="stall", state=state, message=message):
@@ -47,7 +61,3 @@ class RunStatus:
         self.commands[command.id] = command
         if command.state == "applied" and command.verb in ("pause", "resume"):
             self.paused = command.verb == "pause"
-
-    def open_commands(self) -> list[CommandChanged]:
-        """Commands something may still become of."""
-        return [command for command in self.commands.values() if not is_over(command.state)]
