@@ -1,18 +1,17 @@
-"""The recordings the benchmark judges: every case trained over several seeds, its healthy form over more.
+"""The recordings the benchmark judges: every program trained over several seeds, its healthy form over more.
 
-`python tests/bench/detection/trainings.py FOLDER` trains what FOLDER does not hold yet, two at a time, and may be stopped and started
-again. Healthy forms are trained once a program: cases that share a script share them.
+What a folder does not hold yet is trained, some at a time; it may be stopped and started again. Healthy forms are trained once a
+program: cases that share a script share them.
 """
 
 from __future__ import annotations
 
-import argparse
 import os
 import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,11 +23,14 @@ HOMES: Final = [str(Path(__file__).parents[3] / folder) for folder in ("agent", 
 LOG: Final = "run.bedside"
 LIMIT: Final = 1800.0
 """Seconds after which a training is given up, and said to be."""
+BROKEN_SEEDS: Final = 5
+HEALTHY_SEEDS: Final = 20
+JOBS: Final = min(2, os.cpu_count() or 1)
 
 
 @dataclass(frozen=True, slots=True)
 class Training:
-    """One form of one case with one seed."""
+    """One form of one case with one seed. `command` trains it, given its name and how."""
 
     case: str
     program: str
@@ -36,6 +38,7 @@ class Training:
     seed: int
     steps: int | None = None
     """None: as many as the case has."""
+    command: tuple[str, ...] = ("-P", "-m", "bedside.cases")
 
     @property
     def name(self) -> str:
@@ -47,7 +50,7 @@ STEPS: Final = {"codebook-collapse": 3000, "vq-digits": 2000, "memory-leak": 300
 that case takes seconds."""
 
 
-def wanted(broken_seeds: int, healthy_seeds: int) -> Iterator[Training]:
+def wanted(broken_seeds: int = BROKEN_SEEDS, healthy_seeds: int = HEALTHY_SEEDS) -> Iterator[Training]:
     """Low seeds of everything first: what there is of a stopped training is a smaller benchmark, and a whole one."""
     for seed in range(max(broken_seeds, healthy_seeds)):
         programs = set()
@@ -64,15 +67,26 @@ def recording(folder: Path, training: Training) -> Path:
     return folder / training.name / LOG
 
 
+def missing(folder: Path, trainings: Sequence[Training]) -> list[Training]:
+    """Those that are not recorded yet."""
+    return [training for training in trainings if not recording(folder, training).exists()]
+
+
+def train_all(folder: Path, trainings: Sequence[Training], say: Callable[[str], None], jobs: int = JOBS) -> None:
+    """Trains what the folder does not hold, and says of each how it went."""
+    folder.mkdir(parents=True, exist_ok=True)
+    todo = missing(folder, trainings)
+    with ThreadPoolExecutor(jobs) as pool:
+        for place, said in enumerate(pool.map(lambda one: train(folder, one), todo), 1):
+            say(f"{place} of {len(todo)} · {said}")
+
+
 def train(folder: Path, training: Training) -> str:
     """Trains one form in a process of its own; what there is to say of it."""
-    target = recording(folder, training)
-    if target.exists():
-        return ""
     place = folder / f"{training.name}.part"
     shutil.rmtree(place, ignore_errors=True)
     place.mkdir(parents=True)
-    words = [training.case, "--seed", str(training.seed), "--dir", str(place)]
+    words = [*training.command, training.case, "--seed", str(training.seed), "--dir", str(place)]
     words += [] if training.broken else ["--healthy"]
     words += [] if training.steps is None else ["--steps", str(training.steps)]
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(HOMES), "BEDSIDE_RUNTIME_DIR": str(folder / "rt"), "OMP_NUM_THREADS": "1"}
@@ -80,7 +94,7 @@ def train(folder: Path, training: Training) -> str:
     with open(place / "output", "wb") as output:
         try:
             code = subprocess.run(
-                [sys.executable, "-P", "-m", "bedside.cases", *words],
+                [sys.executable, *words],
                 env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, check=False, timeout=LIMIT,
             ).returncode  # fmt: skip
         except subprocess.TimeoutExpired:
@@ -88,30 +102,8 @@ def train(folder: Path, training: Training) -> str:
     found = sorted(place.glob(f"*/{LOG}"))
     if not found:
         return f"{training.name}: nothing recorded; its output is in {place / 'output'}"
+    target = recording(folder, training)
     target.parent.mkdir(exist_ok=True)
     found[-1].rename(target)
     shutil.rmtree(place, ignore_errors=True)
     return f"{training.name}: {time.monotonic() - began:.0f} s, exit {code}"
-
-
-def main() -> int:
-    parser = argparse.ArgumentParser(description="Train what the detection benchmark judges.")
-    parser.add_argument("folder", type=Path, help="where the recordings are kept")
-    parser.add_argument("--broken-seeds", type=int, default=5)
-    parser.add_argument("--healthy-seeds", type=int, default=20)
-    parser.add_argument("--jobs", type=int, default=min(2, os.cpu_count() or 1))
-    options = parser.parse_args()
-    folder = options.folder.resolve()
-    folder.mkdir(parents=True, exist_ok=True)
-    trainings = list(wanted(options.broken_seeds, options.healthy_seeds))
-    with ThreadPoolExecutor(options.jobs) as pool:
-        for place, said in enumerate(pool.map(lambda one: train(folder, one), trainings), 1):
-            if said:
-                print(f"{place} of {len(trainings)} · {said}", flush=True)
-    missing = [one.name for one in trainings if not recording(folder, one).exists()]
-    print(f"{len(trainings) - len(missing)} recordings in {folder}" + (f"; missing: {', '.join(missing)}" if missing else ""))
-    return 1 if missing else 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,0 +1,242 @@
+"""The outcomes as tables of text and of Markdown, in words where a table says nothing, and as values for machines. It computes no score."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from math import isnan
+from typing import Any, Final
+
+from . import scoring
+from .corpus import NO_VERDICT
+from .judging import Outcomes
+from .scoring import Outcome, Share
+
+OURS: Final = "bedside"
+"""The name of the detector whose families are told."""
+BEGIN: Final = "<!-- detection -->"
+END: Final = "<!-- /detection -->"
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """Runs of one kind and what each detector made of them. `short`: only whether it stays silent is asked."""
+
+    title: str
+    outcomes: Outcomes
+    short: bool = False
+
+    @property
+    def ours(self) -> list[Outcome]:
+        return self.outcomes[OURS]
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Cells as text; the first column is a name, the others are numbers."""
+
+    title: str
+    header: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+
+FAMILY: Final = ("fault", "runs", "red", "red or amber", "named", "first alarm", "p90", "in time", "snapshots", "every", "then", "alarms")
+FOUND: Final = ("detector", "red", "red or amber", "seen in a loss", "not seen there", "named", "first alarm", "p90", "in time", "alarms")
+DISTURBED: Final = ("detector", "runs with red", "with any", "episodes per 10k steps", "programs with any", "excused", "chatter")
+SILENCE: Final = ("healthy runs", "runs", "with red", "with any", "episodes per 10k steps", "programs with any")
+
+LEGEND: Final = """\
+In brackets the 95 % Wilson interval, in per cent. First alarm: steps from the onset to any alarm, the median; p90: of nine in ten found.
+In time: within 100 steps where a metric shows the fault, else within one interval of the probe that sees it. Snapshots: how many of the
+probe it took; a rule asks for one to five, some for a number of steps besides. Every: the interval the script asks for; then: what the
+probe's budget of 1 % of step time had made of it by the time of the alarm. Alarms: distinct ones in a run, the median and the most.
+Healthy steps are those of healthy runs and those before an onset. Runs of one program are not independent of each other, programs are.
+Excused: one amber alarm about the one damaged batch of a healthy run. Chatter: runs in which an alarm began three times or more."""
+
+
+def tables(sections: Sequence[Section]) -> Iterator[Table]:
+    """Everything there is to show, in order."""
+    for section in sections:
+        if not section.short:
+            if scoring.sick(section.ours):
+                yield families(section)
+                yield finding(section)
+            yield disturbing(section)
+            if any(one.truth.first_nan is not None for one in section.ours):
+                yield warnings(section)
+    if short := [section for section in sections if section.short]:
+        yield silence(short)
+
+
+def families(section: Section) -> Table:
+    """What our rules make of each kind of fault."""
+    outcomes = scoring.sick(section.ours)
+    names = list(dict.fromkeys(one.truth.family for one in outcomes))
+    rows = [_family(name, [one for one in outcomes if one.truth.family == name]) for name in names]
+    return Table(f"{section.title}: what {OURS} says of each fault", FAMILY, (*rows, _family("all", _scored(outcomes))))
+
+
+def _family(name: str, outcomes: Sequence[Outcome]) -> tuple[str, ...]:
+    late, every = scoring.latencies(outcomes), {one.truth.every for one in outcomes}
+    return (
+        name if name not in NO_VERDICT else f"{name} (not scored)",
+        str(len(outcomes)),
+        _share(scoring.recall(outcomes, red=True)),
+        _share(scoring.recall(outcomes, red=False)),
+        _count(scoring.named(outcomes)),
+        _number(scoring.quantile(late, 0.5)),
+        _number(scoring.quantile(late, 0.9)),
+        _count(scoring.share(outcomes, lambda one: one.in_time)),
+        _number(scoring.quantile((one.snapshots for one in outcomes if one.snapshots is not None), 0.5)),
+        _number(every.pop()) if len(every) == 1 and every != {1} else "–",
+        _number(scoring.quantile((one.interval for one in outcomes if one.interval is not None), 0.5)),
+        _alarms(outcomes),
+    )
+
+
+def finding(section: Section) -> Table:
+    """All detectors on the same sick runs."""
+    ill = scoring.sick(_scored(section.ours))
+    rows = tuple(_found(name, scoring.sick(_scored(outcomes))) for name, outcomes in section.outcomes.items())
+    return Table(f"{section.title}: found, of {len(ill)} runs of {_programs(ill)} programs", FOUND, rows)
+
+
+def _found(name: str, outcomes: Sequence[Outcome]) -> tuple[str, ...]:
+    late = scoring.latencies(outcomes)
+    return (
+        name,
+        _share(scoring.recall(outcomes, red=True)),
+        _share(scoring.recall(outcomes, red=False)),
+        *(_count(scoring.recall([one for one in outcomes if one.truth.curve is curve], red=False)) for curve in (True, False)),
+        _count(scoring.named(outcomes)),
+        _number(scoring.quantile(late, 0.5)),
+        _number(scoring.quantile(late, 0.9)),
+        _count(scoring.share(outcomes, lambda one: one.in_time)),
+        _alarms(outcomes),
+    )
+
+
+def disturbing(section: Section) -> Table:
+    """All detectors on the same healthy runs, and before the onset of the sick ones."""
+    scored = _scored(section.ours)
+    well, steps = scoring.healthy(scored), sum(one.healthy_steps for one in scored)
+    rows = tuple(_disturbed(name, _scored(outcomes)) for name, outcomes in section.outcomes.items())
+    title = f"{section.title}: false alarms, in {len(well)} healthy runs of {_programs(well)} programs and {steps:,} healthy steps"
+    return Table(title, DISTURBED, rows)
+
+
+def _disturbed(name: str, outcomes: Sequence[Outcome]) -> tuple[str, ...]:
+    return (
+        name,
+        _share(scoring.disturbed(outcomes, red=True)),
+        _share(scoring.disturbed(outcomes, red=False)),
+        _number(scoring.false_rate(outcomes)),
+        _share(scoring.disturbed_programs(outcomes)),
+        str(sum(one.excused for one in outcomes)),
+        str(sum(bool(one.chatter) for one in outcomes)),
+    )
+
+
+def warnings(section: Section) -> Table:
+    """How long before and after the first NaN each detector speaks."""
+    rows = []
+    for name, outcomes in section.outcomes.items():
+        ill = [one for one in outcomes if one.truth.first_nan is not None]
+        after = [one.after_nan for one in ill if one.after_nan is not None]
+        bins = scoring.leads(ill)
+        cells = _count(scoring.recall(ill, red=True)), _number(max(after, default=float("nan")))
+        rows.append((name, *cells, *(str(number) for number in bins.values())))
+    header = ("detector", "red", "steps after NaN, most", "no warning", *(f"{name} before" for name in list(bins)[1:]))
+    return Table(f"{section.title}: warning before the first NaN, in steps", header, tuple(rows))
+
+
+def silence(sections: Sequence[Section]) -> Table:
+    """Healthy runs logged or run in other ways, under our rules."""
+    return Table(f"{OURS} on healthy runs, logged or run in another way", SILENCE, tuple(_silent(section) for section in sections))
+
+
+def _silent(section: Section) -> tuple[str, ...]:
+    outcomes = section.ours
+    disturbed = (_share(scoring.disturbed(outcomes, red=red)) for red in (True, False))
+    rate, programs = scoring.false_rate(outcomes), scoring.disturbed_programs(outcomes)
+    return (section.title, str(len(outcomes)), *disturbed, _number(rate), _share(programs))
+
+
+def _scored(outcomes: Iterable[Outcome]) -> list[Outcome]:
+    return [one for one in outcomes if one.truth.family not in NO_VERDICT]
+
+
+def _programs(outcomes: Iterable[Outcome]) -> int:
+    return len({one.program for one in outcomes})
+
+
+def _alarms(outcomes: Iterable[Outcome]) -> str:
+    alarms = [one.alarms for one in outcomes if one.found]
+    return f"{_number(scoring.quantile(alarms, 0.5))}, {max(alarms)}" if alarms else "–"
+
+
+def _count(share: Share) -> str:
+    return f"{share.count}/{share.of}" if share.of else "–"
+
+
+def _share(share: Share) -> str:
+    low, high = share.interval
+    return f"{_count(share)} ({low * 100:.0f}–{high * 100:.0f})" if share.of else "–"
+
+
+def _number(value: float) -> str:
+    if isnan(value):
+        return "–"
+    return f"{value:,.0f}" if value == round(value) or abs(value) >= 100 else f"{value:.2g}"
+
+
+def text(table: Table) -> str:
+    """For a terminal: the first column to the left, the others to the right."""
+    lines = (table.header, *table.rows)
+    widths = [max(len(line[column]) for line in lines) for column in range(len(table.header))]
+    cells = ([line[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(line[1:], widths[1:], strict=True))] for line in lines)
+    return "\n".join((table.title, *("  ".join(line).rstrip() for line in cells)))
+
+
+def markdown(table: Table) -> str:
+    lines = (table.header, ("---", *("---:" for _ in table.header[1:])), *table.rows)
+    return "\n".join((f"**{table.title}**", "", *(f"| {' | '.join(line)} |" for line in lines)))
+
+
+def put(document: str, tables: Iterable[Table], remarks: Sequence[str]) -> str:
+    """The document with what stands between its two marks made anew. Raises ValueError where it has no such marks."""
+    before, begin, rest = document.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not begin or not end:
+        raise ValueError(f"no lines {BEGIN} and {END} to put the tables between")
+    parts = (*(markdown(table) for table in tables), LEGEND, *remarks)
+    return f"{before}{BEGIN}\n" + "\n\n".join(parts) + f"\n{END}{after}"
+
+
+def remarks(section: Section) -> Iterator[str]:
+    """What is to be looked at, by name: what our rules missed, misnamed, said without reason, or said too often."""
+    for one in section.ours:
+        if not one.truth.is_healthy and not one.found:
+            yield f"missed    {one.run}"
+        if one.found and one.truth.rules and not one.is_named:
+            yield f"misnamed  {one.run}: {', '.join(sorted({alarm.rule for alarm in one.found}))}"
+        for alarm in one.false:
+            yield f"false     {one.run}: {alarm.severity} {alarm.rule} on {alarm.target} at step {alarm.step:,}"
+        for rule, target in one.chatter:
+            yield f"chatter   {one.run}: {rule} on {target}"
+
+
+def values(sections: Iterable[Section]) -> dict[str, Any]:
+    """Every outcome of every detector, for machines."""
+    return {section.title: {name: [_value(one) for one in outcomes] for name, outcomes in section.outcomes.items()} for section in sections}
+
+
+def _value(one: Outcome) -> Mapping[str, Any]:
+    return {
+        "run": one.run, "program": one.program, "family": one.truth.family, "steps": one.steps, "onset": one.truth.onset,
+        "first_nan": one.truth.first_nan, "red": one.is_red, "found": bool(one.found), "named": one.is_named, "first": one.first,
+        "in_time": one.in_time, "lead": one.lead, "after_nan": one.after_nan, "snapshots": one.snapshots, "alarms": one.alarms,
+        "excused": one.excused, "chatter": [list(key) for key in one.chatter],
+        "said": [[alarm.step, alarm.severity, alarm.rule, alarm.target] for alarm in one.found],
+        "false": [[alarm.step, alarm.severity, alarm.rule, alarm.target] for alarm in one.false],
+    }  # fmt: skip

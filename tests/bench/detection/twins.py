@@ -1,0 +1,129 @@
+"""The recordings of our own cases as runs, with what is true of each: which fault, since when, who would name it rightly.
+
+Names of rules stand here beside the cases and nowhere else in the benchmark; no detector is told them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Final, TypeVar
+
+import numpy as np
+
+from bedside.cases.catalogue import case as case_named
+from bedside_protocol.definitions import NOTHING_SAID
+from bedside_protocol.records import Body, Ended, Metrics, ProbeDeclared, Record, Snapshot
+from bedside_protocol.runlog import read_records
+
+from .model import Run, Truth
+from .trainings import Training, recording
+
+_Body = TypeVar("_Body", bound=Body)
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """What is to be said of a broken form. `probe` sees it; empty where a metric does, a loss where `curve`. `at`: the first step at which
+    it acts, where the case's sign is read from an earlier one on."""
+
+    rules: tuple[str, ...]
+    probe: str = ""
+    curve: bool = False
+    at: int | None = None
+
+
+FAULTS: Final[Mapping[str, Fault]] = {
+    "codebook-collapse": Fault(("codebook-collapse", "codebook-perplexity"), "vq"),
+    "first-step-rollout-collapse": Fault(("rollout-collapse", "drifting-rollout", "ignored-input"), "dream"),
+    "background-collapse": Fault(("early-module", "class-collapse", "few-classes"), "memory"),
+    "untrained-branch": Fault(("early-module",), "branch"),
+    "dead-parameters": Fault(("dead-parameters", "unowned-parameters"), "gradients"),
+    "uniform-attention": Fault(("uniform-attention",), "reader"),
+    "equal-pair": Fault(("equal-pair", "invalid-attention"), "gain"),
+    "query-collapse": Fault(("wrong-scale", "alike-vectors"), "queries"),
+    "mode-collapse": Fault(("constant-output", "alike-vectors"), "structure"),
+    "per-index-decay": Fault(("later-worse",), "loss by frame"),
+    "loss-explosion": Fault(("explosion", "loss-level"), curve=True),
+    "lr-zero": Fault(("frozen-weights", "never-learns"), curve=True),
+    "no-learning": Fault(("never-learns", "dead-parameters"), curve=True),
+    "late-nan": Fault(("nonfinite",), curve=True),
+    "memory-leak": Fault(("memory-end",)),
+    "data-stall": Fault(("failing-more",), "fetches"),
+    "schedule-not-applied": Fault(("schedule-ignored",), "temperature"),
+    "periodic-spikes": Fault(("spike",), curve=True, at=750),  # the first 250th step after the sign's 600
+    "overfitting": Fault(("overfitting",), curve=True),
+    "crash": Fault(()),
+}
+
+ODDITIES: Final[Mapping[str, tuple[int, str]]] = {"single-bad-batch": (700, "spike")}
+"""Healthy cases with one odd batch: at which step, and the amber alarm that is true of it."""
+
+
+def runs(folder: Path, trainings: Iterable[Training]) -> Iterator[Run]:
+    """The runs recorded so far, in the order of `trainings`."""
+    for training in trainings:
+        path = recording(folder, training)
+        if path.exists():
+            yield _run(path, training)
+
+
+def read(path: Path) -> Sequence[Record]:
+    with open(path, "rb") as file:
+        return list(read_records(file))
+
+
+def _run(path: Path, training: Training) -> Run:
+    records = read(path)
+    steps = last_step(records)
+    truth = _of_fault(training.case, records, steps) if training.broken else _of_health(training.case)
+    return Run(training.name, training.program, "twins", truth, partial(read, path), steps)
+
+
+def _of_health(case: str) -> Truth:
+    step, rule = ODDITIES.get(case, (0, ""))
+    return Truth("healthy", onset=step, rules=(rule,) if rule else ())
+
+
+def _of_fault(name: str, records: Sequence[Record], steps: int) -> Truth:
+    """A fault in a step that never ended is seen at the last that did."""
+    fault, case = FAULTS[name], case_named(name)
+    if case is None:
+        raise LookupError(f"no case is called {name}")
+    at = case.fault_at if fault.at is None else fault.at
+    return Truth(name, min(at, steps), fault.rules, fault.curve, schedule(records, fault.probe), first_nan(records))
+
+
+def schedule(records: Iterable[Record], probe: str) -> int:
+    """Steps between two snapshots of a probe as the script has it, before its budget stretched it; 1 where there is no such probe."""
+    return next((body.every for body in _bodies(records, ProbeDeclared) if body.probe == probe), 1)
+
+
+def first_nan(records: Iterable[Record]) -> int | None:
+    """The first step at which a loss is not finite."""
+    for body in _bodies(records, Metrics):
+        for name, values in zip(body.names, body.values, strict=True):
+            if NOTHING_SAID.kind_of(name) == "loss" and not np.isfinite(values).all():
+                return int(body.steps[np.argmin(np.isfinite(values))])
+    return None
+
+
+def snapshots(records: Iterable[Record]) -> dict[str, list[int]]:
+    """The steps at which each probe measured, by its name."""
+    steps: dict[str, list[int]] = {}
+    for body in _bodies(records, Snapshot):
+        steps.setdefault(body.probe, []).append(body.step)
+    return steps
+
+
+def last_step(records: Iterable[Record]) -> int:
+    """The highest step of a log, 0 where there is none."""
+    kept = list(records)
+    logged = [int(body.steps.max()) for body in _bodies(kept, Metrics) if len(body.steps)]
+    return max([*logged, *(body.step for body in _bodies(kept, Ended)), 0])
+
+
+def _bodies(records: Iterable[Record], kind: type[_Body]) -> Iterator[_Body]:
+    return (record.body for record in records if isinstance(record.body, kind))

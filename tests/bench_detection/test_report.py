@@ -1,0 +1,110 @@
+"""The tables of the benchmark: within a terminal, the same in Markdown, and between two marks of a document; what is lost is named."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from detection.judging import Outcomes
+from detection.model import Alarm, Run, Truth
+from detection.report import BEGIN, END, Section, Table, markdown, put, remarks, tables, text, values
+from detection.scoring import outcome
+
+FAULT = Truth("explodes", onset=700, rules=("explosion",))
+LATE = Truth("first-step-rollout-collapse", onset=1, rules=("nonfinite",), first_nan=500)
+
+
+def run(name: str, truth: Truth, program: str = "digits") -> Run:
+    return Run(name, program, "twins", truth, tuple, 1_000_000)
+
+
+def outcomes(*found: tuple[str, Truth, list[Alarm]]) -> Outcomes:
+    ours = [outcome(run(name, truth), alarms) for name, truth, alarms in found]
+    return {"bedside": ours, "loss not decreasing": ours}
+
+
+WELL = ("well", Truth("healthy"), [Alarm(10, "amber", "spike", "loss")])
+ILL = ("ill", FAULT, [Alarm(702, "red", "explosion", "loss")])
+NAN = ("nan", LATE, [Alarm(400, "amber", "spike", "loss"), Alarm(500, "red", "nonfinite", "loss")])
+SECTION = Section("Twins", outcomes(*[WELL, ILL, NAN] * 60))
+
+
+def cells(made: list[Table], title: str, row: str) -> dict[str, str]:
+    table = next(table for table in made if title in table.title)
+    found = next(cells for cells in table.rows if cells[0] == row)
+    return dict(zip(table.header, found, strict=True))
+
+
+def test_every_table_of_hundreds_of_runs_fits_140_columns() -> None:
+    made = list(tables([SECTION, Section("phase at 10,000", outcomes(WELL), short=True)]))
+    assert len(made) == 5
+    assert max(len(line) for table in made for line in text(table).splitlines()) <= 140
+
+
+def test_a_family_has_its_share_its_interval_and_its_latency() -> None:
+    row = cells(list(tables([SECTION])), "each fault", "explodes")
+    assert row["red"] == "60/60 (94–100)"
+    assert (row["first alarm"], row["in time"], row["named"], row["alarms"]) == ("2", "60/60", "60/60", "1, 1")
+
+
+def test_what_no_verdict_is_expected_of_is_shown_and_not_scored() -> None:
+    section = Section("Public curves", outcomes(ILL, ("slow", Truth("poor_slow"), [])))
+    made = list(tables([section]))
+    assert cells(made, "each fault", "poor_slow (not scored)")["runs"] == "1"
+    assert cells(made, "each fault", "all")["runs"] == "1"
+    assert cells(made, "found", "bedside")["red or amber"].startswith("1/1")
+
+
+def test_false_alarms_are_told_by_run_by_step_and_by_program() -> None:
+    row = cells(list(tables([SECTION])), "false alarms", "bedside")
+    assert row["with any"] == "60/60 (94–100)"
+    assert row["runs with red"] == "0/60 (0–6)"
+    assert row["programs with any"] == "1/1 (21–100)"
+    assert float(row["episodes per 10k steps"]) == pytest.approx(0.01, rel=0.01)
+
+
+def test_warnings_before_nan_are_a_histogram() -> None:
+    row = cells(list(tables([SECTION])), "warning", "bedside")
+    assert (row["red"], row["no warning"], row["100 to 999 before"], row["10 to 99 before"]) == ("60/60", "0", "60", "0")
+
+
+def test_healthy_runs_alone_make_no_table_of_faults() -> None:
+    assert [table.title.split(":")[1].split(",")[0] for table in tables([Section("Hard", outcomes(WELL))])] == [" false alarms"]
+
+
+def test_markdown_has_the_cells_of_the_text() -> None:
+    table = Table("t", ("name", "n"), (("a", "1"), ("b", "–")))
+    assert markdown(table).splitlines() == ["**t**", "", "| name | n |", "| --- | ---: |", "| a | 1 |", "| b | – |"]
+    assert text(table).splitlines() == ["t", "name  n", "a     1", "b     –"]
+
+
+def test_a_document_keeps_all_but_what_stands_between_the_marks() -> None:
+    table = Table("t", ("name", "n"), (("a", "1"),))
+    once = put(f"before\n{BEGIN}\nold\n{END}\nafter\n", [table], ["3 recordings of 5 wanted."])
+    assert once.startswith(f"before\n{BEGIN}\n")
+    assert once.endswith(f"{END}\nafter\n")
+    assert "old" not in once
+    assert "| a | 1 |" in once
+    assert "3 recordings of 5 wanted." in once
+    assert put(once, [table], ["3 recordings of 5 wanted."]) == once
+
+
+@pytest.mark.parametrize("document", ["no mark", f"{BEGIN} alone", f"{END} before {BEGIN}"])
+def test_a_document_without_both_marks_is_refused(document: str) -> None:
+    with pytest.raises(ValueError, match="no lines"):
+        put(document, [], [])
+
+
+def test_what_went_wrong_is_named_run_by_run() -> None:
+    section = Section("Twins", outcomes(WELL, ILL, ("deaf", FAULT, []), ("wrong", FAULT, [Alarm(701, "red", "spike", "loss")])))
+    assert list(remarks(section)) == [
+        "false     well: amber spike on loss at step 10",
+        "missed    deaf",
+        "misnamed  wrong: spike",
+    ]
+
+
+def test_the_values_for_machines_are_json_with_every_run_under_every_detector() -> None:
+    found = json.loads(json.dumps(values([SECTION]), allow_nan=False))
+    assert [len(found["Twins"][name]) for name in ("bedside", "loss not decreasing")] == [180, 180]
+    assert found["Twins"]["bedside"][1]["said"] == [[702, "red", "explosion", "loss"]]
