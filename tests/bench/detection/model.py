@@ -11,7 +11,7 @@ from typing import Literal, Protocol, TypeAlias
 
 from bedside_protocol.records import Record, Severity
 
-Source: TypeAlias = Literal["twins", "held out", "corpus", "spliced"]
+Source: TypeAlias = Literal["twins", "held out", "corpus", "spliced", "spliced, resumed"]
 
 
 @dataclass(frozen=True, slots=True)
