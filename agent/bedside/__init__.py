@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from torch.nn import Module
 
     from bedside_protocol.metrics import Kind
-    from bedside_protocol.records import Direction
+    from bedside_protocol.records import Direction, Severity
 
     from .loop import Steps
     from .phases import Phase
@@ -75,6 +75,7 @@ __all__ = [
     "epoch",
     "event",
     "every",
+    "expect",
     "finish",
     "init",
     "log",
@@ -140,6 +141,11 @@ def log(values: Mapping[str, Any], step: int | None = None, group: Mapping[str, 
 def define_metric(pattern: str, kind: Kind | None = None, unit: str | None = None, direction: Direction | None = None) -> None:
     """`Run.define_metric` of the current run."""
     _current().define_metric(pattern, kind, unit, direction)
+
+
+def expect(text: str, severity: Severity = "amber") -> None:
+    """`Run.expect` of the current run."""
+    _current().expect(text, severity)
 
 
 def event(name: str, /, **fields: Any) -> None:

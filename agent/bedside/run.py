@@ -11,12 +11,12 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar, Unpack
 
-from bedside_protocol.definitions import NOTHING_SAID, BadDefinition, definition
 from bedside_protocol.metrics import Kind
-from bedside_protocol.records import Body, Direction, Event, RunStarted
+from bedside_protocol.records import Body, Direction, Event, RunStarted, Severity
 
 from .checkpoint import Checkpoints
 from .control import Control
+from .declarations import Declarations
 from .ending import goodbye
 from .groups import BadGroup, GroupedNames
 from .loop import Item, Steps
@@ -58,7 +58,7 @@ class Run:
         self._control = control
         self._problems = problems
         self._groups = GroupedNames()
-        self._definitions = NOTHING_SAID
+        self._declarations = Declarations(self._say, problems)
         self._device = DeviceReader(self._tell_and_record, problems)
         self._clock = StepClock()
         self._vitals: SystemVitals | None = None
@@ -148,15 +148,16 @@ class Run:
         "rate" (a learning rate), "accuracy" or "other". `unit` is printed after values. `direction` is the better one: "down" or "up".
         Of several definitions of a metric the last one decides.
         """
-        try:
-            one = definition(pattern, kind, unit, direction)
-            if not self._definitions.holds(one):
-                self._definitions = self._definitions.with_room_for(one)
-                self._say(one)
-        except BadDefinition as error:
-            self._problems(f"define_metric: {error}")
-        except Exception as error:  # as in `log`
-            self._problems(f"define_metric: {type(error).__name__}: {error}")
+        self._declarations.define(pattern, kind, unit, direction)
+
+    def expect(self, text: str, severity: Severity = "amber") -> None:
+        """Say what is expected of a metric: `run.expect("loss < 0.05 after 5000")`, `"val/accuracy >= 0.9 by 2000"`, `"loss < 2 between 100
+        and 500"`. Where it does not come true, an alarm of this severity says so.
+
+        `after`: each level from that step on (a level is the median of the last few values); `by`: once, at the first value from that step
+        on; neither: always. `*` and `?` in the name stand for any characters. What cannot be read is named once on stderr.
+        """
+        self._declarations.expect(text, severity)
 
     def probe(self, probe: AnyProbe) -> AnyProbe:
         """Register a probe and get it back as the handle to feed."""

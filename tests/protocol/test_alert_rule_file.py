@@ -14,6 +14,7 @@ from bedside_protocol.alerts import DEFAULT_RULES, Rule, judge
 from bedside_protocol.alerts.conditions import (
     Beyond,
     Condition,
+    Expects,
     FellFromPeak,
     LostLevel,
     NoStep,
@@ -176,7 +177,7 @@ def test_every_condition_can_be_written_for_something_that_is_watched(kind: type
             "field": "x", "share": 0.5, "texts": ["none"], "conditions": [{"fell_from_peak": {"field": "x", "share": 0.5}}],
             "steps": [1], "low": [0.5], "high": [1.5], "how": ["failed"],
         }  # fmt: skip
-        inside = {key: given[key] for key in needed(kind)} | ({"red_above": 1} if kind is Beyond else {})
+        inside = {key: given[key] for key in needed(kind)} | {Beyond: {"red_above": 1}, Expects: {"below": 1}}.get(kind, {})
         assert isinstance(reader.condition(watch, {name: inside}, ()), kind)
         assert reader.slips == []
 

@@ -23,6 +23,7 @@ def calls() -> None:
         run.phase("finetune")
         run.define_metric("val/*", kind="loss", unit="nats", direction="down")
         run.log({"loss": 0.5}, group={"T": 64, "task": "arc"})
+        run.expect("loss < 0.05 after 5000", severity="red")
         run.event("reinit", n=12)
         run.epoch(3)
 
@@ -33,6 +34,7 @@ def calls() -> None:
     save("somewhere")
     bedside.log({"loss": 0.5}, group={"T": 64})
     bedside.define_metric("fid", direction="down")
+    bedside.expect("val/accuracy > 0.9 by 2000")
     with bedside.phase("eval"):
         bedside.log({"loss": 0.5})
     bedside.finish()

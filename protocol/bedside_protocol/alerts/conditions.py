@@ -113,24 +113,28 @@ class Recurs:
 
 @dataclass(frozen=True, slots=True)
 class Expects:
-    """What the script's author expects of a metric: to be beyond a bound `by` a step, or at every value `after` one; see `expectation`."""
+    """What is expected of a metric: a level within the bounds, always, or from one step on, at one, or between two; see `expectation`."""
 
     below: float | None = None
+    at_most: float | None = None
     above: float | None = None
+    at_least: float | None = None
     after: int | None = None
-    """From this step on each level must be within the bounds."""
+    """Each level from this step on; with `by`, each until that one."""
     by: int | None = None
-    """A level must have been within the bounds by this step."""
+    """Alone: the level at the first value from this step on, and no other."""
 
 
 @dataclass(frozen=True, slots=True)
 class Leaves:
-    """Outside what healthy runs of the same training did: their lowest and highest level at each of `steps`; see `reference`."""
+    """Outside what healthy runs of the same training did: the lowest and the highest their level may be; see `reference`."""
 
     steps: tuple[int, ...]
+    """From each of them its bounds hold until the next; before the first and after the last nothing is judged."""
     low: tuple[float, ...]
     high: tuple[float, ...]
-    """Between two steps the bounds are those of the nearer one."""
+    window: int = 11
+    """Values the level is the median of."""
 
 
 @dataclass(frozen=True, slots=True)

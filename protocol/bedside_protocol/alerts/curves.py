@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from bedside_protocol.alerts.alarm import Alarm
 from bedside_protocol.alerts.circumstances import Circumstances
-from bedside_protocol.alerts.conditions import NonFinite
+from bedside_protocol.alerts.conditions import Expects, NonFinite
+from bedside_protocol.alerts.expectation import Expectations
 from bedside_protocol.alerts.ledger import Ledger
 from bedside_protocol.alerts.levels import OK, RED, UNCHECKED, Facts
 from bedside_protocol.alerts.roles import Role, role_of, totals_of, trained_on
@@ -44,7 +45,8 @@ class Curves:
     ) -> None:
         watching = [(rule, rule.watch) for rule in rules if isinstance(rule.watch, OnMetric)]
         self._finite = [(rule, watch) for rule, watch in watching if isinstance(rule.conditions[0], NonFinite)]
-        self._level = [(rule, watch) for rule, watch in watching if not isinstance(rule.conditions[0], NonFinite)]
+        self._expected = [(rule, watch) for rule, watch in watching if isinstance(rule.conditions[0], Expects)]
+        self._level = [(rule, watch) for rule, watch in watching if not isinstance(rule.conditions[0], NonFinite | Expects)]
         self._ledger = ledger
         self._suffix = suffix
         """What tells this rank's metrics from another's."""
@@ -60,21 +62,25 @@ class Curves:
         self._trained: frozenset[str] = frozenset()
         self._tracks: dict[str, Track] = {}
         self._finite_alarms: dict[str, tuple[Alarm, ...]] = {}
+        self._expectations = Expectations(ledger, suffix)
 
     def __repr__(self) -> str:
         return f"<Curves {len(self._names)} metrics, {len(self._tracks)} followed>"
 
     def add(self, rule: Rule) -> None:
-        """One more rule: from now on the metrics it watches are judged by it too, with a new segment each."""
+        """An expectation has been declared: from now on the metrics it watches are judged by it too."""
         if not isinstance(rule.watch, OnMetric):
             raise TypeError(f"{rule.name} watches no metric")
-        self._level.append((rule, rule.watch))
-        again = [name for name in self._names if _matches(rule, rule.watch, name, self._names[name])]
-        for name in again:
-            if name in self._tracks:
-                self._tracks[name].join(self._ledger.alarm(rule, name + self._suffix))
-            else:
-                self._meet([name], self._step)
+        self._expected.append((rule, rule.watch))
+        self._expectations.seek(rule, rule.watch.glob, self._step)
+        self._expect(self._names, self._step)
+
+    def _expect(self, names: Iterable[str], step: int) -> None:
+        """These metrics have appeared, or are something else than before."""
+        for name in names if self._expected else ():
+            kind, trained = self._names[name], name in self._trained
+            rules = [rule for rule, watch in self._expected if _matches(rule, watch, name, kind) and (trained or not watch.trained_on)]
+            self._expectations.meet(name, rules, step)
 
     def resumed(self) -> None:
         """A first value from now on is not the training's own."""
@@ -131,6 +137,7 @@ class Curves:
             self._welcome(block.names, steps[0])
         self._step = steps[-1]
         self._judge_finite(block, finite, steps, times)
+        self._expectations.take(block, finite, steps, times)
         for column, name in enumerate(block.names):
             track = self._tracks.get(name)
             if track is None:
@@ -186,7 +193,9 @@ class Curves:
                 self._tracks[name] = Track(name, alarms, self._fresh, self._circumstances)
                 for alarm in alarms:
                     self._ledger.suspend(alarm, "too few values yet", step)
+        appeared = new if trained == self._trained else self._names
         self._trained = trained
+        self._expect(appeared, step)
 
     def _resume(self, track: Track, step: int) -> None:
         self.resumed()

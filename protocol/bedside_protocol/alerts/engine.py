@@ -28,6 +28,7 @@ from bedside_protocol.records import (
     Ended,
     Event,
     LifecycleChanged,
+    ExpectationDeclared,
     MetricDefined,
     Metrics,
     ProbeDeclared,
@@ -65,6 +66,7 @@ class Engine:
             if isinstance(condition, Ends)
         ]
         self._acknowledged: dict[tuple[str, str], str] = {}
+        self._declared = Declared()
         self._definitions = NOTHING_SAID
         self._circumstances = Circumstances()
         self._phases = Phases()
@@ -74,6 +76,7 @@ class Engine:
         self._handlers: Mapping[type, Callable[[Record, Any], None]] = {
             RunStarted: self._run_started,
             Metrics: self._metrics,
+            ExpectationDeclared: self._expectation_declared,
             MetricDefined: self._metric_defined,
             ProbeDeclared: self._probe_declared,
             Snapshot: self._snapshot,
@@ -149,6 +152,15 @@ class Engine:
 
     def _probe_declared(self, record: Record, body: ProbeDeclared) -> None:
         self._sights_of(body.probe, body.kind)
+    def _expectation_declared(self, record: Record, body: ExpectationDeclared) -> None:
+        rule = self._declared.take(body)
+        if rule is None:
+            return
+        self._curves_of(record.rank)
+        self.rules = (*self.rules, rule)
+        for curves in self._curves.values():
+            curves.add(rule)
+
 
     def _sights_of(self, probe: str, kind: str) -> tuple[Sight, ...]:
         if probe not in self._sights:

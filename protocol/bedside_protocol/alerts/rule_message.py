@@ -2,22 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from string import Formatter
+from types import MappingProxyType
 from typing import Final
 
-from bedside_protocol.alerts.conditions import Condition, NonFinite
+from bedside_protocol.alerts.conditions import Condition, Expects, Leaves, NonFinite
 from bedside_protocol.alerts.rule_schema import METRIC_FIELD
 from bedside_protocol.alerts.rules import Rule
 
 _NAMES_A_FIELD: Final = ("field", "per")
 """What a condition calls the fields it looks at."""
 
+_KNOWN: Final[Mapping[type, Mapping[str, float | str]]] = MappingProxyType(
+    {
+        Expects: {"expected": "a"},
+        Leaves: {"low": 1.0, "high": 1.0},
+    }
+)
+"""Examples of what a condition can say that no built-in rule has."""
+_OWN: Final[Mapping[type, str]] = MappingProxyType(
+    {
+        NonFinite: "{value} since step {first_step:,}",
+        Expects: "{value:.4g}, expected {expected}",
+        Leaves: "{value:.4g}, reference runs: {low:.4g} to {high:.4g}",
+    }
+)
+"""The templates of conditions that say more than a value."""
+
 
 def default_message(conditions: Sequence[Condition]) -> str:
     """The template of a rule that has none."""
-    if any(isinstance(condition, NonFinite) for condition in conditions):
-        return "{value} since step {first_step:,}"
+    for condition in conditions:
+        if type(condition) in _OWN:
+            return _OWN[type(condition)]
     named = {getattr(condition, "field", "") for condition in conditions}
     field = named.pop() if len(named) == 1 and METRIC_FIELD not in named else ""
     return f"{field} {{value:.4g}} since step {{first_step:,}}".lstrip()
@@ -42,7 +60,7 @@ def why_unfillable(rule: Rule, builtin: Sequence[Rule]) -> str:
 def _facts(condition: Condition, rule: Rule, builtin: Sequence[Rule]) -> dict[str, float | str]:
     """Examples of what can be said of a condition: the fields it names, and what a built-in rule says of such a condition in the same
     place (a number where that rule formats it as one)."""
-    facts: dict[str, float | str] = {}
+    facts = dict(_KNOWN.get(type(condition), {}))
     for other in builtin:
         if _place(other) == _place(rule) and type(condition) in map(type, other.conditions):
             facts |= {name: 1.0 if spec else "a" for name, spec in _places(other.message)}

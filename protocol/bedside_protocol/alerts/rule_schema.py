@@ -17,6 +17,7 @@ from types import MappingProxyType, UnionType
 from typing import Any, Final, Literal, TypeAlias, Union, get_args, get_origin, get_type_hints
 
 from bedside_protocol.alerts.conditions import PointCondition, ProbeCondition, RunCondition
+from bedside_protocol.alerts.contradictions import contradictions
 from bedside_protocol.alerts.rules import OnMetric, OnProbe, OnRun, Span, Unit, Watch
 from bedside_protocol.alerts.toml_lines import Path
 
@@ -41,7 +42,7 @@ _OF_SNAPSHOTS: Final = frozenset({"per", "unless_mending"})
 _RISING: Final = ("red_below", "amber_below", "amber_above", "red_above")
 """Limits, from the lowest a healthy value may be given to the highest."""
 _NOT_NEGATIVE: Final = frozenset({
-    "noise", "rise", "share", "above_start", "far_above_start", "factor", "by", "seconds", "times", "red_times", "step", "least",
+    "noise", "rise", "share", "above_start", "far_above_start", "factor", "after", "by", "seconds", "times", "red_times", "step", "least",
 })  # fmt: skip
 _AT_MOST_ONE: Final = frozenset({"share"})
 
@@ -201,6 +202,8 @@ class Reader:
 
     def _agree(self, given: Mapping[str, Any], raw: Mapping[str, Any], kind: type, path: Path) -> None:
         """Refuses limits that contradict each other, or that are none."""
+        for key, why in contradictions(kind, given):
+            self.refuse((*path, key) if key else path, why)
         if not set(_RISING).issubset(field.name for field in fields(kind)):
             return
         limits = [name for name in _RISING if name in given]

@@ -97,8 +97,12 @@ def _phrase(name: str, value: Any) -> str:
     if value is True:
         return _spaced(name)
     if isinstance(value, tuple):
-        return f"{_spaced(name)} {' + '.join(one if isinstance(one, str) else f'({condition_words(one)})' for one in value)}"
+        return f"{_spaced(name)} {' + '.join(map(_part, value)) if len(value) <= _FEW else f'{len(value)}, {value[0]:g} to {value[-1]:g}'}"
     return f"{_spaced(name)} {value:g}" if isinstance(value, float) else f"{_spaced(name)} {value}"
+
+
+def _part(one: Any) -> str:
+    return one if isinstance(one, str) else f"{one:g}" if isinstance(one, int | float) else f"({condition_words(one)})"
 
 
 def _spaced(name: str) -> str:

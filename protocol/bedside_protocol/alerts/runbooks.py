@@ -11,7 +11,10 @@ from bedside_protocol.alerts.runbooks_curves import CURVE_RUNBOOKS
 from bedside_protocol.alerts.runbooks_job import JOB_RUNBOOKS
 from bedside_protocol.alerts.runbooks_model import MODEL_RUNBOOKS
 from bedside_protocol.alerts.runbooks_outputs import OUTPUT_RUNBOOKS
+from bedside_protocol.alerts.runbooks_user import USER_RUNBOOKS
 
 __all__ = ["RUNBOOKS", "Runbook"]
 
-RUNBOOKS: Final[Mapping[str, Runbook]] = MappingProxyType({**CURVE_RUNBOOKS, **MODEL_RUNBOOKS, **OUTPUT_RUNBOOKS, **JOB_RUNBOOKS})
+RUNBOOKS: Final[Mapping[str, Runbook]] = MappingProxyType(
+    {**CURVE_RUNBOOKS, **MODEL_RUNBOOKS, **OUTPUT_RUNBOOKS, **JOB_RUNBOOKS, **USER_RUNBOOKS}
+)

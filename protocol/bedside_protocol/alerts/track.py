@@ -13,8 +13,7 @@ from typing import Final, TypeAlias
 from bedside_protocol.alerts.alarm import Alarm
 from bedside_protocol.alerts.bounds import Limits
 from bedside_protocol.alerts.circumstances import Circumstances
-from bedside_protocol.alerts.conditions import Beyond, Condition, DoesNotFall, Expects, Explodes, Grows, Leaves, LostLevel, Recurs, Spikes
-from bedside_protocol.alerts.expectation import Expectation
+from bedside_protocol.alerts.conditions import Beyond, Condition, DoesNotFall, Explodes, Grows, Leaves, LostLevel, Recurs, Spikes
 from bedside_protocol.alerts.explosion import Explosion
 from bedside_protocol.alerts.growth import Growth
 from bedside_protocol.alerts.learning import NeverLearns
@@ -61,12 +60,6 @@ class Track:
     def begun(self) -> bool:
         """Whether a value has been seen in this segment."""
         return self._last_step is not None
-
-    def join(self, alarm: Alarm) -> None:
-        """One more alarm; where the stride is known, its test begins with the next point, and knows no beginning."""
-        self.alarms = (*self.alarms, alarm)
-        if self.tests:
-            self.tests = (*self.tests, _test(_only(alarm.rule.conditions), self._stride, False, self._circumstances))
 
     def restart(self, why: str = "") -> None:
         """A new segment: nothing is known of it."""
@@ -121,8 +114,6 @@ def _test(condition: Condition, stride: float, scratch: bool, circumstances: Cir
             return Growth(condition)
         case Recurs():
             return Recurrence(condition, circumstances.marks, windows)
-        case Expects():
-            return Expectation(condition)
         case Leaves():
             return Envelope(condition)
     raise TypeError(f"{type(condition).__name__} is no condition for the values of a metric")
