@@ -15,6 +15,7 @@ from bedside_protocol.alerts.conditions import Ends, NoStep
 from bedside_protocol.alerts.curves import Curves
 from bedside_protocol.alerts.defaults import DEFAULT_RULES
 from bedside_protocol.alerts.endings import Ending
+from bedside_protocol.alerts.expecting import Declared
 from bedside_protocol.alerts.ledger import Ledger
 from bedside_protocol.alerts.roles import names_an_evaluation
 from bedside_protocol.alerts.rules import OnProbe, OnRun, Rule
@@ -27,8 +28,8 @@ from bedside_protocol.records import (
     AlertChanged,
     Ended,
     Event,
-    LifecycleChanged,
     ExpectationDeclared,
+    LifecycleChanged,
     MetricDefined,
     Metrics,
     ProbeDeclared,
@@ -66,8 +67,8 @@ class Engine:
             if isinstance(condition, Ends)
         ]
         self._acknowledged: dict[tuple[str, str], str] = {}
-        self._declared = Declared()
         self._definitions = NOTHING_SAID
+        self._declared = Declared()
         self._circumstances = Circumstances()
         self._phases = Phases()
         self._stretches: set[str] = set()
@@ -76,8 +77,8 @@ class Engine:
         self._handlers: Mapping[type, Callable[[Record, Any], None]] = {
             RunStarted: self._run_started,
             Metrics: self._metrics,
-            ExpectationDeclared: self._expectation_declared,
             MetricDefined: self._metric_defined,
+            ExpectationDeclared: self._expectation_declared,
             ProbeDeclared: self._probe_declared,
             Snapshot: self._snapshot,
             AlertAcknowledged: self._alert_acknowledged,
@@ -150,8 +151,6 @@ class Engine:
         for curves in self._curves.values():
             curves.define(self._definitions)
 
-    def _probe_declared(self, record: Record, body: ProbeDeclared) -> None:
-        self._sights_of(body.probe, body.kind)
     def _expectation_declared(self, record: Record, body: ExpectationDeclared) -> None:
         rule = self._declared.take(body)
         if rule is None:
@@ -161,6 +160,8 @@ class Engine:
         for curves in self._curves.values():
             curves.add(rule)
 
+    def _probe_declared(self, record: Record, body: ProbeDeclared) -> None:
+        self._sights_of(body.probe, body.kind)
 
     def _sights_of(self, probe: str, kind: str) -> tuple[Sight, ...]:
         if probe not in self._sights:
