@@ -43,8 +43,10 @@ def runs(folder: Path) -> Iterator[Run]:
 
 
 def _run(folder: Path, entry: Mapping[str, Any]) -> Run:
-    family, first_nan = FAMILIES.get(entry["label"], entry["label"]), entry["first_nan"]
-    truth = Truth(family, onset=1, rules=RULES.get(family, ()), first_nan=None if first_nan is None else first_nan + 1)
+    family = FAMILIES.get(entry["label"], entry["label"])
+    onset = 0 if family == "healthy" else 1
+    first_nan = None if entry["first_nan"] is None else entry["first_nan"] + 1
+    truth = Truth(family, onset, RULES.get(family, ()), first_nan=first_nan)
     path = folder / entry["file"]
     return Run(path.stem, entry["problem"], "corpus", truth, partial(_read, path), entry["n"])
 

@@ -61,7 +61,12 @@ class Alarm:
 class Detector(Protocol):
     """Something that looks at runs."""
 
-    name: str
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def timely(self) -> bool:
+        """Whether it speaks while the training runs. One that does not has no latency, and warns of nothing."""
 
     def judge(self, run: Run) -> list[Alarm]:
         """The episodes, by step. It knows nothing of `run.truth`."""

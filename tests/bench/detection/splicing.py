@@ -63,6 +63,11 @@ class Donors:
     blow_ups: tuple[Donor, ...]
 
 
+def runs(public: Sequence[Run]) -> list[Run]:
+    """All splices of the healthy runs of the corpus. `resumed` makes another log of each."""
+    return list(splices(public, donors(public)))
+
+
 def donors(runs: Iterable[Run]) -> Donors:
     """Those among the runs of the corpus."""
     jumps: list[Donor] = []
