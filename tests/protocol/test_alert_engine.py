@@ -230,7 +230,7 @@ def test_an_acknowledgement_is_remembered_until_it_fires_anew() -> None:
 
 def test_every_message_fits_the_alarm_line() -> None:
     facts = {"value": 1.234e-05, "times": 12.3, "level": 1.234e-05, "best": 1.234e-05, "reference": 1.234e-05}
-    words = {"names": "encoder.0.bias", "above": "above the start 1.234e-05", "cause": ": the learning rate is 0"}
+    words = {"names": "encoder.0.bias", "above": "above the start 1.234e-05", "cause": ": the learning rate is 0", "reason": "9" * 38}
     counts = {
         "used": 4100,
         "size": 8192,

@@ -146,13 +146,14 @@ class All:
 
 @dataclass(frozen=True, slots=True)
 class Ends:
-    """The run ended in one of these ways: "failed" (an exception), "killed", "died" (no word and no known signal), "lost"."""
+    """The run ended in one of these ways: "failed" (an exception, or an exit code), "killed" (by a signal), "died" (no word and no known
+    signal); see `endings`."""
 
     how: tuple[Lifecycle, ...]
-    reason: str = "*"
-    """A glob that what is known of the reason must match, in small letters: `*out of memory*`."""
-    but: str = ""
-    """A glob that it must not match."""
+    reasons: tuple[str, ...] = ("*",)
+    """Globs: what is known of the reason must match one of them, in small letters: `*out of memory*`."""
+    but: tuple[str, ...] = ()
+    """Globs that it must not match."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,11 +4,20 @@ from __future__ import annotations
 
 from typing import Final
 
-from bedside_protocol.alerts.conditions import Beyond, NoStep
+from bedside_protocol.alerts.conditions import Beyond, Ends, NoStep
 from bedside_protocol.alerts.rules import OnMetric, OnProbe, OnRun, Rule, Span
 
 _PAIR: Final = Span(2)
 """Two snapshots: one odd one is no finding."""
+
+_OUT_OF_MEMORY: Final = (
+    "*out of memory*",  # torch.cuda.OutOfMemoryError, a CUDA error of 2, and what the hub says of the kernel's memory killer
+    "*outofmemory*",
+    "*memoryerror*",  # of Python and numpy
+    "*can't allocate memory*",  # torch's allocator on the host
+    "*cannot allocate memory*",  # the system's word for ENOMEM
+)
+"""How an exception or a signal says that there was no memory left, in small letters."""
 
 JOB_RULES: Final[tuple[Rule, ...]] = (
     Rule(
@@ -52,6 +61,32 @@ JOB_RULES: Final[tuple[Rule, ...]] = (
         for_amber=Span(120, "seconds"),  # a cache that fills has this slope for a while
         for_red=Span(120, "seconds"),
         keep_firing_for=Span(120, "seconds"),
+    ),
+    Rule(
+        name="out-of-memory",
+        title="out of memory",
+        watch=OnRun(),
+        conditions=(Ends(("failed", "killed"), _OUT_OF_MEMORY),),
+        message="{reason} after step {step:,}",
+        runbook="out-of-memory",
+    ),
+    Rule(
+        name="crash",
+        title="crashed",
+        watch=OnRun(),
+        conditions=(Ends(("failed",), but=_OUT_OF_MEMORY),),
+        message="{reason} after step {step:,}",
+        runbook="crash",
+    ),
+    Rule(
+        name="killed",
+        title="killed",
+        watch=OnRun(),
+        # Ctrl-C in a call that never came back to Python ends a process by this signal: that was a person's wish
+        conditions=(Ends(("killed",), but=(*_OUT_OF_MEMORY, "2: sigint*")), Ends(("died",))),
+        message="{reason} after step {step:,}",
+        runbook="killed",
+        worst="amber",  # somebody or a scheduler may have meant it
     ),
     Rule(
         name="stall",

@@ -60,11 +60,9 @@ class Engine:
             if isinstance(condition, NoStep)
         ]
         self._endings = [
-            (self._ledger.alarm(rule, _RUN), Ending(condition))
+            (self._ledger.alarm(rule, _RUN), Ending(ways))
             for rule in self.rules
-            if rule.watch == OnRun()
-            for condition in rule.conditions
-            if isinstance(condition, Ends)
+            if rule.watch == OnRun() and (ways := [condition for condition in rule.conditions if isinstance(condition, Ends)])
         ]
         self._acknowledged: dict[tuple[str, str], str] = {}
         self._definitions = NOTHING_SAID
@@ -129,6 +127,9 @@ class Engine:
         for alarm, stall in self._stalls:
             stall.restart(record.time)
             self._ledger.suspend(alarm, stall.exempt, 0)
+        for alarm, ending in self._endings:
+            ending.restart()
+            self._ledger.clear(alarm, 0)
 
     def _metrics(self, record: Record, body: Metrics) -> None:
         if not len(body.steps):
@@ -191,9 +192,9 @@ class Engine:
 
     def _lifecycle_changed(self, record: Record, body: LifecycleChanged) -> None:
         if body.state in OVER:
+            self._over(record.time, body.step)
             for alarm, ending in self._endings:
                 self._ledger.judge(alarm, ending.see(body), body.step, record.time, ending.facts)
-            self._over(record.time, body.step)
             return
         self._held = body.state if body.state in _HELD else ""
         self._excuse(self._reason(), record.time, body.step)

@@ -55,6 +55,66 @@ JOB_RUNBOOKS: Final[Mapping[str, Runbook]] = MappingProxyType({
             "save a checkpoint now, restart, then look for the leak",
         ),
     ),
+    "out-of-memory": Runbook(
+        title="out of memory",
+        what="the training asked for memory that was not there, and ended: by an exception, or by the system's memory killer",
+        why=(
+            "a longer batch, a larger mode or an evaluation than any before",
+            "memory that grew all along: look at its curve",
+            "graphs kept alive: losses in a list, outputs without detach()",
+            "another process on the same card or machine",
+        ),
+        look=(
+            ("h", "system/memory, or that of the card, up to the end: a slope or a jump?"),
+            ("l", "the traceback: which mode and which size it was in"),
+            ("v", "the last values, and the batch they came from"),
+        ),
+        fixed=(
+            "a smaller batch with accumulation, a shorter length, gradient checkpointing",
+            "torch.no_grad() and a batch of its own for the evaluation",
+            "rehearse with the largest batch before the long run: run.preflight",
+            "go on from the last checkpoint",
+        ),
+    ),
+    "crash": Runbook(
+        title="crashed",
+        what="an exception, or an exit code that is not zero, ended the training before its end",
+        why=(
+            "a mode that is reached for the first time: evaluation, sampling, saving, the last batch of an epoch",
+            "data of another shape, type or range than before",
+            "a key, a file or a device that is not there",
+        ),
+        look=(
+            ("l", "the exception with the last lines of its traceback, and what was logged before"),
+            ("v", "the last values: were they healthy?"),
+        ),
+        fixed=(
+            "mend what the last line of the traceback in your own code names",
+            "reach every mode once in the first minutes: a rehearsal of 100 steps",
+            "go on from the last checkpoint",
+        ),
+    ),
+    "killed": Runbook(
+        title="killed",
+        what="a signal ended the training, or its process is gone without a word",
+        why=(
+            "a scheduler: the time limit, the memory limit, a job of a higher priority",
+            "somebody ended it, or the session it ran in",
+            "a fault in native code: SIGSEGV, SIGBUS, SIGABRT",
+            "the container or the machine went down",
+        ),
+        look=(
+            ("l", "the signal, and the last thing that was said before it"),
+            ("h", "system/memory up to the end: killed at its limit?"),
+            ("v", "the last values and the newest checkpoint"),
+        ),
+        fixed=(
+            "a longer time limit, or a checkpoint before it is reached",
+            "start it in tmux or with nohup, so that it outlives its session",
+            "for native faults: python -X faulthandler, other versions of driver and library",
+            "go on from the last checkpoint",
+        ),
+    ),
     "stall": Runbook(
         title="stalled",
         what="the process lives and makes no steps: ten times its usual step and a minute at least",
