@@ -125,7 +125,7 @@ def test_the_exit_code_of_check_is_the_verdict(bedside: Cli, record: Made, losse
 def test_check_prints_exactly_the_documented_object(bedside: Cli, record: Made, losses: Losses) -> None:
     record([losses(LEARNING), *codebooks(lambda step: 60 if step < 1500 else 5)])
     said = bedside("check", "--json").json
-    assert list(said) == ["verdict", "steps", "ended", "alerts", "not_checked"]
+    assert list(said) == ["verdict", "rules", "steps", "ended", "alerts", "not_checked"]
     assert (said["steps"], said["ended"]) == (2950, "finished")
     (alert,) = said["alerts"]
     assert list(alert) == ALERT

@@ -41,7 +41,7 @@ def _run(program: str, title: str, text: str) -> str:
             check=False,
         )
     except subprocess.TimeoutExpired:
-        return f"the program did not end within {PATIENCE:.0f} s"
+        return f"the program did not end within {PATIENCE:g} s"
     except OSError as error:
         return f"the program cannot be run: {error.strerror}"
     return f"the program ended with code {done.returncode}" if done.returncode else ""

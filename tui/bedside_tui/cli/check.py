@@ -1,4 +1,8 @@
-"""`bedside check RUN`: judge a recording again with the rules; the exit code is the verdict (0 ok, 1 amber, 2 red, 3 unknown)."""
+"""`bedside check RUN`: judge a recording again; the exit code is the verdict (0 ok, 1 amber, 2 red, 3 unknown).
+
+It judges by the rules of `--rules`; where none are given, by those that the recording keeps (the last declared, where a run went on with
+others); where it keeps none, or some that this version cannot read, by the built-in ones.
+"""
 
 from __future__ import annotations
 
@@ -8,12 +12,12 @@ import math
 import time
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any
+from typing import Any, Final
 
 from bedside_protocol.alerts.judge import Judgement, judge
-from bedside_protocol.alerts.rule_file import RuleFile
+from bedside_protocol.alerts.rule_file import RuleFile, RuleFileError, read_rules
 from bedside_protocol.alerts.rule_reach import Reach
-from bedside_protocol.records import Record
+from bedside_protocol.records import Record, RulesDeclared
 from bedside_protocol.sanitise import text as safe
 from bedside_tui.cli.options import add_json, add_run, chosen_run
 from bedside_tui.cli.rules import BUILT_IN, add_rules, rules_of
@@ -21,6 +25,8 @@ from bedside_tui.cli.text import HEALTH
 from bedside_tui.library import read_recording
 from bedside_tui.liveness import LastWord
 from bedside_tui.places import RunPlace
+
+_BUILT_IN: Final = "built in"
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -30,10 +36,32 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    rules = rules_of(options)  # a file that is refused is said before a recording is read
-    judgement = judged(chosen_run(options), rules)
-    print(json.dumps(to_json(judgement), indent=2, allow_nan=False) if options.json else to_text(judgement))
+    given = rules_of(options) if options.rules else None  # a file that is refused is said before a recording is read
+    place = chosen_run(options)
+    rules, whose = (given, given.name or _BUILT_IN) if given else kept_rules(place)
+    judgement = judged(place, rules)
+    print(json.dumps(to_json(judgement, whose), indent=2, allow_nan=False) if options.json else to_text(judgement, whose))
     return judgement.exit_code
+
+
+def kept_rules(place: RunPlace) -> tuple[RuleFile, str]:
+    """The rules that a recording keeps, and whose they are in words. Raises `Unreadable` where there is nothing to read."""
+    kept = read_recording(place, _last_declared)
+    if kept is None:
+        return BUILT_IN, _BUILT_IN
+    name = safe(kept.name)
+    try:
+        return read_rules(kept.text, name), f"{name} (kept in the recording)"
+    except RuleFileError as error:
+        return BUILT_IN, f"{_BUILT_IN}: {name}, kept in the recording, cannot be read by this version ({safe(error.slips[0])})"
+
+
+def _last_declared(records: Iterator[Record], heard: float) -> RulesDeclared | None:
+    last = None
+    for record in records:
+        if isinstance(record.body, RulesDeclared):
+            last = record.body
+    return last
 
 
 def judged(place: RunPlace, rules: RuleFile = BUILT_IN) -> Judgement:
@@ -53,10 +81,11 @@ def judged(place: RunPlace, rules: RuleFile = BUILT_IN) -> Judgement:
     return replace(judgement, ended=ended, not_checked=(*judgement.not_checked, *idle))
 
 
-def to_json(judgement: Judgement) -> dict[str, Any]:
-    """The documented object of `check --json`."""
+def to_json(judgement: Judgement, rules: str = _BUILT_IN) -> dict[str, Any]:
+    """The documented object of `check --json`; `rules` tells whose rules judged."""
     return {
         "verdict": judgement.verdict,
+        "rules": safe(rules, 500),
         "steps": judgement.steps,
         "ended": judgement.ended,
         "alerts": [
@@ -76,9 +105,11 @@ def to_json(judgement: Judgement) -> dict[str, Any]:
     }
 
 
-def to_text(judgement: Judgement) -> str:
+def to_text(judgement: Judgement, rules: str = _BUILT_IN) -> str:
     """The same for a person."""
     lines = [f"{HEALTH[judgement.verdict]}  ·  {judgement.ended} at step {judgement.steps:,}"]
+    if rules != _BUILT_IN:
+        lines.append(f"  rules: {safe(rules, 500)}")
     for alert in judgement.alerts:
         symbol = "✖ RED  " if alert.severity == "red" else "▲ AMBER"
         lines.append(f"  {symbol}  {alert.rule} on {safe(alert.target)} at step {alert.step:,}: {safe(alert.message)}")

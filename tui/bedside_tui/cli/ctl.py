@@ -8,8 +8,9 @@ import queue
 import sys
 import time
 from collections.abc import Iterator
+from typing import Final
 
-from bedside_protocol.commands import is_over
+from bedside_protocol.commands import LONGEST_SHELF, is_over
 from bedside_protocol.lifecycle import OVER
 from bedside_protocol.records import CommandChanged, Scalar, Verb
 from bedside_protocol.sanitise import text as safe
@@ -28,24 +29,40 @@ ACTIONS: dict[str, Verb] = {
     "stop": "stop",
     "snapshot": "snapshot",
     "rate": "rate",
+    "acknowledge": "acknowledge",
+    "shelve": "shelve",
+    "unshelve": "shelve",
+    "notify": "notify",
 }
-NEEDS: dict[Verb, tuple[str, ...]] = {"snapshot": ("probe",), "rate": ("probe", "every")}
-"""Options without which a verb says nothing."""
+NEEDS: dict[str, tuple[str, ...]] = {
+    "snapshot": ("probe",),
+    "rate": ("probe", "every"),
+    "shelve": ("RULE", "TARGET"),
+    "unshelve": ("RULE", "TARGET"),
+}
+"""Options without which an action says nothing."""
+_OF_ALARMS: Final = frozenset({"acknowledge", "shelve", "unshelve"})
+UNITS: Final = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     add_run(parser, required=True)
     parser.add_argument("action", choices=ACTIONS, help="what to ask for")
+    parser.add_argument("RULE", nargs="?", help="with acknowledge, shelve, unshelve: an alarm's rule; acknowledge alone: all that fire")
+    parser.add_argument("TARGET", nargs="?", help="and what it is about: a metric, a probe, run")
     parser.add_argument("--checkpoint", action="store_true", help="with stop: write a checkpoint first")
     parser.add_argument("--probe", metavar="NAME", help="with snapshot and rate: which probe")
     parser.add_argument("--every", type=int, metavar="N", help="with rate: steps between two measurements; 0 measures on demand only")
+    parser.add_argument(
+        "--for", dest="seconds", type=_seconds, default=3600.0, metavar="TIME", help="with shelve: 90s, 30m, 8h or 7d at most (default 1h)"
+    )
     parser.add_argument("--wait", type=float, default=60.0, metavar="S", help="seconds to wait for the outcome (default 60)")
     add_json(parser)
 
 
 def run(options: argparse.Namespace) -> int:
     verb = ACTIONS[options.action]
-    arguments = _arguments(verb, options)
+    arguments = _arguments(options)
     place = chosen_run(options)
     state = summarise(place).lifecycle
     if state in OVER:
@@ -73,14 +90,31 @@ def run(options: argparse.Namespace) -> int:
     return 0 if last.state == "applied" else 1
 
 
-def _arguments(verb: Verb, options: argparse.Namespace) -> dict[str, Scalar]:
-    """What is sent with a verb; an option it cannot do without is asked for."""
-    missing = [f"--{option}" for option in NEEDS.get(verb, ()) if getattr(options, option) is None]
+def _arguments(options: argparse.Namespace) -> dict[str, Scalar]:
+    """What is sent with an action; an option it cannot do without is asked for."""
+    action, needed = options.action, NEEDS.get(options.action, ())
+    missing = [option if option.isupper() else f"--{option}" for option in needed if getattr(options, option) is None]
     if missing:
-        raise Failure(f"{verb} needs {' and '.join(missing)}")
-    if verb == "stop" and options.checkpoint:
+        raise Failure(f"{action} needs {' and '.join(missing)}")
+    if action in _OF_ALARMS:
+        seconds = {"shelve": {"seconds": options.seconds}, "unshelve": {"seconds": 0.0}}.get(action, {})
+        return {"rule": options.RULE or "", "target": options.TARGET or "", **seconds}
+    if options.RULE is not None:
+        raise Failure(f"{action} takes no {options.RULE}")
+    if action == "stop" and options.checkpoint:
         return {"checkpoint": True}
-    return {option: getattr(options, option) for option in NEEDS.get(verb, ())}
+    return {option: getattr(options, option) for option in needed}
+
+
+def _seconds(text: str) -> float:
+    """A length of time such as 90s, 30m, 8h, 7d."""
+    try:
+        seconds = float(text[:-1]) * UNITS[text[-1:]]
+    except (ValueError, KeyError):
+        raise argparse.ArgumentTypeError(f"{text} is no length of time: write 90s, 30m, 8h or 7d") from None
+    if not 0 < seconds <= LONGEST_SHELF:
+        raise argparse.ArgumentTypeError(f"{text}: an alarm is shelved for a week at most")
+    return seconds
 
 
 def _life(name: str, updates: queue.SimpleQueue[Update], seconds: float) -> Iterator[CommandChanged]:

@@ -28,6 +28,8 @@ from bedside_tui.cli.options import add_json
 REFUSED: Final = 2
 BUILT_IN: Final = RuleFile("", DEFAULT_RULES, MappingProxyType({}))
 """What judges where no file says otherwise."""
+DEFAULT: Final = "default"
+"""What `--rules` calls them; a file of that name is `./default`."""
 
 _WIDTH: Final = 80
 _ASSURES: Final = {
@@ -52,7 +54,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def add_rules(parser: argparse.ArgumentParser) -> None:
     """`--rules`: a file of rules."""
-    parser.add_argument("--rules", type=Path, metavar="FILE", help="rules of your own, in TOML (docs/rules.md)")
+    parser.add_argument("--rules", metavar="FILE", help=f"rules of your own, in TOML (docs/rules.md); {DEFAULT}: the built-in ones")
 
 
 def run(options: argparse.Namespace) -> int:
@@ -61,7 +63,7 @@ def run(options: argparse.Namespace) -> int:
 
 def rules_of(options: argparse.Namespace) -> RuleFile:
     """The rules of `--rules`, else the built-in ones. Raises `Failure`."""
-    return rule_file(options.rules) if options.rules else BUILT_IN
+    return BUILT_IN if options.rules in (None, DEFAULT) else rule_file(Path(options.rules))
 
 
 def rule_file(path: Path, refused: int = USAGE_ERROR) -> RuleFile:
