@@ -24,16 +24,17 @@ SEVERITIES: Final[dict[str, Severity]] = {"FAIL": "red", "WARN": "amber"}
 @dataclass(frozen=True, slots=True)
 class LogChecker:
     name: str = PACKAGE
+    """Of the package, and of the detector."""
     timely: bool = False
 
     @property
     def why_not(self) -> str:
         """Why it cannot be asked, in one line; empty where it can."""
-        return "" if find_spec(PACKAGE) else f"{PACKAGE}: not installed: pip install {PACKAGE}"
+        return "" if find_spec(self.name) else f"{self.name}: not installed: pip install {self.name}"
 
     def judge(self, run: Run) -> list[Alarm]:
         """An alarm for each of its findings. Raises ImportError where it is not installed."""
-        check = import_module(f"{PACKAGE}.epoch").check_records
+        check = import_module(f"{self.name}.epoch").check_records
         return [alarm for name, curve in curves(run.records()).items() for alarm in _alarms(check(_rows(curve)), name, curve)]
 
 

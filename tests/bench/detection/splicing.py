@@ -36,7 +36,6 @@ AFTER: Final = 3000
 """Steps a log goes on after the splice, at most."""
 LEAST_AFTER: Final = 2000
 A_RUN: Final = 3
-RAMPS: Final = (10, 100, 1000)
 FORMS: Final = ("jump", "ramp of 10", "blow-up", "ramp of 100", "ramp of 1000")
 RULES: Final = ("loss-level", "explosion", "nonfinite")
 
@@ -61,11 +60,6 @@ class Donor:
 class Donors:
     jumps: tuple[Donor, ...]
     blow_ups: tuple[Donor, ...]
-
-
-def runs(public: Sequence[Run]) -> list[Run]:
-    """All splices of the healthy runs of the corpus. `resumed` makes another log of each."""
-    return list(splices(public, donors(public)))
 
 
 def donors(runs: Iterable[Run]) -> Donors:
@@ -118,20 +112,22 @@ def resumed(spliced: Run) -> Run:
 
 def _splice(run: Run, at: int, form: str, donors: Donors, source: random.Random) -> Run:
     lost = source.uniform(0.5, 1.5)
-    found = [donor for donor in _of(form, donors) if donor.program != run.program]
-    begin = source.randrange(len(found)) if found else 0
-    candidates = (*found[begin:], *found[:begin])
-    first_nan = None
-    if form == "blow-up":
-        candidates = candidates[:1]
-        first_nan = at + len(candidates[0].factors) + 1
+    candidates = _candidates(run, form, donors, source)
+    first_nan = at + len(candidates[0].factors) + 1 if form == "blow-up" else None
     truth = Truth(form, onset=at + 1, rules=RULES, first_nan=first_nan)
     records = partial(_records, run, at, form, candidates, lost)
     return Run(f"{run.name} {form} at {at}", run.program, "spliced", truth, records, min(run.steps, at + AFTER))
 
 
-def _of(form: str, donors: Donors) -> Sequence[Donor]:
-    return {"jump": donors.jumps, "blow-up": donors.blow_ups}.get(form, ())
+def _candidates(run: Run, form: str, donors: Donors, source: random.Random) -> Sequence[Donor]:
+    """Those of other problems, from a random one on; none for a ramp. Raises ValueError where there are none."""
+    if form.startswith("ramp"):
+        return ()
+    found = [donor for donor in (donors.jumps if form == "jump" else donors.blow_ups) if donor.program != run.program]
+    if not found:
+        raise ValueError(f"no {form} of another problem than {run.program}")
+    begin = source.randrange(len(found))
+    return (*found[begin:], *found[:begin])
 
 
 def _records(run: Run, at: int, form: str, donors: Sequence[Donor], lost: float) -> Sequence[Record]:
@@ -147,17 +143,16 @@ def spliced(curve: Curve, at: int, form: str, donors: Sequence[Donor], lost: flo
     if form.startswith("ramp"):
         factors = _ramp(int(form.rsplit(" ", 1)[1]), (level + lost * (first - level)) / level, len(noise))
     else:
-        needed = (level + first) / 2 / level if form == "jump" else 0.0
-        factors = _chosen(donors, needed)[: len(noise)]
+        factors = (_lasting(donors, (level + first) / 2 / level) if form == "jump" else donors[0].factors)[: len(noise)]
     after = level * factors * noise[: len(factors)]
     if form == "blow-up":
         after = np.append(after, np.full(min(_WINDOW, len(noise) - len(after)), np.nan))
     return Curve(curve.steps[: at + len(after)], np.concatenate([values[:at], after]))
 
 
-def _chosen(donors: Sequence[Donor], needed: float) -> Values:
+def _lasting(donors: Sequence[Donor], needed: float) -> Values:
     for donor in donors:
-        if not needed or float(_rolling_median(donor.factors, len(donor.factors) - _SETTLED).min()) >= needed:
+        if float(_rolling_median(donor.factors, len(donor.factors) - _SETTLED).min()) >= needed:
             return donor.factors
     raise ValueError(f"no donor stays {needed:.3g} times above its level")
 
