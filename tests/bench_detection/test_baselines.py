@@ -12,6 +12,8 @@ from detection.curve import Curve, blocks, curves, started
 from detection.log_checker import LogChecker
 from detection.model import Alarm, Run, Truth
 
+from bedside_protocol.records import MetricDefined, Record
+
 NOISE = np.random.default_rng(0).normal(0.0, 0.1, 2000)
 
 
@@ -118,6 +120,12 @@ def test_only_losses_the_training_follows_are_looked_at() -> None:
     made = curve([1.0] * 60)
     records = (started("r", "p"), *blocks(made), *blocks(made, "val/loss"), *blocks(made, "lr"))
     assert list(curves(records)) == ["loss"]
+
+
+def test_what_a_script_says_of_a_metric_decides_whether_it_is_a_loss() -> None:
+    defined = Record(0.0, MetricDefined("gap", kind="loss"))
+    assert list(curves((defined, *blocks(curve([1.0] * 60), "gap")))) == ["gap"]
+    assert list(curves(tuple(blocks(curve([1.0] * 60), "gap")))) == []
 
 
 def test_a_log_checker_that_is_not_there_is_said() -> None:

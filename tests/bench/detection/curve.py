@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from bedside_protocol.alerts.roles import trained_on
 from bedside_protocol.definitions import NOTHING_SAID
-from bedside_protocol.records import Metrics, Record, RunStarted
+from bedside_protocol.records import MetricDefined, Metrics, Record, RunStarted
 
 ROWS = 50
 SECONDS_A_STEP = 0.01
@@ -50,9 +50,12 @@ def curves(records: Sequence[Record]) -> dict[str, Curve]:
     columns: dict[str, list[tuple[NDArray[np.int64], NDArray[np.float64]]]] = {}
     kinds = NOTHING_SAID
     for record in records:
-        if isinstance(record.body, Metrics) and record.rank <= 0:
-            for row, name in enumerate(record.body.names):
-                columns.setdefault(name, []).append((record.body.steps, record.body.values[row]))
+        body = record.body
+        if isinstance(body, MetricDefined):
+            kinds = kinds.having(body)
+        elif isinstance(body, Metrics) and record.rank <= 0 and len(body.steps):
+            for row, name in enumerate(body.names):
+                columns.setdefault(name, []).append((body.steps, body.values[row]))
     followed = trained_on({name: kinds.kind_of(name) for name in columns}, kinds)
     return {
         name: Curve(np.concatenate([steps for steps, _ in parts]), np.concatenate([values for _, values in parts]))
