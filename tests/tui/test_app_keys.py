@@ -124,6 +124,7 @@ CHECKS: dict[str, Check] = {
     "log_axis": Check(lambda b, a: "log axis" in a.text.split("\n")[2], ("h",)),
     "time_axis": Check(lambda b, a: "over time" in a.text.split("\n")[2], ("h",)),
     "smooth": Check(lambda b, a: "smoothed 0.6" in a.text.split("\n")[2], ("h",)),
+    "moment": Check(lambda b, a: "looking back" in a.text and a.name == "alerts", ("w",)),
     "shelve": Check(lambda b, a: a.sent == ["shelve"] and "◌ shelved" in a.text, ("w",)),
     "keep": Check(lambda b, a: "stays" in a.text, ("h",)),
 }  # fmt: skip
@@ -276,8 +277,36 @@ async def test_a_shelved_alarm_says_until_when_and_leaves_the_alarm_line(viewer:
         assert source.scripted_control.sent == [("shelve", arguments)]
         await opened.seen("shelved until 1:02:00")
         assert "✖ RED" not in opened.text
+
+
+async def test_a_shelved_alarm_is_taken_from_the_shelf_by_the_same_key(viewer: Open) -> None:
+    source = ScriptedSource(RUN)
+    async with viewer(source) as opened:
+        await opened.press("w", "s")
+        await opened.seen("until 1:02:00")
+        screen = opened.app.top
+        screen.choice.choose(("codebook-collapse", "vq", 1))
         await opened.press("s")
-        await opened.seen("no alarm here to shelve")
+        assert source.scripted_control.sent[-1] == ("shelve", {"rule": "codebook-collapse", "target": "vq", "seconds": 0.0})
+        await opened.until(lambda: "✖ RED" in opened.lines[1])
+
+
+async def test_from_an_alarm_one_key_goes_to_its_moment_and_end_comes_back(viewer: Open) -> None:
+    async with viewer(ScriptedSource(RUN), size=(120, 30)) as opened:
+        await opened.press("w", "enter", "t")
+        assert "looking back" in opened.lines[0]
+        assert "fired at 1,914 · at this step" in opened.text
+        await opened.press("end")
+        assert "looking back" not in opened.text
+        assert "fired at 1,914 · 86 steps ago" in opened.text
+
+
+async def test_in_a_recording_it_goes_to_the_moment_too(viewer: Open) -> None:
+    async with viewer(ScriptedSource(scripted_run(steps=2_000, seconds=120.0, ended=True), live=False), size=(120, 30)) as opened:
+        await opened.press("end", "w", "j", "t")
+        assert "replay" in opened.lines[0]
+        assert "step 1,8" in opened.lines[1]
+        assert "1 of 2" in opened.lines[2]
 
 
 async def test_the_next_alarm_goes_round(viewer: Open) -> None:

@@ -10,7 +10,7 @@ from typing import ClassVar
 
 from bedside_protocol.lifecycle import OVER
 from bedside_protocol.records import Scalar, Verb
-from bedside_tui.asking import pause_or_resume
+from bedside_tui.asking import doubts, pause_or_resume
 from bedside_tui.draw import number
 from bedside_tui.keys import KEYS
 from bedside_tui.screens.alerts import AlertsScreen, key_of
@@ -132,7 +132,7 @@ class BedsideApp(Viewer, inherit_bindings=False):
             return
         saved = newest.checkpoint
         words = f"last ckpt {number.count(saved.step)}{' suspect' if saved.suspect else ''}" if saved else "no checkpoint yet"
-        self.push_screen(StopDialog(self.look, words), self._stop)
+        self.push_screen(StopDialog(self.look, words, doubts(newest)), self._stop)
 
     def _stop(self, answer: StopAnswer | None) -> None:
         if answer == "checkpoint":

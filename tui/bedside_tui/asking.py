@@ -9,11 +9,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from bedside_protocol.alerts.checkpoints import DAMAGING
 from bedside_protocol.commands import is_over
 from bedside_protocol.records import Lifecycle, Scalar, Verb
 from bedside_tui.draw import number
 from bedside_tui.sources.source import Control
-from bedside_tui.store.view import CommandView, View
+from bedside_tui.store.view import AlertView, CommandView, View
 from bedside_tui.theme import Tone
 from bedside_tui.widgets.frame import Asked
 
@@ -89,6 +90,20 @@ def _fate(command: CommandView) -> Verdict:
         return Verdict(f"{DONE.get(command.verb, f'{command.verb} done')}{where}{detail}", "ok")
     detail = f": {command.detail}" if command.detail else ""
     return Verdict(f"{command.verb} {command.state}{detail}", "amber")
+
+
+def doubts(view: View) -> list[str]:
+    """Why a checkpoint saved now would be suspect, and which one is not; nothing where it would be good."""
+    saved, good = view.checkpoint, view.last_good
+    ill = next((alert for alert in view.alerts if alert.state == "firing" and _damages(alert)), None)
+    if ill is None and not (saved and saved.suspect):
+        return []
+    why = f"{ill.title} fires: a checkpoint saved now would be suspect" if ill else "the newest checkpoint is suspect"
+    return [why, f"the last good checkpoint is step {number.count(good.step)}" if good else "there is no good checkpoint"]
+
+
+def _damages(alert: AlertView) -> bool:
+    return alert.severity == "red" or alert.severity == DAMAGING.get(alert.rule)
 
 
 def pause_or_resume(lifecycle: Lifecycle) -> Verb:

@@ -87,7 +87,10 @@ KEYS: tuple[Key, ...] = (
     Key(("x",), "time_axis", "step/time", "steps or time along the bottom", "chart", footer=1),
     Key(("s",), "smooth", "smooth", "smoothing: none, 0.6, 0.9, 0.98", "chart", footer=1),
     Key(("t",), "keep", "keep", "keep this metric on the chart while choosing another", "chart", footer=1),
-    Key(("s",), "shelve", "shelve", "shelve this alarm for an hour: off the alarm line, not out of the verdict", "alerts", footer=4),
+    Key(
+        ("s",), "shelve", "shelve", "shelve this alarm for an hour, or take it back: off the alarm line, in the verdict", "alerts", footer=4
+    ),
+    Key(("t",), "moment", "its moment", "go to the moment at which this alarm fired", "alerts", footer=4),
 )
 
 KEY_NAMES = {

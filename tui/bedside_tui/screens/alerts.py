@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from bedside_tui.draw import number
 from bedside_tui.screens.base import RunScreen
-from bedside_tui.store.view import AlertView, View
-from bedside_tui.widgets.alarms import alert_columns, alert_row, alerts_heading, opened
+from bedside_tui.store.view import AlertView
+from bedside_tui.widgets.alarm_page import opened
+from bedside_tui.widgets.alarms import alert_columns, alert_row, alerts_heading
 from bedside_tui.widgets.choice import window
 from bedside_tui.widgets.curves import curve_panel
 from bedside_tui.widgets.frame import Frame
-from bedside_tui.widgets.lines import Line, beside, filled, fit, line, pad, rule, select
+from bedside_tui.widgets.judged import below
+from bedside_tui.widgets.lines import Line, beside, filled, line, select
 from bedside_tui.widgets.probe_panels import panel_of
-from bedside_tui.widgets.status import title_of
 
 WIDE = 150
 """Columns from which what the alarm is about stands beside its page."""
@@ -41,7 +42,7 @@ class AlertsScreen(RunScreen):
         self._scroll = 0
 
     def body(self, frame: Frame, width: int, height: int) -> list[Line]:
-        alerts = [alert for alert in frame.view.alerts if self.passes(alert.rule, title_of(alert.rule), alert.target, alert.message)]
+        alerts = [alert for alert in frame.view.alerts if self.passes(alert.rule, alert.title, alert.target, alert.message)]
         self.choice.offer([key_of(alert) for alert in alerts])
         if self.is_open and alerts:
             return self._opened(frame, alerts[self.choice.place], len(alerts), width, height)
@@ -51,7 +52,6 @@ class AlertsScreen(RunScreen):
     def _list(self, frame: Frame, alerts: list[AlertView], width: int, height: int) -> list[Line]:
         standing = len(frame.view.alarms)
         lines = [self.heading(frame, f"alerts · {number.count(standing)} need a look" if standing else "alerts", width)]
-        unjudged = not_judged(frame.view, width)[: max(0, height // 2 - 2)]
         if not alerts and self.filter:
             lines += self.empty("no alert contains this text; esc shows all")
         elif not alerts:
@@ -59,12 +59,14 @@ class AlertsScreen(RunScreen):
         else:
             cells = alert_columns(alerts, width)
             lines.append(alerts_heading(cells))
-            room = height - len(lines) - len(unjudged) - (1 if unjudged else 0)
+            left = height - len(lines)
+            room = min(len(alerts), max(left - len(below(frame.view, width, height)) - 1, left // 2, 3), left)
             first = window(len(alerts), self.choice.place, room)
             for place, alert in enumerate(alerts[first : first + room], start=first):
                 row = alert_row(alert, cells, width)
                 lines.append(select(row, width) if place == self.choice.place else row)
-        return [*lines, (), *unjudged] if unjudged else lines
+        more = below(frame.view, width, height - len(lines) - 1)
+        return [*lines, (), *more] if more else lines
 
     def _opened(self, frame: Frame, alert: AlertView, count: int, width: int, height: int) -> list[Line]:
         place = number.ordinal(self.choice.place + 1, count)
@@ -97,13 +99,29 @@ class AlertsScreen(RunScreen):
         self._scroll = 0
         self.viewer.redraw()
 
+    @property
+    def _chosen(self) -> AlertView | None:
+        """The alarm under the cursor, as it is known now."""
+        newest = self.viewer.viewing.store.at(None).alerts
+        return next((alert for alert in newest if key_of(alert) == self.choice.chosen), None)
+
     def action_shelve(self) -> None:
-        """Put the alarm aside for a while."""
-        chosen = [alert for alert in self.viewer.viewing.store.at(None).alarms if key_of(alert) == self.choice.chosen]
-        if not chosen:
+        """Put the alarm aside for a while, or take it from the shelf."""
+        alert = self._chosen
+        if alert is None or not alert.stands:
             self.viewer.say("no alarm here to shelve", "quiet")
         else:
-            self.viewer.ask_run("shelve", {"rule": chosen[0].rule, "target": chosen[0].target, "seconds": SHELF})
+            seconds = 0.0 if alert.shelved_until else SHELF
+            self.viewer.ask_run("shelve", {"rule": alert.rule, "target": alert.target, "seconds": seconds})
+
+    def action_moment(self) -> None:
+        """Stand at the moment at which the alarm fired, on every screen."""
+        alert = self._chosen
+        if alert is None or not alert.fired_step:
+            self.viewer.say("no alarm here that has fired", "quiet")
+            return
+        self.viewer.move_to(alert.fired_time)
+        self.viewer.say(f"step {number.count(alert.fired_step)}, when it fired: h charts, end goes back", "plain")
 
     def action_move(self, rows: int) -> None:
         if self.is_open:
@@ -125,14 +143,3 @@ def _evidence(alert: AlertView, frame: Frame, width: int, height: int) -> list[L
     if probe is not None:
         return panel_of(probe, frame, width, min(height, 30))
     return filled(curve_panel(frame, [metric], width, min(height, 24)), height) if metric is not None else []
-
-
-def not_judged(view: View, width: int) -> list[Line]:
-    """The rules that cannot judge yet, and why."""
-    if not view.not_checked:
-        return []
-    name = min(24, max(12, width // 4))
-    lines: list[Line] = [rule(f"not checked yet · {number.count(len(view.not_checked))}", width)]
-    for rule_name, target, why in view.not_checked:
-        lines.append(fit(line(("   " + pad(title_of(rule_name), name) + " ", "plain"), pad(target, name) + " ", (why, "quiet")), width))
-    return lines

@@ -102,14 +102,16 @@ STOP_CHOICES: tuple[tuple[StopAnswer, str, str], ...] = (
 class StopDialog(Dialog[StopAnswer]):
     """How to stop, the safe way first."""
 
-    def __init__(self, look: Look, saved: str) -> None:
-        super().__init__(look, 6)
+    def __init__(self, look: Look, saved: str, warning: Sequence[str] = ()) -> None:
+        super().__init__(look, 6 + len(warning))
         self.saved = saved
+        self.warning = warning
         self.choice: Choice[StopAnswer] = Choice()
         self.choice.offer([answer for answer, _, _ in STOP_CHOICES])
 
     def lines(self, width: int, height: int) -> list[Line]:
         rows: list[Line] = [rule("stop the training?", width, self.saved)]
+        rows += [line((f" {'  ' if place else '▲ '}{sentence}", "amber")) for place, sentence in enumerate(self.warning)]
         for answer, name, what in STOP_CHOICES:
             row = line("   ", (f"{name:<20} ", "strong"), (what, "plain"))
             rows.append(select(row, width) if answer == self.choice.chosen else row)

@@ -31,7 +31,7 @@ class LogScreen(RunScreen):
         room = height - 1 - len(detail)
         first = window(len(places), self.choice.place, room)
         for place in places[first : first + room]:
-            row = mark_row(marks[place], width, clock=width >= 60)
+            row = mark_row(frame.view, marks[place], width, clock=width >= 60)
             lines.append(select(row, width) if place == chosen else row)
         lines += [()] * (height - len(lines) - len(detail))
         return lines + detail

@@ -150,7 +150,7 @@ class VitalsScreen(RunScreen):
         first = window(len(places), at, height)
         lines = []
         for place in places[first : first + height]:
-            row = mark_row(view.marks[place], width)
+            row = mark_row(view, view.marks[place], width)
             lines.append(select(row, width) if ("log", str(place)) == chosen else row)
         return filled(lines, height)
 

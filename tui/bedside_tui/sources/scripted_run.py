@@ -190,9 +190,9 @@ def _judgements(plan: Plan) -> Iterator[tuple[float, Body]]:
 
 def _alarms(plan: Plan) -> Iterator[tuple[float, Body]]:
     rising, uneven, collapse = (int(share * plan.steps) for share in (0.838, 0.932, 0.957))
-    began = rising - 120
-    level = AlertChanged("loss-level", "loss/commit", "pending", "amber", rising - 90, began, 0.051, "rising", "loss-level", 1)
-    yield plan.time(rising - 90), level
+    began, seen = rising - int(0.0097 * plan.steps), rising - int(0.0073 * plan.steps)
+    level = AlertChanged("loss-level", "loss/commit", "pending", "amber", seen, began, 0.051, "rising", "loss-level", 1)
+    yield plan.time(seen), level
     yield (
         plan.time(rising),
         replace(level, state="firing", step=rising, value=0.058, message=f"level 0.058, was 0.0242, since step {began:,}"),

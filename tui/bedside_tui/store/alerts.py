@@ -9,10 +9,13 @@ import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
+from bedside_protocol.alerts.rules import Rule
 from bedside_protocol.records import AlertAcknowledged, AlertChanged, AlertShelved
 from bedside_tui.draw import number
+from bedside_tui.store.judging import JudgingFold
 from bedside_tui.store.ledger import Ledger, Moment
-from bedside_tui.store.view import AlertView, Badge, Mark
+from bedside_tui.store.rules import ExpectationView, RulesView
+from bedside_tui.store.view import AlertView, Badge, Firing, Mark
 
 _GLYPH: Mapping[str, str] = {"red": "✖", "amber": "▲", "": "▲"}
 _WORST: Mapping[str, int] = {"": 0, "amber": 1, "red": 2}
@@ -43,27 +46,31 @@ class Standing:
     """All that the rules say at one position."""
 
     alerts: list[AlertView]
-    """Firing (red, amber), then latched, then pending, then shelved, then cleared; each newest first."""
+    """Firing (red, then amber; of each what must be stopped now before what can wait), then latched, pending, shelved, cleared; each
+    newest first."""
     red: list[Episode]
     """The episodes that have been red."""
     not_checked: list[tuple[str, str, str]]
     """(rule, target, why) of what no rule can judge yet."""
     badges: dict[str, Badge]
     """The worst that is said of each target."""
+    fired: dict[str, list[Firing]]
+    """The alarms of each target that have fired."""
+    expectations: list[ExpectationView]
 
 
 class AlertsFold:
     """Everything the rules said."""
 
-    __slots__ = ("_changes", "_checks", "_episodes", "_shelves", "_standing", "_titles")
+    __slots__ = ("_changes", "_checks", "_episodes", "_judging", "_shelves", "_standing")
 
-    def __init__(self, titles: Mapping[str, str]) -> None:
-        self._titles = titles
+    def __init__(self, judging: JudgingFold) -> None:
+        self._judging = judging
         self._episodes: dict[tuple[str, str, int], Ledger[Episode | None]] = {}
         self._checks: dict[tuple[str, str], Ledger[tuple[str, str]]] = {}
         self._shelves: dict[tuple[str, str], Ledger[Shelf]] = {}
         self._changes: Ledger[None] = Ledger()
-        self._standing: tuple[tuple[int, Mapping[tuple[str, str], Shelf]], Standing] | None = None
+        self._standing: tuple[tuple[int, int, Mapping[tuple[str, str], Shelf]], Standing] | None = None
 
     def changed(self, moment: Moment, body: AlertChanged) -> Mark | None:
         """Keep a change; the mark it leaves on the timeline, if any."""
@@ -77,7 +84,7 @@ class AlertsFold:
         before = ledger.last_at(moment.position)
         if before is not None and before.cleared is not None and body.state != "cleared":
             before = None  # an engine that was restarted counts its episodes anew
-        after = _episode(moment, body, before, first_out=not any(self._firing(moment.position)))
+        after = _episode(moment, body, before, self._judging.at(moment.position), first_out=not any(self._firing(moment.position)))
         ledger.add(moment.position, after)
         return self._mark(moment, body, before, after)
 
@@ -94,7 +101,7 @@ class AlertsFold:
             seen += 1
         if not seen:
             return None
-        what = f"{self._title(body.rule)} ({body.target})" if wanted else "all alarms"
+        what = f"{self._title(moment, body.rule)} ({body.target})" if wanted else "all alarms"
         by = f" by {body.who}" if body.who else ""
         return Mark(moment.time, moment.step, "command", "·", f"{what} acknowledged{by}", jump=False)
 
@@ -108,12 +115,13 @@ class AlertsFold:
         self._shelves.setdefault(_key(body), Ledger()).add(moment.position, Shelf(moment.time + body.seconds, worst))
         what = f"shelved until {number.clock(moment.time + body.seconds)}" if body.seconds > 0 else "taken from the shelf"
         by = f" by {body.who}" if body.who else ""
-        return Mark(moment.time, moment.step, "command", "·", f"{self._title(body.rule)} ({body.target}) {what}{by}", jump=False)
+        return Mark(moment.time, moment.step, "command", "·", f"{self._title(moment, body.rule)} ({body.target}) {what}{by}", jump=False)
 
     def standing(self, position: int, time: float) -> Standing:
         """What is known at `position` and `time`. Kept until it changes: between two changes lie thousands of other records."""
         shelves = {key: shelf for key, ledger in self._shelves.items() if (shelf := ledger.last_at(position)) and shelf.until > time}
-        version = (self._changes.size_at(position), shelves)
+        expected = self._judging.expected(position)
+        version = (self._changes.size_at(position), len(expected), shelves)
         if self._standing is None or self._standing[0] != version:
             known = sorted(self._put_aside(self._known(position), shelves), key=lambda it: (_place(it.alert), -it.fired))
             checks = [(key, said) for key, ledger in self._checks.items() if (said := ledger.last_at(position))]
@@ -124,6 +132,8 @@ class AlertsFold:
                     red=[episode for episode in known if episode.alert.severity == "red" and episode.fired],
                     not_checked=[(rule, target, why) for (rule, target), (state, why) in checks if state == "not_checked"],
                     badges=_badges([target for (_, target), (state, _) in checks if state in ("ok", "cleared")], known),
+                    fired=_fired(known),
+                    expectations=[_expectation(rule, said, checks) for rule, said in expected],
                 ),
             )
         return self._standing[1]
@@ -153,7 +163,7 @@ class AlertsFold:
         ledger.add(moment.position, Episode(over, episode.fired, moment.position) if episode.fired else None)
 
     def _mark(self, moment: Moment, body: AlertChanged, before: Episode | None, after: Episode) -> Mark | None:
-        title, alert = self._title(body.rule), after.alert
+        title, alert = after.alert.title, after.alert
         if body.state == "firing":
             if before is not None and before.alert.state == "firing" and before.alert.severity == alert.severity:
                 return None
@@ -163,11 +173,11 @@ class AlertsFold:
             return Mark(moment.time, body.step, "cleared", "●", f"{title} ({body.target}) cleared", "ok", jump=False)
         return None
 
-    def _title(self, rule: str) -> str:
-        return self._titles.get(rule, rule.replace("-", " "))
+    def _title(self, moment: Moment, rule: str) -> str:
+        return self._judging.at(moment.position).title(rule)
 
 
-def _episode(moment: Moment, body: AlertChanged, before: Episode | None, *, first_out: bool) -> Episode:
+def _episode(moment: Moment, body: AlertChanged, before: Episode | None, rules: RulesView, *, first_out: bool) -> Episode:
     old = before.alert if before else None
     worst = max(body.severity, old.severity if old else "", key=_WORST.__getitem__)
     fires = body.state == "firing" and not (before and before.fired)
@@ -187,6 +197,8 @@ def _episode(moment: Moment, body: AlertChanged, before: Episode | None, *, firs
         acknowledged="" if rises or not old else old.acknowledged,
         first_out=first_out if fires else bool(old and old.first_out),
         episode=body.episode,
+        title=rules.title(body.rule),
+        horizon=rules.rules[body.rule].horizon if body.rule in rules.rules else "now",
     )
     fired = moment.position if fires else before.fired if before else 0
     return Episode(alert, fired, moment.position if body.state == "cleared" else None)
@@ -200,13 +212,33 @@ def _badges(well: Iterable[str], episodes: Iterable[Episode]) -> dict[str, Badge
     return badges
 
 
+def _fired(episodes: Iterable[Episode]) -> dict[str, list[Firing]]:
+    steps: dict[str, list[Firing]] = {}
+    for episode in episodes:
+        if episode.fired:
+            steps.setdefault(episode.alert.target, []).append(Firing(episode.alert.fired_step, episode.alert.severity or "amber"))
+    return steps
+
+
+def _expectation(rule: Rule, words: str, checks: Iterable[tuple[tuple[str, str], tuple[str, str]]]) -> ExpectationView:
+    """How an expectation stands: the worst of what is said of the metrics it is about."""
+    said = [what for (name, _), what in checks if name == rule.name]
+    broken = next((message for state, message in said if state in ("pending", "firing")), None)
+    if broken is not None:
+        return ExpectationView(words, rule.worst, "broken", broken)
+    if any(state in ("ok", "cleared") for state, _ in said):
+        return ExpectationView(words, rule.worst, "met", "")
+    return ExpectationView(words, rule.worst, "not yet", said[0][1] if said else "nothing judged yet")
+
+
 def _key(body: AlertShelved) -> tuple[str, str]:
     return body.rule, body.target
 
 
 def _place(alert: AlertView) -> int:
+    """Its place in the list: what must be stopped now stands before what can wait an hour, within a severity."""
     if alert.shelved_until:
-        return 4
+        return 6
     if alert.state == "firing":
-        return 0 if alert.severity == "red" else 1
-    return 2 if alert.shown else 3 if alert.state == "pending" else 5
+        return (0 if alert.severity == "red" else 2) + (alert.horizon == "hour")
+    return 4 if alert.shown else 5 if alert.state == "pending" else 7

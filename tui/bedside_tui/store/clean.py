@@ -1,6 +1,7 @@
 """The edge at which a record's texts become safe to show: every string of every body, exactly once.
 
-Metric names are cleaned where they are first seen (`store.metrics`): they come with every row. Numbers are left alone.
+Metric names are cleaned where they are first seen (`store.metrics`): they come with every row. A file of rules is cleaned as it is read
+(`store.judging`): made safe as a whole it would be no file any more. Numbers are left alone.
 """
 
 from __future__ import annotations
@@ -19,12 +20,14 @@ from bedside_protocol.records import (
     CommandChanged,
     Ended,
     Event,
+    ExpectationDeclared,
     LifecycleChanged,
     Lost,
     MetricDefined,
     Note,
     ProbeDeclared,
     Problem,
+    RulesDeclared,
     RunStarted,
     Scalar,
     Snapshot,
@@ -41,6 +44,7 @@ _LONG_FIELDS: dict[type[Any], tuple[str, ...]] = {
     CheckpointSaved: ("path",),
     CommandChanged: ("detail",),
     Ended: ("message",),
+    ExpectationDeclared: ("text",),
     LifecycleChanged: ("reason",),
     Lost: ("why",),
     Note: ("text",),
@@ -58,6 +62,7 @@ _NAME_FIELDS: dict[type[Any], tuple[str, ...]] = {
     Note: ("author",),
     Problem: ("where",),
     ProbeDeclared: ("probe", "kind"),
+    RulesDeclared: ("name",),
     RunStarted: ("id", "name", "project", "host", "boot_id", "python", "torch", "bedside", "git_commit", "continues"),
     Snapshot: ("probe", "kind"),
 }

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 
 from bedside_protocol.records import CheckpointSaved, CommandChanged, CommandState
 from bedside_tui.draw import number
-from bedside_tui.store.alerts import Episode
 from bedside_tui.store.ledger import Ledger, Moment, Prefix
-from bedside_tui.store.view import CheckpointView, CommandView, Mark
+from bedside_tui.store.view import CommandView, Mark
 
 _OUTCOMES: Mapping[CommandState, tuple[str, str]] = {
     "requested": ("›", "asked for"),
@@ -26,22 +24,14 @@ _SPEAKS_FOR_ITSELF = frozenset(
 _OTHERS_SPEAK = frozenset({"note", "acknowledge", "shelve"})
 
 
-@dataclass(frozen=True, slots=True)
-class _Saved:
-    body: CheckpointSaved
-    time: float
-    position: int
-
-
 class CommandsFold:
-    """The visible lives of all commands, and the checkpoints."""
+    """The visible lives of all commands, and the marks of checkpoints, which say who asked."""
 
-    __slots__ = ("_commands", "_lives", "_saved")
+    __slots__ = ("_commands", "_lives")
 
     def __init__(self) -> None:
         self._commands: dict[str, Ledger[CommandView]] = {}
         self._lives: dict[str, list[tuple[float, CommandState, int, str]]] = {}
-        self._saved: Ledger[_Saved] = Ledger()
 
     def changed(self, moment: Moment, body: CommandChanged) -> Mark | None:
         ledger = self._commands.setdefault(body.id, Ledger())
@@ -62,35 +52,17 @@ class CommandsFold:
         return _mark(moment, view)
 
     def saved(self, moment: Moment, body: CheckpointSaved) -> Mark:
-        self._saved.add(moment.position, _Saved(body, moment.time, moment.position))
         asked = self._commands.get(body.command)
         command = asked.last_at(moment.position) if asked else None
         parts = [f"checkpoint {'saved' if body.verified else 'saved by the script, not verified'}", _short(body.path)]
         parts += [number.size(body.size)] if body.size else []
         parts += [f"asked by {command.who}"] if command and command.who else []
-        return Mark(moment.time, body.step, "checkpoint", "✓", "  ".join(part for part in parts if part))
+        return Mark(moment.time, body.step, "checkpoint", "✓", "  ".join(part for part in parts if part), path=body.path)
 
     def views(self, position: int) -> list[CommandView]:
         """The commands known at `position`, newest first."""
         latest = (ledger.last_at(position) for ledger in self._commands.values())
         return [view for view in latest if view is not None][::-1]
-
-    def checkpoint(self, position: int, red: Sequence[Episode]) -> CheckpointView | None:
-        """The newest checkpoint known at `position`; `red` are the red episodes known then."""
-        saved = self._saved.last_at(position)
-        if saved is None:
-            return None
-        body = saved.body
-        suspect = any(_spoils(episode, saved) for episode in red)
-        return CheckpointView(body.path, body.size, body.step, saved.time, body.verified, suspect)
-
-
-def _spoils(episode: Episode, saved: _Saved) -> bool:
-    """Whether the checkpoint was taken between the beginning of the alarm, by its evidence, and its end."""
-    if episode.cleared is not None and episode.cleared < saved.position:
-        return False
-    fired_before = episode.fired <= saved.position
-    return fired_before or 0 < episode.alert.first_step <= saved.body.step <= episode.alert.fired_step
 
 
 def _short(path: str) -> str:

@@ -18,7 +18,7 @@ from bedside_protocol.sanitise import text
 from bedside_tui.store.clean import distinct
 from bedside_tui.store.ledger import Ledger, Moment, Track
 from bedside_tui.store.remark import remark
-from bedside_tui.store.view import Badge, MetricView
+from bedside_tui.store.view import Badge, Firing, MetricView
 
 MOST_METRICS = 2000
 """Names kept a run. A script that makes a name a step would otherwise fill the viewer's memory and every screen."""
@@ -51,7 +51,7 @@ class Metric:
         self.order = (_KIND_ORDER.get(self.kind, 2 if gradient else 3), self.name)
         self._remark = (-1, "")
 
-    def view(self, position: int, badge: Badge, definitions: Definitions) -> MetricView | None:
+    def view(self, position: int, badge: Badge, definitions: Definitions, fired: Sequence[Firing]) -> MetricView | None:
         """The metric as known at `position`, None before its first point."""
         history = self.track.upto(position)
         if not len(history):
@@ -61,7 +61,7 @@ class Metric:
         step, _, value = history.last
         if self._remark[0] != len(history):
             self._remark = (len(history), remark(history, self.direction))
-        return MetricView(self.name, self.kind, value, step, badge, self._remark[1], history, self.unit, self.direction)
+        return MetricView(self.name, self.kind, value, step, badge, self._remark[1], history, self.unit, self.direction, fired)
 
 
 class _Group:
@@ -136,13 +136,14 @@ class MetricsFold:
             group.write()
         self._waiting = []
 
-    def views(self, position: int, badges: Mapping[str, Badge]) -> list[MetricView]:
+    def views(self, position: int, badges: Mapping[str, Badge], fired: Mapping[str, Sequence[Firing]]) -> list[MetricView]:
         """The metrics known at `position`, alarmed first, then losses, learning rates, gradients, then the others by name."""
         definitions = self._definitions.last_at(position) or NOTHING_SAID
         found = [
             (_BADGE_ORDER.get(badge, 2), metric.order, view)
             for metric in self._logged("metric")
-            if (view := metric.view(position, badge := badges.get(metric.name, "none"), definitions)) is not None
+            if (view := metric.view(position, badge := badges.get(metric.name, "none"), definitions, fired.get(metric.name, ())))
+            is not None
         ]
         return [view for _, _, view in sorted(found, key=lambda item: item[:2])]
 

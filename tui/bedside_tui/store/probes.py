@@ -9,7 +9,7 @@ from operator import itemgetter
 
 from bedside_protocol.records import ProbeDeclared, Snapshot
 from bedside_tui.store.ledger import Ledger, Moment, Track
-from bedside_tui.store.view import Badge, History, ProbeView
+from bedside_tui.store.view import Badge, Firing, History, ProbeView
 
 MOST_PROBES = 500
 MOST_SCALARS = 200
@@ -68,7 +68,7 @@ class _Probe:
                 track = self.scalars[name] = Track()
             track.append(moment.position, snapshot.step, moment.time, value)
 
-    def view(self, name: str, position: int, badge: Badge, not_checked: str, running: float) -> ProbeView | None:
+    def view(self, name: str, position: int, badge: Badge, not_checked: str, running: float, fired: Sequence[Firing]) -> ProbeView | None:
         declared, snapshots = self.declared.last_at(position), self.snapshots.upto(position)
         if declared is None and not len(snapshots):
             return None
@@ -85,6 +85,7 @@ class _Probe:
             scalars=scalars,
             not_checked=not_checked,
             cost=self.costs.share(position, running),
+            fired=fired,
         )
 
 
@@ -110,14 +111,21 @@ class ProbesFold:
         self._costs.add(moment, body.cost)
 
     def views(
-        self, position: int, badges: Mapping[str, Badge], not_checked: Sequence[tuple[str, str, str]], running: float
+        self,
+        position: int,
+        badges: Mapping[str, Badge],
+        not_checked: Sequence[tuple[str, str, str]],
+        running: float,
+        fired: Mapping[str, Sequence[Firing]],
     ) -> list[ProbeView]:
         """The probes known at `position`, `running` seconds of running time into the run; alarmed first."""
         why = {target: reason for _, target, reason in reversed(not_checked)}
         found = []
         for name, probe in self._probes.items():
             badge = badges.get(name, "none")
-            view = probe.view(name, position, badge, why.get(name, "") if badge in ("none", "pending") else "", running)
+            view = probe.view(
+                name, position, badge, why.get(name, "") if badge in ("none", "pending") else "", running, fired.get(name, ())
+            )
             if view is not None:
                 found.append((_RANK[badge], view))
         return [view for _, view in sorted(found, key=lambda item: item[0])]

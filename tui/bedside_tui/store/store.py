@@ -9,9 +9,9 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
-from bedside_protocol.alerts.runbooks import RUNBOOKS
 from bedside_protocol.records import (
     HUB_RANK,
     AlertAcknowledged,
@@ -21,6 +21,7 @@ from bedside_protocol.records import (
     CommandChanged,
     Ended,
     Event,
+    ExpectationDeclared,
     LifecycleChanged,
     Lost,
     MetricDefined,
@@ -29,26 +30,26 @@ from bedside_protocol.records import (
     ProbeDeclared,
     Problem,
     Record,
+    RulesDeclared,
     RunStarted,
     Snapshot,
     Tick,
 )
-from bedside_protocol.sanitise import text
-from bedside_tui.draw import number
+from bedside_tui.store import marks
 from bedside_tui.store.alerts import AlertsFold
 from bedside_tui.store.clean import clean
 from bedside_tui.store.commands import CommandsFold
+from bedside_tui.store.judging import JudgingFold
 from bedside_tui.store.ledger import Ledger, Moment, Prefix
 from bedside_tui.store.lifecycle import LifecycleFold
+from bedside_tui.store.marks import TroublesFold
 from bedside_tui.store.metrics import MOST_METRICS, MetricsFold
 from bedside_tui.store.probes import ProbesFold
+from bedside_tui.store.saved import SavedFold
 from bedside_tui.store.trail import Trail
 from bedside_tui.store.view import Mark, View
 
 _LATEST = float(1 << 52)
-_TITLES = {name: runbook.title for name, runbook in RUNBOOKS.items()}
-_MOST_PROBLEMS = 1000
-"""Distinct sentences kept; the agent says each once, so more are a damaged or hostile log."""
 _SPEAKERS = (0, HUB_RANK)
 """Ranks whose steps are the run's."""
 
@@ -56,20 +57,21 @@ _SPEAKERS = (0, HUB_RANK)
 class Store:
     """Everything read of one run."""
 
-    def __init__(self, titles: Mapping[str, str] = _TITLES) -> None:
+    def __init__(self) -> None:
         self._times = array("d")
         self._seq = 0
         self._ticked = 0
         self._trail = Trail()
         self._metrics = MetricsFold()
         self._probes = ProbesFold()
-        self._alerts = AlertsFold(titles)
+        self._judging = JudgingFold()
+        self._alerts = AlertsFold(self._judging)
         self._commands = CommandsFold()
+        self._saved = SavedFold()
         self._lifecycle = LifecycleFold()
         self._marks: Ledger[Mark] = Ledger()
         self._stops: list[Mark] = []
-        self._lost: Ledger[int] = Ledger()
-        self._problems: dict[str, Ledger[int]] = {}
+        self._troubles = TroublesFold()
         self._shown: tuple[tuple[int, float], View] | None = None
         self._fold: Mapping[type[Any], Callable[[Moment, Any], Mark | None]] = {
             RunStarted: self._lifecycle.started,
@@ -83,10 +85,12 @@ class Store:
             AlertShelved: self._alerts.shelved,
             CommandChanged: self._commands.changed,
             CheckpointSaved: self._commands.saved,
-            Event: _event,
-            Note: _note,
-            Problem: self._problem,
-            Lost: self._loss,
+            RulesDeclared: self._judging.rules_declared,
+            ExpectationDeclared: self._judging.expectation_declared,
+            Event: marks.event,
+            Note: marks.note,
+            Problem: self._troubles.problem,
+            Lost: self._troubles.lost,
         }
 
     def __repr__(self) -> str:
@@ -131,9 +135,13 @@ class Store:
             self._tick(position, time, body.step)
             return
         fold = self._fold.get(type(body))
-        mark = fold(self._moment(position, time), clean(body)) if fold else None
+        if fold is None:
+            return
+        body = clean(body)
+        mark = fold(self._moment(position, time), body)
         if mark is not None:
             self._mark(position, mark)
+        self._saved.take(position, replace(record, time=time, body=body))
 
     def _tick(self, position: int, time: float, step: int) -> None:
         """The hub's clock. Its step is the run's own counter, except that metrics may be ahead of it by what is on the way."""
@@ -156,21 +164,7 @@ class Store:
             self._stops.append(mark)
 
     def _gap(self, record: Record, position: int, time: float) -> None:
-        missing = record.seq - self._seq - 1
-        step = self._trail.step_at(position)
-        self._mark(position, Mark(time, step, "gap", "╳", f"{number.count(missing)} records are missing here", jump=False))
-
-    def _loss(self, moment: Moment, body: Lost) -> Mark:
-        before = self._lost.entries[-1] if len(self._lost) else 0
-        self._lost.add(moment.position, before + max(0, body.count))
-        return Mark(moment.time, moment.step, "lost", "╳", f"{number.count(body.count)} records lost: {body.why}", jump=False)
-
-    def _problem(self, moment: Moment, body: Problem) -> Mark | None:
-        known = self._problems.get(body.text)
-        if known is None and len(self._problems) >= _MOST_PROBLEMS:
-            return None
-        self._problems.setdefault(body.text, Ledger()).add(moment.position, body.count)
-        return None if known else Mark(moment.time, moment.step, "problem", "!", f"{body.where}: {body.text}", jump=False)
+        self._mark(position, marks.gap(time, self._trail.step_at(position), record.seq - self._seq - 1))
 
     def at(self, time: float | None = None) -> View:
         """The run as known at `time` seconds, None for the newest. A time outside `span` is moved to its nearer end."""
@@ -186,7 +180,7 @@ class Store:
         state = self._lifecycle.at(position)
         alerts = self._alerts.standing(position, time)
         step = self._trail.step_at(position)
-        metrics = self._metrics.views(position, alerts.badges)
+        metrics = self._metrics.views(position, alerts.badges, alerts.fired)
         running = state.lifecycle == "starting" and not state.said and bool(metrics)
         recorded = self._times[position - 1] if position else 0.0
         awake = recorded - state.held_until(recorded)
@@ -200,20 +194,21 @@ class Store:
             paused_seconds=state.held_until(time),
             metrics=metrics,
             system=self._metrics.system(position),
-            probes=self._probes.views(position, alerts.badges, alerts.not_checked, awake),
+            probes=self._probes.views(position, alerts.badges, alerts.not_checked, awake, alerts.fired),
             probe_cost=self._probes.cost(position, awake),
             alerts=alerts.alerts,
             not_checked=alerts.not_checked,
             commands=self._commands.views(position),
-            checkpoint=self._commands.checkpoint(position, alerts.red),
+            checkpoints=self._saved.views(position, alerts.red),
+            rules=self._judging.at(position),
+            expectations=alerts.expectations,
             marks=self._marks.upto(position),
-            lost=self._lost.last_at(position) or 0,
+            lost=self._troubles.lost_at(position),
             problems=self._problems_at(position),
         )
 
     def _problems_at(self, position: int) -> dict[str, int]:
-        counts = ((text, ledger.last_at(position)) for text, ledger in self._problems.items())
-        problems = {text: count for text, count in counts if count is not None}
+        problems = self._troubles.problems_at(position)
         if left_out := self._metrics.left_out(position):
             problems[f"only the first {MOST_METRICS:,} metrics are kept: values of others"] = left_out
         return problems
@@ -229,17 +224,3 @@ class Store:
             return self._stops[place] if place < len(self._stops) else None
         place = bisect_left(self._stops, time, key=lambda mark: mark.time)
         return self._stops[place - 1] if place else None
-
-
-def _event(moment: Moment, body: Event) -> Mark:
-    fields = "  ".join(f"{name} {_plain(value)}" for name, value in body.fields.items())
-    return Mark(moment.time, body.step, "event", "◆", text(f"{body.name}  {fields}".rstrip()), jump=False)
-
-
-def _note(moment: Moment, body: Note) -> Mark:
-    by = f"{body.author}: " if body.author else ""
-    return Mark(moment.time, body.step, "note", "✎", f"{by}{body.text}")
-
-
-def _plain(value: object) -> str:
-    return number.value(value) if isinstance(value, float) else str(value)

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
+from bedside_protocol.alerts.rules import Horizon
 from bedside_protocol.records import (
     AlertState,
     CommandState,
@@ -23,11 +24,20 @@ from bedside_protocol.records import (
     Verb,
 )
 from bedside_protocol.series import Columns
+from bedside_tui.store.rules import ExpectationView, RulesView
 
 Badge = Literal["red", "amber", "ok", "pending", "none"]
 """How a row is marked. `none`: no rule speaks of it, or none could judge it yet."""
 
 MarkKind = Literal["lifecycle", "alert", "cleared", "command", "checkpoint", "event", "note", "problem", "lost", "gap"]
+
+
+@dataclass(frozen=True, slots=True)
+class Firing:
+    """Where an alarm fired, and how bad it became: "red" or "amber"."""
+
+    step: int
+    badge: Badge
 
 
 class History(Protocol):
@@ -70,6 +80,8 @@ class MetricView:
     """What to print after a value, empty where nothing is known."""
     direction: Direction | None = None
     """Which way is better, None where nothing is known."""
+    fired: Sequence[Firing] = ()
+    """The alarms about it, also those that are over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +101,8 @@ class ProbeView:
     """Why no rule judges it yet ("warming up: step 400 of 1,000"), empty when judged."""
     cost: float = math.nan
     """Share of step time it takes, nan before it is known."""
+    fired: Sequence[Firing] = ()
+    """The alarms about it, also those that are over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +125,10 @@ class AlertView:
     first_out: bool
     """The first to fire of those firing together."""
     episode: int
+    title: str
+    """What the rule is called, by the rules in force when it fired."""
+    horizon: Horizon
+    """When somebody should look."""
     shelved_until: float = 0.0
     """The time until which somebody has put it aside; 0 where nobody has, or that is past."""
 
@@ -141,14 +159,19 @@ class CommandView:
 
 @dataclass(frozen=True, slots=True)
 class CheckpointView:
-    """`suspect`: taken after a red alarm began."""
+    """A checkpoint on disk."""
 
     path: str
     size: int
     step: int
     time: float
     verified: bool
-    suspect: bool
+    suspect_of: str = ""
+    """What it may hold: `explosion since step 812`; empty for a good one."""
+
+    @property
+    def suspect(self) -> bool:
+        return bool(self.suspect_of)
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +186,8 @@ class Mark:
     badge: Badge = "none"
     jump: bool = True
     """Whether `[` and `]` stop here."""
+    path: str = ""
+    """Of a checkpoint, its file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +216,10 @@ class View:
     """(rule, target, why) of rules that cannot judge."""
     commands: Sequence[CommandView]
     """Newest first."""
-    checkpoint: CheckpointView | None
+    checkpoints: Sequence[CheckpointView]
+    """Oldest first; of those under one name the newest."""
+    rules: RulesView
+    expectations: Sequence[ExpectationView]
     marks: Sequence[Mark]
     """The timeline up to the moment, oldest first."""
     lost: int
@@ -202,6 +230,16 @@ class View:
     def alarms(self) -> list[AlertView]:
         """What the alarm line counts, worst and newest first."""
         return [alert for alert in self.alerts if alert.shown]
+
+    @property
+    def checkpoint(self) -> CheckpointView | None:
+        """The newest."""
+        return self.checkpoints[-1] if self.checkpoints else None
+
+    @property
+    def last_good(self) -> CheckpointView | None:
+        """The newest that is not suspect."""
+        return next((saved for saved in reversed(self.checkpoints) if not saved.suspect), None)
 
     def metric(self, name: str) -> MetricView | None:
         return next((metric for metric in self.metrics if metric.name == name), None)

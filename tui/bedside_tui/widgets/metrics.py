@@ -8,10 +8,10 @@ from typing import NamedTuple
 
 from bedside_tui.draw import number
 from bedside_tui.draw.cells import width as width_in_cells
-from bedside_tui.draw.sparkline import reads, sparkline
 from bedside_tui.store.view import MetricView
 from bedside_tui.theme import Tone
 from bedside_tui.widgets.lines import Line, line, pad, pad_left
+from bedside_tui.widgets.spark import spark
 from bedside_tui.widgets.status import BADGES
 
 VALUE = 10
@@ -58,9 +58,8 @@ def metric_row(metric: MetricView, cells: MetricColumns, *, pinned: bool = False
     name_tone: Tone = "strong" if alarmed else "plain"
     curve: Tone = tone if alarmed else "curve"
     log = metric.kind == "loss"  # on a linear scale a loss is flat after its first drop, whatever becomes of it
-    spark = sparkline(metric.history.columns(reads(cells.spark)), cells.spark, log=log, ascii=ascii) if cells.spark else ""
     return line(
         " ", (glyph, tone), " ", (pad(metric.name, cells.name), name_tone), (pad_left(value_of(metric), VALUE), "strong"), "  ",
-        (spark, curve), "  " if cells.remark else "",
+        *spark(metric.history, cells.spark, curve, metric.fired, log=log, ascii=ascii), "  " if cells.remark else "",
         (pad(("pinned  " if pinned and not metric.remark else "") + metric.remark, cells.remark), tone if alarmed else "quiet"),
     )  # fmt: skip

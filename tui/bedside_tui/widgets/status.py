@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from bedside_protocol.alerts.defaults import DEFAULT_RULES
 from bedside_protocol.records import Lifecycle
 from bedside_tui.draw import number
 from bedside_tui.store.view import AlertView, View
@@ -45,15 +44,8 @@ BADGES: dict[str, tuple[str, Tone]] = {
 
 SEVERITIES: dict[str, tuple[str, Tone]] = {"red": ("✖ RED", "alarm"), "amber": ("▲ AMBER", "amber")}
 
-TITLES = {rule.name: rule.title for rule in DEFAULT_RULES}
-
 OLD = 5.0
 """Seconds of silence after which the age of the data is worth attention: the hub writes a tick each second."""
-
-
-def title_of(rule: str) -> str:
-    """What a rule is called on screen."""
-    return TITLES.get(rule, rule.replace("-", " ").replace("_", " "))
 
 
 def run_name(view: View) -> str:
@@ -127,7 +119,9 @@ def _checkpoint(view: View) -> Line:
     if saved is None:
         return line(("no ckpt", "quiet"))
     word, tone = ("suspect", "amber") if saved.suspect else ("good", "ok") if saved.verified else ("not verified", "amber")
-    return line("ckpt ", f"{number.count(saved.step)} ", (f"{'▲ ' if tone == 'amber' else ''}{word}", tone))  # type: ignore[arg-type]
+    good = view.last_good if saved.suspect else None
+    back = f"  last good {number.count(good.step)}" if good else ""
+    return line("ckpt ", f"{number.count(saved.step)} ", (f"{'▲ ' if tone == 'amber' else ''}{word}", tone), back)  # type: ignore[arg-type]
 
 
 _PARTICIPLES: dict[str, str] = {"sent": "requested", "requested": "requested", "accepted": "accepted"}
@@ -156,7 +150,7 @@ def alarm_row(alarm: AlertView, place: str, width: int) -> Line:
     seen = "  seen" if alarm.acknowledged else ""
     whole: Tone = "alarm" if tone == "alarm" else "amber"
     detail: Tone = "alarm" if tone == "alarm" else "plain"
-    left = line((f" {word}  ", whole), (f"{title_of(alarm.rule)}  ", whole), (f"{finding}{state}{seen}", detail))
+    left = line((f" {word}  ", whole), (f"{alarm.title}  ", whole), (f"{finding}{state}{seen}", detail))
     right = line((f"  {place}  ⏎ why ", detail)) if width >= 60 else ()
     row = ends(left, right, width)
     return tuple(span._replace(tone=detail) if span.text.isspace() else span for span in row)

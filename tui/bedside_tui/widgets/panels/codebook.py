@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
+from operator import itemgetter
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +19,7 @@ from bedside_tui.widgets.lines import Line, Span, beside, filled, fit, line, pad
 from bedside_tui.widgets.panels.blocks import stacked, still
 from bedside_tui.widgets.panels.facts import Fact, fact_lines
 from bedside_tui.widgets.panels.given import array, flat, is_numbers, names, scalar
+from bedside_tui.widgets.spark import GLYPHS, by_severity
 
 FEWEST_ROWS = 5
 """Rows below which the pictures are left out and only the numbers stay."""
@@ -163,7 +166,10 @@ def _over_time(probe: ProbeView, frame: Frame, width: int, height: int) -> list[
     )  # fmt: skip
     each = f", a row = {number.count(rows[1][0] - rows[0][0])} steps" if len(rows) > 1 else ""
     lines: list[Line] = [line((f" over time{each}", "quiet"))]
-    return lines + [(Span(f"{pad_left(number.count(step), label)} ", "quiet"), Span(shades, "curve")) for step, shades in rows]
+    fired = {bisect_right(rows, firing.step, key=itemgetter(0)): GLYPHS[firing.badge] for firing in by_severity(probe.fired)}
+    for place, (step, shades) in enumerate(rows, start=1):
+        lines.append(line((pad_left(number.count(step), label), "quiet"), fired.get(place, " "), (shades, "curve")))
+    return lines
 
 
 def _expected(probe: ProbeView, frame: Frame, width: int) -> Line:

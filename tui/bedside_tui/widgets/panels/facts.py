@@ -8,13 +8,13 @@ from dataclasses import dataclass
 
 from bedside_tui.draw import number
 from bedside_tui.draw.bar import bar
-from bedside_tui.draw.sparkline import reads, sparkline
 from bedside_tui.store.view import History, ProbeView
 from bedside_tui.theme import Tone
 from bedside_tui.widgets.frame import Frame
 from bedside_tui.widgets.lines import Line, Span, fit, line, pad, pad_left
 from bedside_tui.widgets.panels.blocks import short
 from bedside_tui.widgets.panels.given import Floats
+from bedside_tui.widgets.spark import spark
 
 VALUE = 10
 """Cells of a value: `number.value` takes at most 9."""
@@ -53,16 +53,16 @@ def fact_lines(probe: ProbeView, frame: Frame, facts: Sequence[Fact], width: int
     room = width - 3 - label - VALUE - 3
     words = max((len(fact.words) for fact in there), default=0)
     words = min(words, room - SPARK - 2) if room >= SPARK + 16 else 0
-    spark = min(40, room - words - 2) if room - words - 2 >= SPARK else 0
+    cells = min(40, room - words - 2) if room - words - 2 >= SPARK else 0
     lines = []
     for fact in there:
         history = probe.scalars[fact.scalar]
         value = given[fact.scalar]
-        drawn = sparkline(history.columns(reads(spark)), spark, ascii=frame.ascii) + "  " if spark else ""
+        drawn = spark(history, cells, "curve", probe.fired, ascii=frame.ascii)
         written = fact.write(value) if fact.write is not None and math.isfinite(value) else _written(history, value)
         lines.append(fit(line(
             "   ", f"{pad(short(fact.label or fact.scalar, label), label)} ", (pad_left(written, VALUE), fact.tone(value)), "  ",
-            (drawn, "curve"), (fact.words if words else "", "quiet"),
+            *drawn, "  " if cells else "", (fact.words if words else "", "quiet"),
         ), width))  # fmt: skip
     return lines
 

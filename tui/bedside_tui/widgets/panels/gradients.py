@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -10,7 +11,7 @@ import numpy as np
 
 from bedside_tui.draw import number
 from bedside_tui.draw.heatmap import Range, over_time, range_of
-from bedside_tui.store.view import ProbeView
+from bedside_tui.store.view import Firing, ProbeView
 from bedside_tui.theme import Tone
 from bedside_tui.widgets.frame import Frame
 from bedside_tui.widgets.lines import Line, Span, fit, line, pad, pad_left
@@ -18,6 +19,7 @@ from bedside_tui.widgets.panels.blocks import Block, exactly, sentence, short, s
 from bedside_tui.widgets.panels.facts import Fact, fact_lines, others
 from bedside_tui.widgets.panels.given import Floats, array, flat, is_numbers, names, scalar, texts
 from bedside_tui.widgets.panels.pictures import heat_lines
+from bedside_tui.widgets.spark import GLYPHS, by_severity
 
 IDLE = (
     ("none", "no gradient"),
@@ -117,7 +119,20 @@ def _past(probe: ProbeView, frame: Frame, width: int, height: int) -> list[Line]
     title = f"a column = {number.count(each)} steps" if each else "gradient by now"
     within = range_of(picture, log=True) if picture.size else Range(0, 1)
     cell = max(1, min(6, width // max(1, len(steps))))
-    return heat_lines(title, picture, frame, width, height, within=within, log=True, label=0, widest=cell)
+    drawn = heat_lines(title, picture, frame, width, height, within=within, log=True, label=0, widest=cell)
+    return [_alarms_over(title, steps, cell, probe.fired, width), *drawn[1:]] if probe.fired and drawn else drawn
+
+
+def _alarms_over(title: str, steps: Sequence[int], cell: int, fired: Sequence[Firing], width: int) -> Line:
+    """The line above the map with a mark where an alarm fired; where one would lie on the title, the title goes."""
+    marks = {max(0, bisect_right(steps, firing.step) - 1) * cell: GLYPHS[firing.badge] for firing in by_severity(fired)}
+    title = title if min(marks) > len(title) else ""
+    parts: list[tuple[str, Tone]] = [(title, "quiet")]
+    end = len(title)
+    for place, mark in sorted(marks.items()):
+        parts += [(" " * (place - end), "quiet"), mark]
+        end = place + 1
+    return fit(line(*parts), width)
 
 
 def _history(probe: ProbeView, columns: int) -> tuple[list[int], Floats]:
