@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import random
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -247,6 +249,77 @@ def test_rules_that_are_not_there_are_said_and_the_run_is_recorded(start: Callab
     assert training.end() == 0
     training.wait_lifecycle("finished")
     assert "none.toml cannot be read (No such file or directory): the built-in rules judge" in training.err.read_text()
+
+
+# --- reference
+
+
+def curve_of(losses: Losses, seed: int, end: float = 0.1, name: str = "loss", n: int = 400) -> Metrics:
+    source = random.Random(seed)
+    return losses([(end + 2.0 * math.exp(-step / 60)) * math.exp(source.gauss(0.0, 0.05)) for step in range(n)], name)
+
+
+def test_healthy_runs_make_a_rule_file_that_tells_the_run_that_leaves_them(bedside: Cli, record: Made, losses: Losses, home: Path) -> None:
+    for seed in range(3):
+        record([curve_of(losses, seed), curve_of(losses, seed + 10, name="aux [T=64]")], f"seed-{seed}")
+    said = bedside("rules", "reference", "seed-0", "seed-1", "seed-2", "--metrics", "aux*")
+    assert (said.code, said.err) == (0, "")
+    mine = home / "reference.toml"
+    mine.write_text(said.out, encoding="utf-8")
+    assert [rule.name for rule in read_rules(said.out).rules if rule.runbook == "reference"] == ["reference-aux-t-64", "reference-loss"]
+    record([curve_of(losses, 7), curve_of(losses, 8, name="aux [T=64]")], "healthy")
+    assert bedside("check", "healthy", "--rules", mine, "--json").json["alerts"] == []
+    record([curve_of(losses, 7, end=0.02), curve_of(losses, 8, name="aux [T=64]")], "lower")
+    (alert,) = bedside("check", "lower", "--rules", mine, "--json").json["alerts"]
+    assert (alert["rule"], alert["severity"], alert["target"]) == ("reference-loss", "amber", "loss")
+    assert re.fullmatch(r"[\d.]+, the reference runs allow [\d.]+ to [\d.]+", alert["message"])
+    assert widest(bedside("rules", "explain", "reference-loss", "--rules", mine).out) <= 80
+
+
+def test_what_is_not_in_all_reference_runs_is_left_out_and_said(bedside: Cli, record: Made, losses: Losses) -> None:
+    for seed in range(3):
+        record([curve_of(losses, seed), *([curve_of(losses, seed, name="acc")] if seed else [])], f"seed-{seed}")
+    out = bedside("rules", "reference", "seed-0", "seed-1", "seed-2", "--metrics", "acc").out
+    assert "# acc is left out: not in all of them\n" in out
+    assert "[rules.reference-loss]" in out
+
+
+def test_too_few_reference_runs_or_nothing_in_common_is_refused_in_words(bedside: Cli, record: Made, losses: Losses) -> None:
+    for seed, name in enumerate(["loss", "loss", "train/loss"]):
+        record([curve_of(losses, seed, name=name)], f"seed-{seed}")
+    few = bedside("rules", "reference", "seed-0", "seed-1", "seed-0")
+    assert (few.code, few.out) == (3, "")
+    assert few.err == "bedside: 2 different runs tell too little of how healthy ones differ: give 3 to 5\n"
+    other = bedside("rules", "reference", "seed-0", "seed-1", "seed-2")
+    assert (other.code, other.out) == (3, "")
+    assert other.err.startswith("bedside: no loss with 40 values or more is in all of seed-0, seed-1, seed-2; see --metrics")
+
+
+# --- expectations
+
+
+EXPECTING = """
+import bedside
+run = bedside.init(name="expecting")
+run.expect("loss < 0.5 after 30")
+run.expect("val/acc > 0.9 by 10", severity="red")
+run.expect("loss is small")
+for number in run.steps(range(60)):
+    run.log({"loss": 1.0})
+run.finish()
+"""
+
+
+def test_what_a_script_expects_is_judged_live_and_by_check(bedside: Cli, start: Callable[..., Any]) -> None:
+    training = start(EXPECTING)
+    assert training.end() == 0
+    training.wait_lifecycle("finished")
+    assert 'bedside: expect: "loss is small" is no expectation: write "loss < 0.05 after 5000"' in training.err.read_text()
+    live = [record.body for record in training.records() if isinstance(record.body, AlertChanged) and record.body.rule == "expectation"]
+    assert [(change.target, change.message) for change in live if change.state == "firing"] == [("loss", "1, expected < 0.5 after 30")]
+    said = bedside("check", training.place.id, "--json").json
+    assert [(each["rule"], each["severity"], each["step"]) for each in said["alerts"]] == [("expectation", "amber", 30)]
+    assert {"rule": "expectation-2", "why": "val/acc: no metric is called val/acc"} in said["not_checked"]
 
 
 # --- the document

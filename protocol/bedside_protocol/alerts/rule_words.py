@@ -11,7 +11,7 @@ from bedside_protocol.alerts.rule_schema import WATCHES, WRITTEN, subject, word
 from bedside_protocol.alerts.rules import OnMetric, OnProbe, Rule, Span, Watch
 
 _FEW: Final = 4
-"""More kinds of metrics than these are counted."""
+"""More kinds of metrics than these, or more numbers, are counted."""
 
 
 def written(rule: Rule) -> dict[str, Any]:
@@ -97,12 +97,17 @@ def _phrase(name: str, value: Any) -> str:
     if value is True:
         return _spaced(name)
     if isinstance(value, tuple):
-        return f"{_spaced(name)} {' + '.join(map(_part, value)) if len(value) <= _FEW else f'{len(value)}, {value[0]:g} to {value[-1]:g}'}"
+        return f"{_spaced(name)} {_list(value)}"
     return f"{_spaced(name)} {value:g}" if isinstance(value, float) else f"{_spaced(name)} {value}"
 
 
-def _part(one: Any) -> str:
-    return one if isinstance(one, str) else f"{one:g}" if isinstance(one, int | float) else f"({condition_words(one)})"
+def _list(values: tuple[Any, ...]) -> str:
+    """All of a list; of more numbers than a few, how many and between which."""
+    if len(values) > _FEW and not any(isinstance(one, str) for one in values):
+        return f"{len(values)} from {values[0]:g} to {values[-1]:g}"
+    return " + ".join(
+        one if isinstance(one, str) else f"{one:g}" if isinstance(one, int | float) else f"({condition_words(one)})" for one in values
+    )
 
 
 def _spaced(name: str) -> str:

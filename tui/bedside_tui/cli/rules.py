@@ -1,4 +1,4 @@
-"""`bedside rules`: the rules in words, one of them with its runbook, the tests of a file, and how such a file is written.
+"""`bedside rules`: the rules in words, one with its runbook, the tests of a file, a file made from healthy runs, how one is written.
 
 Exit codes of `rules test`: 0 all tests pass, 1 one fails, 2 the file is refused or tests nothing.
 """
@@ -22,7 +22,7 @@ from bedside_protocol.alerts.rule_words import condition_words, fires, warming_u
 from bedside_protocol.alerts.rules import Rule
 from bedside_protocol.alerts.runbooks import RUNBOOKS
 from bedside_protocol.sanitise import text as safe
-from bedside_tui.cli import USAGE_ERROR, Failure
+from bedside_tui.cli import USAGE_ERROR, Failure, rules_reference
 from bedside_tui.cli.options import add_json
 
 REFUSED: Final = 2
@@ -49,6 +49,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     tested = what.add_parser("test", help="run the tests of a rule file; exit code 0 all pass, 1 one fails, 2 the file is refused")
     tested.add_argument("FILE", type=Path, help="a rule file with [[tests]]")
     add_json(tested)
+    rules_reference.arguments(what.add_parser("reference", help="a rule file made from healthy runs, which tells a run that leaves them"))
     what.add_parser("schema", help="how a rule file is written (docs/rules.md)")
 
 
@@ -128,7 +129,7 @@ def _schema(options: argparse.Namespace) -> int:
     return 0
 
 
-_PARTS: Final = MappingProxyType({"list": _list, "explain": _explain, "test": _test, "schema": _schema})
+_PARTS: Final = MappingProxyType({"list": _list, "explain": _explain, "test": _test, "reference": rules_reference.run, "schema": _schema})
 
 
 def _origin(name: str, rules: RuleFile) -> str:
