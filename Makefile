@@ -7,7 +7,7 @@ CASE ?=
 PIP := $(BIN)/python -m pip install --disable-pip-version-check --no-warn-script-location
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test lint types contracts unit cases bench bench-probes bench-curves pictures clean
+.PHONY: demo test lint types contracts unit cases bench bench-probes bench-curves bench-detection pictures clean
 
 demo: $(STAMP) ## start a real training and watch it (CASE=codebook-collapse for a sick one)
 	@$(BIN)/bedside demo $(CASE); code=$$?; \
@@ -40,6 +40,11 @@ bench-probes: $(STAMP) ## what all default probes cost a 10 M-parameter training
 
 bench-curves: $(STAMP) ## what the loss rules say of a folder of labelled training curves: CORPUS=DIR
 	$(BIN)/python tests/bench/bench_curves.py
+
+bench-detection: $(STAMP) ## what the rules find and how often they cry wolf, beside others; trains for hours, once: RECORDINGS=DIR CORPUS=DIR WRITE=FILE
+	@$(BIN)/python -c 'import trainproof' 2>/dev/null || $(PIP) --quiet trainproof==0.22.0 || true # a log checker to compare with; its absence is said
+	OMP_NUM_THREADS=1 $(BIN)/python tests/bench/detection $(if $(RECORDINGS),--recordings "$(RECORDINGS)",--recordings build/detection --train) \
+	$(if $(CORPUS),--corpus "$(CORPUS)") $(if $(WRITE),--write "$(WRITE)")
 
 pictures: $(STAMP) ## the screens as SVG, made by the application itself
 	$(BIN)/python -m bedside_tui.screenshot --out pictures

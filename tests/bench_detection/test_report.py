@@ -7,8 +7,9 @@ import json
 import pytest
 from detection.judging import Outcomes
 from detection.model import Alarm, Run, Truth
-from detection.report import BEGIN, END, Section, Table, markdown, put, remarks, tables, text, values
+from detection.report import Section, remarks, tables, values
 from detection.scoring import outcome
+from detection.table import BEGIN, END, Table, markdown, put, text
 
 FAULT = Truth("explodes", onset=700, rules=("explosion",))
 LATE = Truth("first-step-rollout-collapse", onset=1, rules=("nonfinite",), first_nan=500)
@@ -55,6 +56,13 @@ def test_what_no_verdict_is_expected_of_is_shown_and_not_scored() -> None:
     assert cells(made, "found", "bedside")["red or amber"].startswith("1/1")
 
 
+def test_who_speaks_when_a_run_is_over_is_never_in_time_and_warns_of_nothing() -> None:
+    made = list(tables([Section("Twins", outcomes(ILL, NAN), afterwards=frozenset({"loss not decreasing"}))]))
+    assert cells(made, "found", "loss not decreasing")["first alarm"] == "–"
+    assert cells(made, "found", "loss not decreasing")["in time"] == "–"
+    assert [row[0] for row in made[-1].rows] == ["bedside"]
+
+
 def test_false_alarms_are_told_by_run_by_step_and_by_program() -> None:
     row = cells(list(tables([SECTION])), "false alarms", "bedside")
     assert row["with any"] == "60/60 (94–100)"
@@ -63,9 +71,13 @@ def test_false_alarms_are_told_by_run_by_step_and_by_program() -> None:
     assert float(row["episodes per 10k steps"]) == pytest.approx(0.01, rel=0.01)
 
 
-def test_warnings_before_nan_are_a_histogram() -> None:
-    row = cells(list(tables([SECTION])), "warning", "bedside")
-    assert (row["red"], row["no warning"], row["100 to 999 before"], row["10 to 99 before"]) == ("60/60", "0", "60", "0")
+def test_warnings_before_nan_are_a_histogram_and_whole_logs_are_told_apart() -> None:
+    cut = outcome(run("cut", LATE), [Alarm(500, "red", "nonfinite", "loss")], begins=300)
+    section = Section("Twins", {"bedside": [*outcomes(NAN)["bedside"], cut]})
+    made = list(tables([section]))
+    both, whole = cells(made, "first NaN", "bedside"), cells(made, "first NaN", "bedside, whole logs")
+    assert (both["red at NaN"], both["warned of late"], both["none"], both["100 to 999"]) == ("2/2", "1/2 (9–91)", "1", "1")
+    assert (whole["warned of late"], whole["none"]) == ("1/1 (21–100)", "0")
 
 
 def test_healthy_runs_alone_make_no_table_of_faults() -> None:

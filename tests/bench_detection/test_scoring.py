@@ -68,8 +68,8 @@ def test_one_amber_alarm_about_an_odd_batch_is_excused_and_a_second_or_a_red_one
         assert outcome(run(ODD), [other]).false == (other,)
 
 
-def test_a_detector_without_names_is_excused_for_the_odd_batch_too() -> None:
-    assert outcome(run(ODD), [alarm(701, "amber", "")]).false == ()
+def test_a_detector_without_names_or_amber_is_excused_for_the_odd_batch_too() -> None:
+    assert outcome(run(ODD), [alarm(701, "red", "")]).false == ()
 
 
 def test_turning_red_is_no_episode_and_firing_again_is_one() -> None:
@@ -145,6 +145,11 @@ def test_a_warning_is_an_alarm_before_the_first_nan_and_its_lead_is_counted_from
     assert (unwarned.lead, unwarned.after_nan) == (None, 0)
     assert (late.lead, late.after_nan) == (None, 3)
     assert leads([warned, unwarned, late]) == {"none": 2, "1 to 9": 0, "10 to 99": 1, "100 to 999": 0, "1,000 and more": 0}
+
+
+def test_nobody_is_blamed_for_not_warning_of_an_early_nan() -> None:
+    early = Truth("nan", onset=1, first_nan=199)
+    assert sum(leads([outcome(run(early), [alarm(199)])]).values()) == 0
 
 
 def test_an_alarm_before_the_onset_warns_of_nothing() -> None:

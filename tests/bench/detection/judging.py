@@ -10,7 +10,7 @@ from typing import Final, TypeAlias
 
 from .model import Detector, Run
 from .scoring import Outcome, outcome
-from .twins import snapshots
+from .twins import first_step, snapshots
 
 PROCESSES: Final = 2
 
@@ -45,6 +45,6 @@ def _judged(place: int) -> list[Outcome]:
 def one_run(run: Run, detectors: Sequence[Detector]) -> Iterator[Outcome]:
     """What each detector makes of one run."""
     records = run.records()
-    measured = snapshots(records)
+    measured, begins = snapshots(records), first_step(records)
     kept = replace(run, records=lambda: records)
-    return (outcome(run, detector.judge(kept), measured) for detector in detectors)
+    return (outcome(run, detector.judge(kept), measured, begins) for detector in detectors)

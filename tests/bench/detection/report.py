@@ -1,4 +1,4 @@
-"""The outcomes as tables of text and of Markdown, in words where a table says nothing, and as values for machines. It computes no score."""
+"""The outcomes as tables, in words where a table says nothing, and as values for machines. It computes no score."""
 
 from __future__ import annotations
 
@@ -11,33 +11,25 @@ from . import scoring
 from .corpus import NO_VERDICT
 from .judging import Outcomes
 from .scoring import Outcome, Share
+from .table import Table
 
 OURS: Final = "bedside"
 """The name of the detector whose families are told."""
-BEGIN: Final = "<!-- detection -->"
-END: Final = "<!-- /detection -->"
 
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """Runs of one kind and what each detector made of them. `short`: only whether it stays silent is asked."""
+    """Runs of one kind and what each detector made of them. `afterwards`: those that speak when a run is over, and so are never in time.
+    `short`: only whether ours stays silent is asked."""
 
     title: str
     outcomes: Outcomes
+    afterwards: frozenset[str] = frozenset()
     short: bool = False
 
     @property
     def ours(self) -> list[Outcome]:
         return self.outcomes[OURS]
-
-
-@dataclass(frozen=True, slots=True)
-class Table:
-    """Cells as text; the first column is a name, the others are numbers."""
-
-    title: str
-    header: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
 
 
 FAMILY: Final = ("fault", "runs", "red", "red or amber", "named", "first alarm", "p90", "in time", "snapshots", "every", "then", "alarms")
@@ -51,7 +43,8 @@ In time: within 100 steps where a metric shows the fault, else within one interv
 probe it took; a rule asks for one to five, some for a number of steps besides. Every: the interval the script asks for; then: what the
 probe's budget of 1 % of step time had made of it by the time of the alarm. Alarms: distinct ones in a run, the median and the most.
 Healthy steps are those of healthy runs and those before an onset. Runs of one program are not independent of each other, programs are.
-Excused: one amber alarm about the one damaged batch of a healthy run. Chatter: runs in which an alarm began three times or more."""
+Excused: one alarm, amber where a detector has amber, about the one damaged batch of a healthy run. Chatter: runs in which an alarm began
+three times or more."""
 
 
 def tables(sections: Sequence[Section]) -> Iterator[Table]:
@@ -97,21 +90,23 @@ def _family(name: str, outcomes: Sequence[Outcome]) -> tuple[str, ...]:
 def finding(section: Section) -> Table:
     """All detectors on the same sick runs."""
     ill = scoring.sick(_scored(section.ours))
-    rows = tuple(_found(name, scoring.sick(_scored(outcomes))) for name, outcomes in section.outcomes.items())
+    rows = tuple(
+        _found(name, scoring.sick(_scored(outcomes)), timely=name not in section.afterwards) for name, outcomes in section.outcomes.items()
+    )
     return Table(f"{section.title}: found, of {len(ill)} runs of {_programs(ill)} programs", FOUND, rows)
 
 
-def _found(name: str, outcomes: Sequence[Outcome]) -> tuple[str, ...]:
-    late = scoring.latencies(outcomes)
+def _found(name: str, outcomes: Sequence[Outcome], *, timely: bool) -> tuple[str, ...]:
+    late = scoring.latencies(outcomes) if timely else []
     return (
         name,
         _share(scoring.recall(outcomes, red=True)),
         _share(scoring.recall(outcomes, red=False)),
         *(_count(scoring.recall([one for one in outcomes if one.truth.curve is curve], red=False)) for curve in (True, False)),
-        _count(scoring.named(outcomes)),
+        _count(scoring.named(outcomes)) if name == OURS else "–",
         _number(scoring.quantile(late, 0.5)),
         _number(scoring.quantile(late, 0.9)),
-        _count(scoring.share(outcomes, lambda one: one.in_time)),
+        _count(scoring.share(outcomes, lambda one: one.in_time)) if timely else "–",
         _alarms(outcomes),
     )
 
@@ -138,16 +133,22 @@ def _disturbed(name: str, outcomes: Sequence[Outcome]) -> tuple[str, ...]:
 
 
 def warnings(section: Section) -> Table:
-    """How long before and after the first NaN each detector speaks."""
-    rows = []
-    for name, outcomes in section.outcomes.items():
-        ill = [one for one in outcomes if one.truth.first_nan is not None]
-        after = [one.after_nan for one in ill if one.after_nan is not None]
-        bins = scoring.leads(ill)
-        cells = _count(scoring.recall(ill, red=True)), _number(max(after, default=float("nan")))
-        rows.append((name, *cells, *(str(number) for number in bins.values())))
-    header = ("detector", "red", "steps after NaN, most", "no warning", *(f"{name} before" for name in list(bins)[1:]))
-    return Table(f"{section.title}: warning before the first NaN, in steps", header, tuple(rows))
+    """How soon after its first NaN a run is red, and how long before a late one each detector speaks."""
+    ill = {name: [one for one in found if one.truth.first_nan is not None] for name, found in section.outcomes.items()}
+    rows = [_warned(name, found) for name, found in ill.items() if name not in section.afterwards]
+    whole = [one for one in ill[OURS] if one.is_whole]
+    if 0 < len(whole) < len(ill[OURS]):
+        rows.insert(1, _warned(f"{OURS}, whole logs", whole))
+    header = ("detector", "red at NaN", "steps after, most", "warned of late", *scoring.leads(()))
+    return Table(f"{section.title}: the first NaN, and steps from a warning to one at step {scoring.LATE} or later", header, tuple(rows))
+
+
+def _warned(name: str, outcomes: Sequence[Outcome]) -> tuple[str, ...]:
+    after = [one.after_nan for one in outcomes if one.after_nan is not None]
+    bins = scoring.leads(outcomes)
+    warned = Share(sum(bins.values()) - bins["none"], sum(bins.values()))
+    red = _count(scoring.recall(outcomes, red=True))
+    return (name, red, _number(max(after, default=float("nan"))), _share(warned), *map(str, bins.values()))
 
 
 def silence(sections: Sequence[Section]) -> Table:
@@ -188,29 +189,6 @@ def _number(value: float) -> str:
     if isnan(value):
         return "–"
     return f"{value:,.0f}" if value == round(value) or abs(value) >= 100 else f"{value:.2g}"
-
-
-def text(table: Table) -> str:
-    """For a terminal: the first column to the left, the others to the right."""
-    lines = (table.header, *table.rows)
-    widths = [max(len(line[column]) for line in lines) for column in range(len(table.header))]
-    cells = ([line[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(line[1:], widths[1:], strict=True))] for line in lines)
-    return "\n".join((table.title, *("  ".join(line).rstrip() for line in cells)))
-
-
-def markdown(table: Table) -> str:
-    lines = (table.header, ("---", *("---:" for _ in table.header[1:])), *table.rows)
-    return "\n".join((f"**{table.title}**", "", *(f"| {' | '.join(line)} |" for line in lines)))
-
-
-def put(document: str, tables: Iterable[Table], remarks: Sequence[str]) -> str:
-    """The document with what stands between its two marks made anew. Raises ValueError where it has no such marks."""
-    before, begin, rest = document.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not begin or not end:
-        raise ValueError(f"no lines {BEGIN} and {END} to put the tables between")
-    parts = (*(markdown(table) for table in tables), LEGEND, *remarks)
-    return f"{before}{BEGIN}\n" + "\n\n".join(parts) + f"\n{END}{after}"
 
 
 def remarks(section: Section) -> Iterator[str]:

@@ -1,7 +1,8 @@
 """From what a detector said of a run to what that is worth, and from many runs to shares with their intervals. Pure: values in, values out.
 
 What counts: from the onset on every alarm is a detection; before it, and in a healthy run, a false one. A healthy run of which `Truth`
-gives an onset has one odd batch there: one amber alarm within `ODD` steps of it is true of the run, and counted apart as excused.
+gives an onset has one odd batch there: one alarm within `ODD` steps of it is true of the run where it is amber and rightly named, or of a
+detector that has neither names nor amber. It is counted apart, as excused.
 """
 
 from __future__ import annotations
@@ -56,6 +57,8 @@ class Outcome:
     program: str
     truth: Truth
     steps: int
+    begins: int
+    """The first step of its log: later than the first of a training where the log is not whole."""
     false: tuple[Alarm, ...]
     """Episodes that had no reason, at their worst."""
     excused: int
@@ -67,6 +70,10 @@ class Outcome:
     """Snapshots of the first alarm's probe from the onset to the alarm; None where its target is no probe."""
     interval: int | None
     """Steps between the last two of them: what the probe's budget made of its schedule."""
+
+    @property
+    def is_whole(self) -> bool:
+        return self.begins <= ODD
 
     @property
     def healthy_steps(self) -> int:
@@ -108,7 +115,7 @@ class Outcome:
         return None if self.truth.first_nan is None or not reds else max(0, reds[0] - self.truth.first_nan)
 
 
-def outcome(run: Run, alarms: Iterable[Alarm], snapshots: Mapping[str, Sequence[int]] | None = None) -> Outcome:
+def outcome(run: Run, alarms: Iterable[Alarm], snapshots: Mapping[str, Sequence[int]] | None = None, begins: int = 1) -> Outcome:
     """`snapshots`: the steps at which each probe of the run measured, by its name."""
     truth = run.truth
     said = sorted(alarms, key=lambda alarm: alarm.step)
@@ -121,6 +128,7 @@ def outcome(run: Run, alarms: Iterable[Alarm], snapshots: Mapping[str, Sequence[
         program=run.program,
         truth=truth,
         steps=run.steps,
+        begins=begins,
         false=tuple(alarm for alarm in unfounded if alarm is not excused),
         excused=int(excused is not None),
         found=found,
@@ -146,7 +154,7 @@ def episodes(alarms: Iterable[Alarm]) -> list[Alarm]:
 
 def _is_odd_batch(truth: Truth, alarm: Alarm) -> bool:
     near = truth.is_healthy and truth.onset and truth.onset <= alarm.step <= truth.onset + ODD
-    return bool(near) and alarm.severity == "amber" and alarm.rule in ("", *truth.rules)
+    return bool(near) and (not alarm.rule or (alarm.severity == "amber" and alarm.rule in truth.rules))
 
 
 def _since(onset: int, alarm: Alarm, snapshots: Mapping[str, Sequence[int]]) -> list[int]:
@@ -205,16 +213,18 @@ def latencies(outcomes: Iterable[Outcome]) -> list[int]:
     return [one.first for one in sick(outcomes) if one.first is not None]
 
 
+LATE: Final = 200
+"""A NaN from this step on is a late one; before it there is hardly anything to warn by."""
 LEADS: Final = (1, 10, 100, 1000)
 """Edges of the histogram of warnings before NaN, in steps."""
 
 
 def leads(outcomes: Iterable[Outcome]) -> dict[str, int]:
-    """How many were warned how long before their first NaN, `none` and those without a warning included."""
+    """How many were warned how long before their late first NaN; under `none`, how many were not."""
     bins = {f"{low:,} to {high - 1:,}": 0 for low, high in pairwise(LEADS)} | {f"{LEADS[-1]:,} and more": 0}
     names = list(bins)
     counted = Counter[str]()
     for one in outcomes:
-        if one.truth.first_nan is not None:
+        if one.truth.first_nan is not None and one.truth.first_nan >= LATE:
             counted["none" if one.lead is None else names[sum(one.lead >= edge for edge in LEADS) - 1]] += 1
     return {name: counted[name] for name in ("none", *names)}

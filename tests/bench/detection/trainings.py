@@ -51,7 +51,7 @@ that case takes seconds."""
 
 
 def wanted(broken_seeds: int = BROKEN_SEEDS, healthy_seeds: int = HEALTHY_SEEDS) -> Iterator[Training]:
-    """Low seeds of everything first: what there is of a stopped training is a smaller benchmark, and a whole one."""
+    """Of the cases. Low seeds of everything first: what there is of a stopped training is a smaller benchmark, and a whole one."""
     for seed in range(max(broken_seeds, healthy_seeds)):
         programs = set()
         for case in CASES:
