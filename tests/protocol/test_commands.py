@@ -46,7 +46,7 @@ def test_nothing_expires_or_is_refused_once_the_training_has_scheduled_it() -> N
 
 def test_each_verb_is_the_trainings_or_the_hubs() -> None:
     assert set(VERBS) >= FOR_TRAINING
-    assert set(VERBS) - FOR_TRAINING == {"acknowledge", "shelve", "note"}
+    assert set(VERBS) - FOR_TRAINING == {"acknowledge", "shelve", "note", "notify"}
     assert AT_BOUNDARY < FOR_TRAINING
 
 
