@@ -10,7 +10,7 @@ from bedside_tui.store.view import CommandView, Mark, View
 from bedside_tui.widgets.choice import window
 from bedside_tui.widgets.frame import Frame
 from bedside_tui.widgets.lines import Line, line, rule, select, wrapped
-from bedside_tui.widgets.timeline import mark_row, tone_of
+from bedside_tui.widgets.timeline import judgement_of, mark_row, tone_of
 
 
 class LogScreen(RunScreen):
@@ -48,7 +48,9 @@ def _detail(view: View, mark: Mark, width: int) -> list[Line]:
     """All of one entry: the text in full, and the moments of a command's life."""
     lines: list[Line] = [rule("entry", width, "⏎ go to this moment")]
     indent = 4
-    for place, text in enumerate(wrapped(mark.text, width - indent - 2)):
+    judgement = judgement_of(view, mark)
+    said = f"{judgement}: {mark.text}" if judgement else mark.text
+    for place, text in enumerate(wrapped(said, width - indent - 2)):
         lines.append(line(("    " if place else f"  {mark.glyph} ", tone_of(mark)), text))
     command = _command_at(view, mark)
     if command is not None:

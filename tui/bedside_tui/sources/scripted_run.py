@@ -1,4 +1,5 @@
-"""A run that never was: the records of a plausible VQ training, healthy or with a collapsing codebook. A pure function of its arguments.
+"""A run that never was: the records of a plausible VQ training that stays healthy, whose codebook collapses, or whose loss explodes. A pure
+function of its arguments.
 
 For pictures, documentation and tests. The curves are drawn, not trained; names, units, arrays and the lives of alarms and commands are
 those of real runs, so that the screens cannot tell the difference.
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 from bedside_protocol.records import (
     HUB_RANK,
     AlertChanged,
+    AlertShelved,
     Body,
     CheckpointSaved,
     CommandChanged,
@@ -25,14 +27,21 @@ from bedside_protocol.records import (
     Metrics,
     Note,
     Record,
+    RulesDeclared,
     RunStarted,
 )
+from bedside_tui.sources.scripted_explosion import explosion
 from bedside_tui.sources.scripted_inside import every_other_probe
-from bedside_tui.sources.scripted_plan import CODES, Kind, Plan
+from bedside_tui.sources.scripted_plan import CODES, EXPLODES_AT, Kind, Plan
 from bedside_tui.sources.scripted_probes import usual_probes
 
 WALL_START = 1_795_143_240.0
 """2026-11-20 02:54 UTC."""
+
+OF_THE_HUB = (AlertChanged, AlertShelved, LifecycleChanged, RulesDeclared)
+"""What the hub itself says in it."""
+
+_NAMES: dict[Kind, str] = {"collapse": "digits-1", "healthy": "digits-0", "explosion": "digits-2"}
 
 
 def scripted_run(
@@ -60,7 +69,7 @@ def scripted_run(
     counters: dict[int, int] = {}
     records = []
     for seq, (time, body) in enumerate(said, start=1):
-        rank = HUB_RANK if isinstance(body, AlertChanged | LifecycleChanged) else 0
+        rank = HUB_RANK if isinstance(body, OF_THE_HUB) else 0
         counters[rank] = counters.get(rank, 0) + 1
         records.append(Record(time, body, rank, counters[rank], seq))
     return records
@@ -70,14 +79,14 @@ def _beginning(plan: Plan) -> Iterator[tuple[float, Body]]:
     yield (
         0.0,
         RunStarted(
-            id="k3v9-digits-1" if plan.kind == "collapse" else "k3v8-digits-0",
-            name="digits-1" if plan.kind == "collapse" else "digits-0",
+            id=f"k3v9-{_NAMES[plan.kind]}",
+            name=_NAMES[plan.kind],
             project="tokenizer",
             wall_start=WALL_START,
             host="node-7",
             pid=41_207,
             argv=("train.py", "--codes", str(CODES)),
-            config={"codes": CODES, "lr": 3e-4, "commitment": 0.25, "ema": plan.kind == "healthy", "seed": plan.seed},
+            config={"codes": CODES, "lr": 3e-4, "commitment": 0.25, "ema": plan.kind != "collapse", "seed": plan.seed},
             python="3.12.4",
             torch="2.13.0",
             git_commit="4f1c2ab",
@@ -118,7 +127,8 @@ def _curves(plan: Plan, steps: NDArray[np.int64], noise: np.random.Generator) ->
     def jitter(share: float) -> NDArray[np.float64]:
         return np.exp(share * noise.standard_normal(len(steps)))
 
-    recon = (0.0128 + 0.31 * np.exp(-at * 34) + 0.03 * np.exp(-at * 6)) * jitter(0.05)
+    broken = np.exp(60 * np.clip(at - EXPLODES_AT, 0, 0.1)) if plan.kind == "explosion" else 1.0
+    recon = (0.0128 + 0.31 * np.exp(-at * 34) + 0.03 * np.exp(-at * 6)) * jitter(0.05) * broken
     commit = (0.024 + 0.09 * np.exp(-at * 18) + 0.068 * sick**0.6) * jitter(0.06)
     codebook = (0.009 + 0.05 * np.exp(-at * 18)) * jitter(0.06)
     warm = np.minimum(1.0, at / 0.04)
@@ -173,6 +183,8 @@ def _story(plan: Plan) -> Iterator[tuple[float, Body]]:
     yield from _judgements(plan)
     if plan.kind == "collapse":
         yield from _alarms(plan)
+    elif plan.kind == "explosion":
+        yield from explosion(plan)
 
 
 def _judgements(plan: Plan) -> Iterator[tuple[float, Body]]:

@@ -5,6 +5,8 @@ A file that this version cannot read changes nothing: the built-in rules speak o
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final
 
 from bedside_protocol.alerts.defaults import DEFAULT_RULES
@@ -48,7 +50,7 @@ class JudgingFold:
             view = _read(body.text, name)
         except (RuleFileError, ValueError, RecursionError) as error:
             view = RulesView(BUILT_IN.rules, file=name, refused=safe(str(error).split("\n")[0], 300) or type(error).__name__)
-        self._rules.add(moment.position, view)
+        self._rules.add(moment.position, _with(view, [rule for rule, _ in self._expected.entries]))
         kind, glyph = ("problem", "!") if view.refused else ("event", "◆")
         return Mark(moment.time, moment.step, kind, glyph, view.said, jump=False)  # type: ignore[arg-type]
 
@@ -58,7 +60,13 @@ class JudgingFold:
         if rule is None:
             return None
         self._expected.add(moment.position, (rule, body.text))
+        self._rules.add(moment.position, _with(self.at(moment.position), [rule]))
         return Mark(moment.time, moment.step, "event", "◆", f"the script expects {body.text}", jump=False)
+
+
+def _with(view: RulesView, rules: Sequence[Rule]) -> RulesView:
+    """The rules of expectations among the others."""
+    return replace(view, rules={**view.rules, **{rule.name: rule for rule in rules}})
 
 
 def _read(text: str, name: str) -> RulesView:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from bedside_protocol.lifecycle import OVER
 from bedside_protocol.records import (
     HUB_RANK,
     AlertAcknowledged,
@@ -45,6 +46,7 @@ from bedside_tui.store.lifecycle import LifecycleFold
 from bedside_tui.store.marks import TroublesFold
 from bedside_tui.store.metrics import MOST_METRICS, MetricsFold
 from bedside_tui.store.probes import ProbesFold
+from bedside_tui.store.review import ReviewFold
 from bedside_tui.store.saved import SavedFold
 from bedside_tui.store.trail import Trail
 from bedside_tui.store.view import Mark, View
@@ -68,6 +70,7 @@ class Store:
         self._alerts = AlertsFold(self._judging)
         self._commands = CommandsFold()
         self._saved = SavedFold()
+        self._review = ReviewFold()
         self._lifecycle = LifecycleFold()
         self._marks: Ledger[Mark] = Ledger()
         self._stops: list[Mark] = []
@@ -123,6 +126,7 @@ class Store:
         position = len(self._times)
         if record.seq > self._seq + 1 and self._seq:
             self._gap(record, position, time)
+        self._review.take(position, record)
         body = record.body
         # A source that found damage says so itself, in a record that has no place: the hole after it is told already.
         self._seq = record.seq or (0 if type(body) is Lost else self._seq)
@@ -201,6 +205,7 @@ class Store:
             commands=self._commands.views(position),
             checkpoints=self._saved.views(position, alerts.red),
             rules=self._judging.at(position),
+            review=self._review.at(position) if state.lifecycle in OVER else (),
             expectations=alerts.expectations,
             marks=self._marks.upto(position),
             lost=self._troubles.lost_at(position),

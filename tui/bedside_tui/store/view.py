@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
+from bedside_protocol.alerts.remark import Remark
 from bedside_protocol.alerts.rules import Horizon
 from bedside_protocol.records import (
     AlertState,
@@ -220,6 +221,8 @@ class View:
     """Oldest first; of those under one name the newest."""
     rules: RulesView
     expectations: Sequence[ExpectationView]
+    review: Sequence[Remark]
+    """The remarks on a run that is over; none while it lives."""
     marks: Sequence[Mark]
     """The timeline up to the moment, oldest first."""
     lost: int

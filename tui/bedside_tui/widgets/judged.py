@@ -1,11 +1,12 @@
-"""What stands below the list of alarms: what the script expects, what no rule can judge yet, and by which rules the run is judged."""
+"""What stands below the list of alarms: the review of a run that is over, what its script expects, what no rule can judge yet, and by
+which rules it is judged."""
 
 from __future__ import annotations
 
 from bedside_tui.draw import number
 from bedside_tui.store.view import View
 from bedside_tui.theme import Tone
-from bedside_tui.widgets.lines import Line, fit, line, pad, rule
+from bedside_tui.widgets.lines import Line, fit, line, pad, rule, wrapped
 from bedside_tui.widgets.panels.blocks import Block, stacked
 
 _STATES: dict[str, tuple[str, Tone]] = {"met": ("● met", "ok"), "not yet": ("◌ not yet", "quiet")}
@@ -15,7 +16,7 @@ _BROKEN: dict[str, tuple[str, Tone]] = {"red": ("✖ broken", "red"), "amber": (
 def below(view: View, width: int, height: int) -> list[Line]:
     """The sections that have something to say, each with its head, in at most `height` lines."""
     last = judged_by(view, width)
-    parts = [part for part in (expected(view, width), not_judged(view, width)) if part]
+    parts = [part for part in (reviewed(view, width), expected(view, width), not_judged(view, width)) if part]
     lines = stacked([_cut(part) for part in parts], height - len(last) - (1 if last and parts else 0))
     return [*lines, *([()] if last and lines else []), *last][: max(0, height)]
 
@@ -29,6 +30,19 @@ def _cut(lines: list[Line]) -> Block:
         return [*lines[: height - 1], line((f"   +{len(lines) - height + 1} more", "quiet"))]
 
     return Block(draw, min(2, len(lines)), len(lines))
+
+
+def reviewed(view: View, width: int) -> list[Line]:
+    """The remarks on a run that is over: worth knowing, never alarms."""
+    if not view.review:
+        return []
+    cells = min(max(len(remark.target) for remark in view.review), max(8, width // 5))
+    lines: list[Line] = [rule(f"review · {number.count(len(view.review))} {'remark' if len(view.review) == 1 else 'remarks'}", width)]
+    for remark in view.review:
+        parts = wrapped(remark.text, max(20, width - cells - 7)) or [""]
+        for place, part in enumerate(parts):
+            lines.append(fit(line(f"   {pad('' if place else remark.target, cells)}  ", (part, "plain")), width))
+    return lines
 
 
 def expected(view: View, width: int) -> list[Line]:

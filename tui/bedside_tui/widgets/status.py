@@ -83,12 +83,14 @@ def status_line(frame: Frame, width: int) -> Line:
         pieces.append(_Piece(0, line((said_of(frame.asked), "accent"))))
     pieces.append(_Piece(2, line("step ", (number.count(view.step), "strong"))))
     if view.lifecycle in ALIVE and math.isfinite(view.steps_per_second):
-        pieces.append(_Piece(4, line(number.rate(view.steps_per_second))))
+        pieces.append(_Piece(5, line(number.rate(view.steps_per_second))))
     pieces.append(_Piece(3, _checkpoint(view)))
+    if view.checkpoint is not None and view.checkpoint.suspect and view.last_good is not None:
+        pieces.append(_Piece(4, line("good ", (number.count(view.last_good.step), "ok"))))
     if view.paused_seconds >= 1:
-        pieces.append(_Piece(6, line((f"held {number.duration(view.paused_seconds)}", "quiet"))))
+        pieces.append(_Piece(7, line((f"held {number.duration(view.paused_seconds)}", "quiet"))))
     if view.lost:
-        pieces.append(_Piece(5, line((f"▲ {number.count(view.lost)} lost", "amber"))))
+        pieces.append(_Piece(6, line((f"▲ {number.count(view.lost)} lost", "amber"))))
     return _fitted(pieces, width)
 
 
@@ -119,9 +121,7 @@ def _checkpoint(view: View) -> Line:
     if saved is None:
         return line(("no ckpt", "quiet"))
     word, tone = ("suspect", "amber") if saved.suspect else ("good", "ok") if saved.verified else ("not verified", "amber")
-    good = view.last_good if saved.suspect else None
-    back = f"  last good {number.count(good.step)}" if good else ""
-    return line("ckpt ", f"{number.count(saved.step)} ", (f"{'▲ ' if tone == 'amber' else ''}{word}", tone), back)  # type: ignore[arg-type]
+    return line("ckpt ", f"{number.count(saved.step)} ", (f"{'▲ ' if tone == 'amber' else ''}{word}", tone))  # type: ignore[arg-type]
 
 
 _PARTICIPLES: dict[str, str] = {"sent": "requested", "requested": "requested", "accepted": "accepted"}
