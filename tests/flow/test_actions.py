@@ -171,7 +171,7 @@ def test_a_restarted_hub_does_not_act_again(start: Start, home: Path) -> None:
     assert [body.severity for body in firing] == ["red"]  # the restarted hub judges by the same rules, from where the first one was
 
 
-def test_somebody_is_told_once_and_the_address_is_nowhere(start: Start, home: Path) -> None:
+def test_somebody_is_told_once_and_the_address_is_nowhere(start: Start, home: Path, bedside: Cli) -> None:
     rules(home, 'on_red = ["notify"]')
     script = home / "secret-address"
     script.write_text('#!/bin/sh\n{ echo "$1"; cat; echo; } >> "$0.told"\n')
@@ -181,6 +181,8 @@ def test_somebody_is_told_once_and_the_address_is_nowhere(start: Start, home: Pa
     alarm = next(body for body in training.bodies(AlertChanged) if body.state == "firing")
     place = training.place
     assert Path(f"{script}.told").read_text() == f"bedside: RED too-high on high\n{place.id}: {alarm.message} (step {alarm.step})\n"
+    assert bedside("ctl", place.id, "notify").out.splitlines()[-1].startswith("notify applied")
+    assert len(Path(f"{script}.told").read_text().splitlines()) == 4
     for file in place.directory.iterdir():
         assert not file.is_file() or b"secret-address" not in file.read_bytes()
 
