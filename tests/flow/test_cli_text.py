@@ -16,7 +16,7 @@ from bedside_protocol.records import AlertChanged, Metrics, Snapshot
 from bedside_tui.cli import VERBS
 
 SUMMARY = ["id", "name", "project", "lifecycle", "reason", "step", "metrics", "started", "dir", "verdict", "alerts"]
-ALERT = ["rule", "severity", "target", "first_step", "step", "value", "message", "runbook"]
+ALERT = ["rule", "severity", "target", "first_step", "step", "value", "message", "runbook", "horizon"]
 HOSTILE = "\x1b]52;c;QUFBQQ==\x07[/x]\u202e\x9b2J"
 FIRING = AlertChanged("nonfinite", "loss", "firing", "red", 7, 5, nan, f"nan {HOSTILE}", "nonfinite", 1)
 CLEARED = AlertChanged("explosion", "loss", "firing", "amber", 3, 2, 9.0, "jumped", "explosion", 1)
@@ -125,7 +125,8 @@ def test_the_exit_code_of_check_is_the_verdict(bedside: Cli, record: Made, losse
 def test_check_prints_exactly_the_documented_object(bedside: Cli, record: Made, losses: Losses) -> None:
     record([losses(LEARNING), *codebooks(lambda step: 60 if step < 1500 else 5)])
     said = bedside("check", "--json").json
-    assert list(said) == ["verdict", "rules", "steps", "ended", "alerts", "not_checked"]
+    assert list(said) == ["verdict", "rules", "steps", "ended", "alerts", "checkpoints", "review", "not_checked"]
+    assert (said["checkpoints"], said["review"]) == ([], [])
     assert (said["steps"], said["ended"]) == (2950, "finished")
     (alert,) = said["alerts"]
     assert list(alert) == ALERT
@@ -138,6 +139,7 @@ def test_check_prints_exactly_the_documented_object(bedside: Cli, record: Made, 
         "value": 5 / 64,
         "message": "5 of 64 codes since step 1,500",
         "runbook": "codebook-collapse",
+        "horizon": "now",
     }
     assert said["not_checked"] == [{"rule": "codebook-perplexity", "why": "vq: quiet: same cause as codebook-collapse vq"}]
 

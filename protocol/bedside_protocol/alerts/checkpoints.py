@@ -5,7 +5,7 @@ Records of checkpoints and of changes of alarms go in, in the order of the log. 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Final
@@ -46,14 +46,12 @@ class Checkpoints:
     @property
     def last_good(self) -> Judged | None:
         """The newest that is not suspect."""
-        return next((judged for judged in reversed(self._saved.values()) if not judged.suspect_of), None)
+        return last_good_of(self.all)
 
     @property
     def suspects(self) -> tuple[Judged, ...]:
         """Those that are suspect and later than the last good one."""
-        good = self.last_good
-        later = self.all[self.all.index(good) + 1 :] if good else self.all
-        return tuple(judged for judged in later if judged.suspect_of)
+        return suspects_of(self.all)
 
     def take(self, record: Record) -> None:
         """The next record of the log, or a change that an engine found in it."""
@@ -79,6 +77,17 @@ class Checkpoints:
             self._firing[episode] = change.first_step
             for path in self._of_this_start:
                 self._saved[path] = _accused(self._saved[path], change.rule, change.first_step)
+
+
+def last_good_of(checkpoints: Sequence[Judged]) -> Judged | None:
+    """The newest of these, in the order they were saved, that is not suspect."""
+    return next((judged for judged in reversed(checkpoints) if not judged.suspect_of), None)
+
+
+def suspects_of(checkpoints: Sequence[Judged]) -> tuple[Judged, ...]:
+    """Those later than the last good one: all of them suspect."""
+    good = last_good_of(checkpoints)
+    return tuple(checkpoints[checkpoints.index(good) + 1 :] if good else checkpoints)
 
 
 def _accused(judged: Judged, rule: str, first_step: int) -> Judged:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Final, Literal, TypeAlias
 
+from bedside_protocol.alerts.checkpoints import Checkpoints, Judged
 from bedside_protocol.alerts.defaults import DEFAULT_RULES
 from bedside_protocol.alerts.engine import Engine
-from bedside_protocol.alerts.rules import Rule
+from bedside_protocol.alerts.remark import Remark
+from bedside_protocol.alerts.rules import Horizon, Rule
 from bedside_protocol.records import AlertChanged, Ended, Lifecycle, LifecycleChanged, Metrics, Record, Severity, Snapshot, Tick
 
 Verdict: TypeAlias = Literal["ok", "amber", "red", "unknown"]
@@ -36,6 +38,8 @@ class Finding:
     value: float
     message: str
     runbook: str
+    horizon: Horizon = "now"
+    """When somebody should have looked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +54,10 @@ class Judgement:
     alerts: tuple[Finding, ...]
     """By the step at which each episode began to fire."""
     not_checked: tuple[tuple[str, str, str], ...]
+    checkpoints: tuple[Judged, ...] = ()
+    """In the order they were saved, with what each is suspect of."""
+    review: tuple[Remark, ...] = ()
+    """What is worth saying besides, where the reader asked for it: no part of the verdict."""
 
     @property
     def exit_code(self) -> int:
@@ -63,6 +71,8 @@ def judge(records: Iterable[Record], rules: Sequence[Rule] = DEFAULT_RULES, unen
     (`lost`).
     """
     engine = Engine(rules)
+    checkpoints = Checkpoints()
+    horizons = {rule.name: rule.horizon for rule in rules}
     findings: dict[tuple[str, str, int], Finding] = {}
     judged: set[tuple[str, str]] = set()
     steps = 0
@@ -70,11 +80,15 @@ def judge(records: Iterable[Record], rules: Sequence[Rule] = DEFAULT_RULES, unen
     for record in records:
         steps = max(steps, _step_of(record))
         ended = _lifecycle_of(record) or ended
+        if not isinstance(record.body, AlertChanged):  # the hub's, which may have judged by other rules
+            checkpoints.take(record)
         for change in engine.observe(record):
+            checkpoints.take(replace(record, body=change))
             if change.state != "not_checked":
                 judged.add((change.rule, change.target))
             if change.state == "firing" and change.severity:
-                findings[(change.rule, change.target, change.episode)] = _finding(change, change.severity)
+                found = _finding(change, change.severity)
+                findings[(change.rule, change.target, change.episode)] = replace(found, horizon=horizons.get(change.rule, "now"))
     alerts = tuple(findings.values())
     not_checked = tuple((change.rule, change.target, change.message) for change in engine.standing if change.state == "not_checked")
     return Judgement(
@@ -83,6 +97,7 @@ def judge(records: Iterable[Record], rules: Sequence[Rule] = DEFAULT_RULES, unen
         ended=ended or unended,
         alerts=alerts,
         not_checked=not_checked,
+        checkpoints=checkpoints.all,
     )
 
 

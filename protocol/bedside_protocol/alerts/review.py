@@ -124,7 +124,7 @@ class Review:
                     (("o", "the loss by place: a slope, or the last ones alone?"),),
                 )
             for field, value in snapshot.scalars.items():
-                if field.startswith("sharpness/") and value < _BLURRY:
+                if field.startswith("sharpness/") and 0.0 <= value < _BLURRY:
                     yield Remark(
                         "blurry",
                         probe,
