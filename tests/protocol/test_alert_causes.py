@@ -59,6 +59,8 @@ def test_a_warm_up_and_a_frozen_group_are_no_cause(rates: dict[str, list[float]]
         ({"update_ratio_max": 0.0}, "no weight changes"),
         ({"update_ratio_max": 1e-9, "unchanged": 4.0}, "no weight changes"),
         ({"update_ratio_max": 1e-3, "none": 1.0, "zero": 3.0}, "no gradient anywhere"),
+        ({"update_ratio_max": 1e-3, "none": 2.0, "zero": 1.0}, "3 of 4 tensors get no gradient"),
+        ({"update_ratio_max": 1e-3, "none": 9.0, "tensors": 10.0}, "9 of 10 tensors get no gradient"),
     ],
 )
 def test_what_the_gradients_say_is_a_cause(scalars: dict[str, float], cause: str) -> None:
@@ -66,10 +68,39 @@ def test_what_the_gradients_say_is_a_cause(scalars: dict[str, float], cause: str
     assert told(blocks(FLAT), seen) == [("red", f"2.3, began at 2.3: {cause}")]
 
 
-@pytest.mark.parametrize("scalars", [{"update_ratio_max": 1e-3}, {}, {"update_ratio_max": 1e-3, "zero": 3.0, "unchanged": 3.0}])
+@pytest.mark.parametrize("scalars", [{"update_ratio_max": 1e-3}, {}, {"update_ratio_max": 1e-3, "zero": 2.0, "unchanged": 3.0}])
 def test_gradients_of_a_model_that_moves_are_no_cause(scalars: dict[str, float]) -> None:
     found = told(blocks(FLAT), [gradients(step, **scalars) for step in (1, 101, 201)])
     assert [severity for severity, _ in found] == ["amber"]
+
+
+def loop(step: int, difference: float, relative: float) -> Record:
+    fields = {"output_difference": difference, "output_difference_relative": relative}
+    return Record(step * PACE, Snapshot("structure", "structure", step, fields))
+
+
+def test_an_output_that_does_not_depend_on_the_input_is_a_cause() -> None:
+    assert told(blocks(FLAT), [loop(step, 1e-5, 1e-4) for step in (100, 200, 300)]) == [
+        ("red", "2.3, began at 2.3: output does not depend on input")
+    ]
+
+
+@pytest.mark.parametrize(
+    "seen",
+    [
+        [loop(step, 1e-5, 1e-4) for step in (1, 20, 50, 99)],  # every deep model begins so
+        [loop(step, 1e-5, 0.4) for step in (100, 200, 300)],  # small outputs, and all different
+        [loop(100, 1e-5, 1e-4), loop(200, 0.3, 0.4), loop(300, 1e-5, 1e-4)],
+        [Record(step * PACE, Snapshot("structure", "structure", step, {"batches": 1.0})) for step in (100, 200, 300)],
+    ],
+)
+def test_outputs_that_differ_or_have_not_been_given_time_to_are_no_cause(seen: list[Record]) -> None:
+    assert [severity for severity, _ in told(blocks(FLAT), seen)] == ["amber"]
+
+
+def test_a_tensor_that_gets_its_gradient_once_takes_the_cause_back() -> None:
+    seen = [gradients(step, none=none, update_ratio_max=1e-3) for step, none in ((1, 3.0), (101, 0.0), (201, 3.0))]
+    assert [severity for severity, _ in told(blocks(FLAT), seen)] == ["amber"]
 
 
 def test_one_still_step_is_no_cause() -> None:

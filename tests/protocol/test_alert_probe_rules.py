@@ -84,6 +84,8 @@ CASES = (
     Case("unowned-parameters", "amber", "gradients", {"unowned": "1"}, {"unowned": "0"}, {"unowned": ("a",)}, {}),
     Case("frozen-weights", "red", "gradients", {"update_ratio_max": "0x4"}, {"update_ratio_max": "0 6e-9x4 0 1e-3"}),
     Case("frozen-weights", "red", "gradients", {"update_ratio_max": "0x7"}, {"update_ratio_max": "0x3 1e-3x3"}, every=2),
+    Case("gradient-growth", "amber", "gradients", {"norm": "1x8 2.1 4.4 9"}, {"norm": "1x8 1.9 3.9 7.7 1x3"}),
+    Case("gradient-growth", "amber", "gradients", {"norm": "1x8 1.5 2.3 3.4 5 8 12 18"}, {"norm": "1x8 0.01 0.1 0.5 2.2 1x4"}),
     Case("nonfinite-weights", "red", "parameter", {"nonfinite": "1"}, {"nonfinite": "0"}),
     Case("wrong-scale", "red", "parameter", {"std_ratio": "0.0188x2"}, {"std_ratio": "1 0.05 0.5 2 0.6"}),
     Case("early-module", "red", "contribution", {"early": "0.011"}, {"early": "0.009 0x3"}),

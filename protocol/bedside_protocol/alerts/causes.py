@@ -8,11 +8,21 @@ from __future__ import annotations
 
 from typing import Final
 
+from bedside_protocol.alerts.conditions import All, Beyond
+from bedside_protocol.alerts.levels import RED, UNCHECKED
+from bedside_protocol.alerts.sight import Together
 from bedside_protocol.definitions import NOTHING_SAID, Definitions
 from bedside_protocol.records import Metrics, Snapshot
 
 _ENOUGH: Final = 3
 """Values, or snapshots, from which "throughout" is said."""
+_MOST: Final = 0.5
+"""Above this share of the tensors without a gradient, the output is not connected: one unused head is no reason for a flat loss."""
+
+SAME_OUTPUTS: Final = All((Beyond("output_difference", red_below=1e-3), Beyond("output_difference_relative", red_below=0.01)))
+"""Outputs for two inputs that are one. A deep model begins with differences of 5e-5, and of 2e-3 of its output, a vector quantizer with
+1e-8 until its codes part: it is asked from step `OUTPUTS_DIFFER_BY` on, and both must stay small."""
+OUTPUTS_DIFFER_BY: Final = 100
 
 
 class Throughout:
@@ -36,7 +46,7 @@ class Throughout:
 
 
 class Causes:
-    """The learning rates and the gradients of one run."""
+    """The learning rates, the gradients and the outputs of one run."""
 
     def __init__(self, definitions: Definitions = NOTHING_SAID) -> None:
         self.define(definitions)
@@ -52,7 +62,11 @@ class Causes:
             return "the learning rate is 0"
         if self._no_gradient:
             return "no gradient anywhere"
-        return "no weight changes" if self._no_change else ""
+        if self._no_change:
+            return "no weight changes"
+        if self._few_gradients:
+            return self._how_few
+        return "output does not depend on input" if self._same_outputs else ""
 
     def define(self, definitions: Definitions) -> None:
         """From now on metrics are what these definitions say."""
@@ -62,6 +76,8 @@ class Causes:
     def restart(self) -> None:
         """What was logged before a resume says nothing of what comes."""
         self._no_rate, self._no_gradient, self._no_change = Throughout(), Throughout(), Throughout()
+        self._few_gradients, self._how_few = Throughout(), ""
+        self._same_outputs, self._outputs = Throughout(), Together(SAME_OUTPUTS)
 
     def take(self, block: Metrics) -> None:
         """All learning rates must be zero: a frozen group beside a trained one is no cause."""
@@ -72,11 +88,21 @@ class Causes:
                 self._no_rate.note(not block.values[column].any(), len(block.steps))
 
     def see(self, snapshot: Snapshot) -> None:
-        """A snapshot of gradients: a number it lacks was not zero."""
-        if snapshot.kind != "gradients":
-            return
+        """A snapshot of gradients or of the training loop: a number it lacks was not zero."""
+        match snapshot.kind:
+            case "gradients":
+                self._see_gradients(snapshot)
+            case "structure" if snapshot.step >= OUTPUTS_DIFFER_BY:
+                level = self._outputs.see(snapshot)
+                if level != UNCHECKED:
+                    self._same_outputs.note(level == RED)
+
+    def _see_gradients(self, snapshot: Snapshot) -> None:
+        """Its tensors are those an optimizer trains: what is frozen is none of them."""
         scalars = snapshot.scalars
         tensors = scalars.get("tensors", 0.0)
         without = scalars.get("none", 0.0) + scalars.get("zero", 0.0)
         self._no_gradient.note(0.0 < tensors <= without)
+        self._few_gradients.note(without > _MOST * tensors > 0.0)
+        self._how_few = f"{without:.0f} of {tensors:.0f} tensors get no gradient"
         self._no_change.note(scalars.get("update_ratio_max", 1.0) == 0.0 or 0.0 < tensors <= scalars.get("unchanged", 0.0))

@@ -33,10 +33,11 @@ class Marks:
         """The names of the events marked at a step from `first` to `last`."""
         return frozenset(name for name, steps in self._steps.items() if bisect_right(steps, last) > bisect_left(steps, first))
 
-    def count(self, name: str, first: int, last: int) -> int:
-        """How often an event was marked from step `first` to `last`."""
+    def rate(self, name: str, first: int, last: int) -> float:
+        """How often a step an event was marked from step `first` to `last`, as far back as is remembered."""
         steps = self._steps.get(name, [])
-        return bisect_right(steps, last) - bisect_left(steps, first)
+        first = max(first, steps[0]) if len(steps) == _KEPT else first
+        return (bisect_right(steps, last) - bisect_left(steps, first)) / (last - first + 1)
 
 
 class Circumstances:

@@ -8,8 +8,10 @@ from bedside_protocol.alerts.conditions import (
     Beyond,
     DoesNotFall,
     Explodes,
+    Grows,
     LostLevel,
     NonFinite,
+    Recurs,
     Spikes,
 )
 from bedside_protocol.alerts.rules import Grace, OnMetric, OnProbe, Rule, Span
@@ -91,7 +93,18 @@ CURVE_RULES: Final[tuple[Rule, ...]] = (
         for_amber=Span(2),
         keep_firing_for=Span(200, "steps"),
         worst="amber",
-        quiet_under=("nonfinite", "explosion", "loss-level"),
+        quiet_under=("nonfinite", "explosion", "loss-level", "periodic-spikes"),
+    ),
+    Rule(
+        name="periodic-spikes",
+        title="periodic spikes",
+        watch=OnMetric(kinds=("loss",)),  # parts too: what an event does to one of them the total may hide
+        conditions=(Recurs(),),
+        message="{why}, {times:.3g}×",
+        runbook="periodic-spikes",
+        keep_firing_for=Span(1000, "steps"),
+        worst="amber",
+        quiet_under=("nonfinite", "explosion", "loss-level", "periodic-spikes"),
     ),
     Rule(
         name="loss-level",
@@ -112,6 +125,29 @@ CURVE_RULES: Final[tuple[Rule, ...]] = (
         message="{level:.4g}, began at {reference:.4g}{cause}",
         runbook="never-learns",
         quiet_under=("nonfinite", "explosion", "loss-level", "frozen-weights"),
+    ),
+    Rule(
+        name="gradient-growth",
+        title="gradients grow",
+        watch=OnMetric(kinds=("norm",)),
+        conditions=(Grows(),),
+        message="{before:.3g} to {value:.3g} in {steps:,.0f} steps, doubling",
+        runbook="gradient-growth",
+        keep_firing_for=Span(200, "steps"),
+        worst="amber",
+        quiet_under=("nonfinite", "explosion", "gradient-growth"),
+        targets=("*[gG]rad*", "*gnorm*"),
+    ),
+    Rule(
+        name="gradient-growth",
+        title="gradients grow",
+        watch=OnProbe("gradients"),
+        conditions=(Grows("norm"),),
+        message="{before:.3g} to {value:.3g} in {steps:,.0f} steps, doubling",
+        runbook="gradient-growth",
+        keep_firing_for=Span(3),
+        worst="amber",
+        quiet_under=("nonfinite", "explosion", "gradient-growth"),
     ),
     *(
         Rule(

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from bedside_protocol.alerts.causes import OUTPUTS_DIFFER_BY, SAME_OUTPUTS
 from bedside_protocol.alerts.conditions import All, Beyond, NamesPersist
 from bedside_protocol.alerts.rules import Grace, OnProbe, Rule, Span
 
@@ -113,15 +114,13 @@ LOOP_RULES: Final[tuple[Rule, ...]] = (
         name="constant-output",
         title="constant output",
         watch=OnProbe("structure"),
-        # A deep model begins with differences of 5e-5, and of 2e-3 of its output, a vector quantizer with 1e-8 until its codes part:
-        # they are given 100 steps, and both must stay small.
-        conditions=(All((Beyond("output_difference", red_below=1e-3), Beyond("output_difference_relative", red_below=0.01))),),
+        conditions=(SAME_OUTPUTS,),
         message="outputs of two inputs differ by {value:.1g}",
         runbook="constant-output",
         for_amber=Span(3),
         for_red=Span(200, "steps"),
         keep_firing_for=_PAIR,
-        grace=Grace(step=100),
+        grace=Grace(step=OUTPUTS_DIFFER_BY),
         quiet_under=("nonfinite", "explosion"),
     ),
     Rule(
@@ -142,7 +141,7 @@ LOOP_RULES: Final[tuple[Rule, ...]] = (
         for_amber=_PAIR,
         for_red=_PAIR,
         keep_firing_for=Span(1),
-        grace=Grace(step=100),
+        grace=Grace(step=OUTPUTS_DIFFER_BY),
         quiet_under=("nonfinite", "explosion", "constant-output"),
     ),
     Rule(

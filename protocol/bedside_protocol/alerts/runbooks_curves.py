@@ -56,6 +56,43 @@ CURVE_RUNBOOKS: Final[Mapping[str, Runbook]] = MappingProxyType({
         ),
         fixed=("nothing, where it stays alone", "clip the gradient norm at 1", "find and drop the batch"),
     ),
+    "periodic-spikes": Runbook(
+        title="periodic spikes",
+        what="the loss jumps again and again, each time soon after the same event, or at equal distances, and has to be learnt down again",
+        why=(
+            "what the event does: a whole codebook re-initialised, a buffer emptied, weights swapped",
+            "done too often: dead codes brought back every step instead of every hundred",
+            "an epoch without shuffling: the same bad batch comes at the same place",
+            "optimizer state reset, or a schedule that restarts",
+        ),
+        look=(
+            ("l", "what was marked just before each spike?"),
+            ("h", "the parts of the loss: which one jumps first, and how long does it take to come back?"),
+            ("b", "codes in use before and after each re-initialisation"),
+        ),
+        fixed=("do it less often", "re-initialise only what is dead, among the data", "shuffle the data", "keep the optimizer's state"),
+    ),
+    "gradient-growth": Runbook(
+        title="gradients grow",
+        what="the gradient norm has at least doubled three times running and is where it has not been before: a few steps of warning",
+        why=(
+            "learning rate too high for where the training now is",
+            "something that divides or scales runs away: a temperature, a variance, a logit scale",
+            "bad data, step after step",
+            "half precision near its limit",
+        ),
+        look=(
+            ("C", "a checkpoint now, before the loss follows"),
+            ("o", "which layer's gradient grows first"),
+            ("h", "the norm on a logarithmic axis (y), the loss, lr and temperature beside it"),
+        ),
+        fixed=(
+            "clip the gradient norm at 1",
+            "a lower learning rate, or skip the batches that do it",
+            "a floor under the temperature or the variance",
+            "go back to the last good checkpoint",
+        ),
+    ),
     "loss-level": Runbook(
         title="lost level",
         what="the loss has risen from its best level and stays there; single spikes do not count",
