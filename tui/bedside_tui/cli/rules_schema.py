@@ -75,6 +75,43 @@ EXAMPLES: Final = (
         off = true
         """,
     ),
+    (
+        'What is expected of a metric (a script says the same with `run.expect("val/accuracy > 0.9 by 2000")`)',
+        """
+        [rules.good-in-time]
+        watch = {metric = "val/accuracy"}
+        when = {expects = {above = 0.9, by = 2000}}
+        worst = "amber"
+
+        [[tests]]
+        rule = "good-in-time"
+        target = "val/accuracy"
+        series = "0.5+0.1x5"
+        every = 500
+        expect = {1500 = "not checked", 2000 = "amber", 2500 = "cleared"}
+        """,
+    ),
+    (
+        "Where healthy runs were (`bedside rules reference RUN RUN RUN` writes such a rule)",
+        """
+        [rules.reference-loss]
+        watch = {metric = "loss"}
+        worst = "amber"
+        for_amber = "20 points"
+
+        [rules.reference-loss.when.leaves]
+        window = 5
+        steps = [50, 100, 200]
+        low = [0.8, 0.4, 0.4]
+        high = [1.5, 0.9, 0.9]
+
+        [[tests]]
+        rule = "reference-loss"
+        target = "loss"
+        series = "1x99 0.2x99"
+        expect = {90 = "ok", 110 = "pending", 130 = "amber"}
+        """,
+    ),
 )
 
 _HEAD: Final = """\
