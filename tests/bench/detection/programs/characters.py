@@ -113,7 +113,7 @@ def temperature(step: int, *, rises: bool) -> float:
 @torch.no_grad()
 def evaluated(model: Reader, text: Tensor) -> float:
     model.eval()
-    losses = [loss_of(model, *batch).item() for batch in windows(text, 8, torch.Generator().manual_seed(7))]
+    losses = [float(loss_of(model, *batch)) for batch in windows(text, 8, torch.Generator().manual_seed(7))]
     model.train()
     return sum(losses) / len(losses)
 
