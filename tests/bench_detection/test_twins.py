@@ -6,10 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from detection.held_out import PROGRAMS
 from detection.judging import judge
 from detection.model import Alarm, Run
 from detection.trainings import HEALTHY_SEEDS, Training, missing, recording, wanted
-from detection.twins import FAULTS, ODDITIES, first_nan, last_step, runs, schedule, snapshots
+from detection.twins import FAULTS, HELD_OUT, ODDITIES, first_nan, last_step, runs, schedule, snapshots
 
 from bedside.cases.catalogue import BROKEN, CASES, HARD
 from bedside_protocol.alerts.defaults import DEFAULT_RULES
@@ -58,8 +59,13 @@ def test_every_broken_case_has_its_truth() -> None:
 
 
 def test_the_right_names_are_names_of_rules() -> None:
-    said = {rule for fault in FAULTS.values() for rule in fault.rules} | {rule for _, rule in ODDITIES.values()}
-    assert said - NAMES == set()
+    of_cases = {rule for fault in FAULTS.values() for rule in fault.rules} | {rule for _, rule in ODDITIES.values()}
+    of_programs = {rule for rules in HELD_OUT.values() for rule in rules}
+    assert (of_cases | of_programs) - NAMES == set()
+
+
+def test_every_broken_program_that_is_held_out_has_its_right_names() -> None:
+    assert set(HELD_OUT) == {program.name for program in PROGRAMS if program.broken}
 
 
 def test_odd_batches_are_in_cases_that_are_healthy() -> None:
@@ -84,6 +90,14 @@ def test_a_recording_that_is_there_is_a_run_and_one_that_is_not_is_missing(tmp_p
     assert (run.truth.family, run.truth.every, run.truth.first_nan, run.truth.curve) == ("codebook-collapse", 50, 52, False)
     assert [record.body for record in run.records()] == [record.body for record in LOG]
     assert missing(tmp_path, [there, absent]) == [absent]
+
+
+def test_a_program_that_is_held_out_has_the_truth_of_its_own_table(tmp_path: Path) -> None:
+    training = Training("level-of-zero", "denoising", True, 0)
+    recorded(tmp_path, training)
+    (run,) = runs(tmp_path, [training])
+    assert (run.source, run.truth.family, run.truth.onset) == ("held out", "level-of-zero", 1)
+    assert run.truth.every == 1  # its probe is not in this log
 
 
 def test_a_fault_in_a_step_that_never_ended_is_at_the_last_that_did(tmp_path: Path) -> None:

@@ -25,6 +25,8 @@ from detection.report import Section
 
 RESULTS: Final = "results.json"
 WIDTH: Final = 140
+SECONDS_A_TRAINING: Final = 25.0
+"""The mean over all programs, on one core of a machine of 2026."""
 SECONDS: Final = 10.0
 """Between two lines about long work."""
 
@@ -79,7 +81,10 @@ def train(folder: Path) -> None:
     wanted = [*trainings.wanted(), *held_out.wanted()]
     missing = trainings.missing(folder, wanted)
     if missing:
-        print(f"training {len(missing)} of {len(wanted)} runs into {folder}: half a minute each on one core", flush=True)
+        hours = len(missing) * SECONDS_A_TRAINING / trainings.JOBS / 3600
+        print(
+            f"training {len(missing)} of {len(wanted)} runs into {folder}, {trainings.JOBS} at a time: about {hours:.1f} hours", flush=True
+        )
         trainings.train_all(folder, missing, lambda line: print(line, flush=True))
 
 

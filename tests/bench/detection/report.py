@@ -38,13 +38,14 @@ DISTURBED: Final = ("detector", "runs with red", "with any", "episodes per 10k s
 SILENCE: Final = ("healthy runs", "runs", "with red", "with any", "episodes per 10k steps", "programs with any")
 
 LEGEND: Final = """\
-In brackets the 95 % Wilson interval, in per cent. First alarm: steps from the onset to any alarm, the median; p90: of nine in ten found.
-In time: within 100 steps where a metric shows the fault, else within one interval of the probe that sees it. Snapshots: how many of the
-probe it took; a rule asks for one to five, some for a number of steps besides. Every: the interval the script asks for; then: what the
-probe's budget of 1 % of step time had made of it by the time of the alarm. Alarms: distinct ones in a run, the median and the most.
-Healthy steps are those of healthy runs and those before an onset. Runs of one program are not independent of each other, programs are.
-Excused: one alarm, amber where a detector has amber, about the one damaged batch of a healthy run. Chatter: runs in which an alarm began
-three times or more."""
+In brackets the 95 % Wilson interval, in per cent. Whatever is said from the onset on counts as found, noise too: read it beside the false
+alarms. Named: of the runs found, those whose alarms include one of the right family. First alarm: steps from the onset to any alarm, the
+median; p90: of nine in ten found. In time: within 100 steps where a metric shows the fault, else within one interval of the probe that
+sees it. Snapshots: how many of the probe it took; a rule asks for one to five, some for a number of steps besides. Every: the interval the
+script asks for; then: what the probe's budget of 1 % of step time had made of it by the time of the alarm. Alarms: distinct ones in a run,
+the median and the most. Healthy steps are those of healthy runs and those before an onset. Runs of one program are not independent of each
+other, programs are. Excused: one alarm, amber where a detector has amber, about the one damaged batch of a healthy run. Chatter: runs in
+which an alarm began three times or more."""
 
 
 def tables(sections: Sequence[Section]) -> Iterator[Table]:
