@@ -23,8 +23,8 @@ BATCH: Final = 48
 SEEN: Final = 24
 LATEST: Final = 8
 WIDTH: Final = 48
-LEARNING_RATE: Final = 5e-3
-CLIPPED_AT: Final = 0.5
+LEARNING_RATE: Final = 1e-2
+CLIPPED_AT: Final = 1.0
 FLOOR: Final = 1e-3
 SWITCHED_OFF: Final = 0.05
 HORIZONS: Final = ((0, 12), (140, 24), (280, 48))
@@ -44,7 +44,6 @@ class Forecaster(nn.Module):
         self.cell = nn.GRUCell(1, WIDTH)
         self.change = nn.Linear(WIDTH, 1)
         self.linear = nn.Linear(LATEST, 1)
-        self.dropout = nn.Dropout(0.05)
 
     def forward(self, series: Tensor, more: int) -> Tensor:
         mean, scale = series.mean(dim=1, keepdim=True), series.std(dim=1, keepdim=True) + self.floor
@@ -54,7 +53,7 @@ class Forecaster(nn.Module):
             state = self.cell(seen[:, frame : frame + 1], state)
         latest, made = seen[:, -LATEST:], []
         for _ in range(more):
-            value = self.linear(latest) + self.change(self.dropout(state))
+            value = self.linear(latest) + self.change(state)
             made.append(value)
             latest = torch.cat([latest[:, 1:], value], dim=1)
             state = self.cell(value, state)
@@ -62,8 +61,8 @@ class Forecaster(nn.Module):
 
 
 def series(frames: int, randomness: torch.Generator, count: int = BATCH) -> Tensor:
-    """Two waves of periods between 8 and 40 frames, and noise: (count, frames)."""
-    period = 8 + 32 * torch.rand(2, count, 1, generator=randomness)
+    """Two waves of periods between 6 and 16 frames, and noise: (count, frames)."""
+    period = 6 + 10 * torch.rand(2, count, 1, generator=randomness)
     begins = 2 * math.pi * torch.rand(2, count, 1, generator=randomness)
     height = 0.3 + 0.7 * torch.rand(2, count, 1, generator=randomness)
     clean = (height * (2 * math.pi * torch.arange(frames) / period + begins).sin()).sum(dim=0)
