@@ -23,6 +23,13 @@ _SIGMAS: Final = 3.0
 _BLOCKS: Final = 4
 _EVEN: Final = 0.25
 """The least share of the mean rise from block to block that each of them must have: a single jump is no growth."""
+_WINDOWS: Final = (30, 120, _KEPT)
+"""Readings an end is projected from: a steep leak that begins late must be told before ten minutes are full of it."""
+_REACH: Final = 10.0
+"""Times its own length that a growth is projected: four minutes left take 24 seconds of it, an hour six minutes. A cache that fills less
+than a tenth of the room has no end then."""
+_SLOWING: Final = 0.6
+"""The last rise over the first below which a growth slows down, and is not projected: an allocator or a cache that fills."""
 
 
 class MemoryTrend:
@@ -42,19 +49,39 @@ class MemoryTrend:
         """Bytes an hour, negative where memory shrinks, 0 unless `significant_slope` finds one; None below 20 readings."""
         if len(self._readings) < LEAST_READINGS:
             return None
-        readings = np.array(self._readings, np.float64)
-        thinned = readings[(len(readings) - 1) % -(-len(readings) // _THINNED) :: -(-len(readings) // _THINNED)]  # ends with the newest
-        return 3600.0 * significant_slope(thinned[:, 0], thinned[:, 1])
+        readings = thinned(np.array(self._readings, np.float64))
+        return 3600.0 * significant_slope(readings[:, 0], readings[:, 1])
 
     def hours_left(self) -> float | None:
-        """Hours until the room is used up at this pace; None where memory does not grow."""
-        slope = self.slope()
-        if not slope or slope < 0 or not math.isfinite(self._room):
+        """Hours until the room is used up at this pace; None where memory does not grow, or not for long enough to say so."""
+        if not math.isfinite(self._room):
             return None
-        return max(0.0, self._room) / slope
+        readings = np.array(self._readings, np.float64)
+        left = [hours for window in _WINDOWS if (hours := self._left_by(readings, window)) is not None]
+        return min(left, default=None)
+
+    def _left_by(self, readings: NDArray[np.float64], window: int) -> float | None:
+        """Hours left by the last readings, as many as `window`: where they rise steadily, above all that was before them."""
+        before, last = readings[:-window], readings[-window:]
+        if len(last) < LEAST_READINGS:
+            return None
+        last = thinned(last)
+        seconds, used = last[:, 0], last[:, 1]
+        slope = significant_slope(seconds, used)
+        peak = float(before[:, 1].max()) if len(before) else -math.inf
+        if slope <= 0 or slows_down(used) or float(np.median(used[: len(used) // _BLOCKS])) < peak:
+            return None
+        left = max(0.0, self._room) / slope
+        return left / 3600.0 if left <= _REACH * (seconds[-1] - seconds[0]) else None
 
     def __repr__(self) -> str:
         return f"<MemoryTrend {len(self._readings)} readings, {self._room:.3g} bytes left>"
+
+
+def thinned(readings: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Every so many-th of them (n, 2), at most `_THINNED` and the newest always."""
+    stride = -(-len(readings) // _THINNED)
+    return readings[(len(readings) - 1) % stride :: stride]
 
 
 def theil_sen(x: NDArray[np.float64], y: NDArray[np.float64]) -> float:
@@ -79,9 +106,20 @@ def significant_slope(x: NDArray[np.float64], y: NDArray[np.float64]) -> float:
     deviation = math.sqrt(count * (count - 1) * (2 * count + 5) / 18)
     if abs(concordance) <= _SIGMAS * deviation:
         return 0.0
-    medians = [float(np.median(block)) for block in np.array_split(y, _BLOCKS)]
     direction = math.copysign(1.0, concordance)
-    rises = [direction * (later - earlier) for earlier, later in pairwise(medians)]
+    rises = [direction * rise for rise in block_rises(y)]
     if min(rises) <= _EVEN * sum(rises) / len(rises):
         return 0.0
     return theil_sen(x, y)
+
+
+def slows_down(y: NDArray[np.float64]) -> bool:
+    """Whether what rises does so ever more slowly: the last of its rises from block to block is far smaller than the first."""
+    first, *_, last = block_rises(y)
+    return last < _SLOWING * first
+
+
+def block_rises(y: NDArray[np.float64]) -> list[float]:
+    """What the medians of four successive blocks rise by, from each to the next."""
+    medians = [float(np.median(block)) for block in np.array_split(y, _BLOCKS)]
+    return [later - earlier for earlier, later in pairwise(medians)]

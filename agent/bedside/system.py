@@ -14,10 +14,12 @@ from typing import Any, Final
 
 import psutil
 
-from .memory_room import host_room
+from .memory_room import file_backed, host_room
 from .memory_trend import MemoryTrend
 
 _STEPS_KEPT: Final = 2000
+FAR: Final = 1000.0
+"""Hours of memory left when none is used up any more: an alarm about its end must hear of that."""
 _STEPS_OF_TAIL: Final = 1000
 """Steps whose slowest hundredth is told: within one second there may be one step only, and its tail is itself."""
 
@@ -67,12 +69,13 @@ class SystemVitals:
         if (gpus := _gpu_reader()) is not None:
             self._sources.append(gpus)
         self._trends: dict[str, MemoryTrend] = {}
+        self._end_told = False
 
     def read(self, now: float | None = None) -> dict[str, float]:
         """Current values by name: bytes, per cent of one core, bytes an hour, hours. `now`: seconds on any clock that never goes back.
 
-        `memory_slope` (and `gpuN_memory_slope`) come once there are 20 readings, `memory_hours_left` while something grows: the host's
-        memory or a card's, whichever ends first.
+        `memory_slope` (and `gpuN_memory_slope`) come once there are 20 readings, `memory_hours_left` once something grows: the host's
+        memory or a card's, whichever ends first; `FAR` when that has stopped.
         """
         values: dict[str, float] = {}
         for source in list(self._sources):
@@ -88,12 +91,18 @@ class SystemVitals:
         for name, used in values.items():
             if name.endswith("memory"):
                 trend = self._trends.setdefault(name, MemoryTrend())
-                trend.note(now, used, host_room() if name == "system/memory" else values[f"{name}_total"] - used)
+                if name == "system/memory":
+                    trend.note(now, used - file_backed(), host_room())
+                else:
+                    trend.note(now, used, values[f"{name}_total"] - used)
                 if (slope := trend.slope()) is not None:
                     found[f"{name}_slope"] = slope
                 if (hours := trend.hours_left()) is not None:
                     left.append(hours)
-        return found | ({"system/memory_hours_left": min(left)} if left else {})
+        if left or self._end_told:
+            self._end_told = True
+            found["system/memory_hours_left"] = min(left, default=FAR)
+        return found
 
     def _of_process(self) -> dict[str, float]:
         with self._process.oneshot():

@@ -250,7 +250,7 @@ def test_memory_that_will_run_out_is_amber_within_the_hour_and_red_within_a_quar
 
     assert found(*[0.9] * 40) == [("memory-end", "amber")]
     assert found(*[0.2] * 40) == [("memory-end", "red")]
-    assert found(*[0.2] * 20) == found(*[1.1] * 40) == found(*[0.2] * 20, *[5.0] * 20, *[0.2] * 20) == []
+    assert found(*[0.2] * 2) == found(*[1.1] * 40) == found(*[0.2] * 2, *[5.0] * 20, *[0.2] * 2) == []
 
 
 def test_what_the_agent_measures_on_the_machine_is_judged_only_where_a_rule_names_it() -> None:

@@ -47,6 +47,7 @@ JOB_RULES: Final[tuple[Rule, ...]] = (
         conditions=(Beyond("drop", amber_above=0.2, red_above=0.4),),
         message="succeeds {value:.0%} less often than usual",
         runbook="failing-more",
+        horizon="hour",
         for_amber=_PAIR,
         for_red=_PAIR,
         keep_firing_for=_PAIR,
@@ -58,9 +59,11 @@ JOB_RULES: Final[tuple[Rule, ...]] = (
         conditions=(Beyond("hours", amber_below=1.0, red_below=0.25),),
         message="{value:.2g} hours left at this pace",
         runbook="memory-end",
-        for_amber=Span(120, "seconds"),  # a cache that fills has this slope for a while
-        for_red=Span(120, "seconds"),
-        keep_firing_for=Span(120, "seconds"),
+        horizon="hour",
+        # an end is only told of a growth that has lasted for a tenth of the time left, and does not slow down: see `memory_trend`
+        for_amber=Span(10, "seconds"),
+        for_red=Span(10, "seconds"),
+        keep_firing_for=Span(60, "seconds"),
     ),
     Rule(
         name="out-of-memory",
