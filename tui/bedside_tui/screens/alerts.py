@@ -51,7 +51,11 @@ class AlertsScreen(RunScreen):
 
     def _list(self, frame: Frame, alerts: list[AlertView], width: int, height: int) -> list[Line]:
         standing = len(frame.view.alarms)
-        lines = [self.heading(frame, f"alerts · {number.count(standing)} need a look" if standing else "alerts", width)]
+        lines = [
+            self.heading(
+                frame, f"alerts · {number.count(standing)} {'needs' if standing == 1 else 'need'} a look" if standing else "alerts", width
+            )
+        ]
         if not alerts and self.filter:
             lines += self.empty("no alert contains this text; esc shows all")
         elif not alerts:
