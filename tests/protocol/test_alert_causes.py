@@ -59,8 +59,8 @@ def test_a_warm_up_and_a_frozen_group_are_no_cause(rates: dict[str, list[float]]
         ({"update_ratio_max": 0.0}, "no weight changes"),
         ({"update_ratio_max": 1e-9, "unchanged": 4.0}, "no weight changes"),
         ({"update_ratio_max": 1e-3, "none": 1.0, "zero": 3.0}, "no gradient anywhere"),
-        ({"update_ratio_max": 1e-3, "none": 2.0, "zero": 1.0}, "3 of 4 tensors get no gradient"),
-        ({"update_ratio_max": 1e-3, "none": 9.0, "tensors": 10.0}, "9 of 10 tensors get no gradient"),
+        ({"update_ratio_max": 1e-3, "none": 2.0, "zero": 1.0}, "3 of 4 without gradient"),
+        ({"update_ratio_max": 1e-3, "none": 9.0, "tensors": 10.0}, "9 of 10 without gradient"),
     ],
 )
 def test_what_the_gradients_say_is_a_cause(scalars: dict[str, float], cause: str) -> None:
@@ -81,7 +81,7 @@ def loop(step: int, difference: float, relative: float) -> Record:
 
 def test_an_output_that_does_not_depend_on_the_input_is_a_cause() -> None:
     assert told(blocks(FLAT), [loop(step, 1e-5, 1e-4) for step in (100, 200, 300)]) == [
-        ("red", "2.3, began at 2.3: output does not depend on input")
+        ("red", "2.3, began at 2.3: output ignores the input")
     ]
 
 

@@ -76,7 +76,7 @@ def test_a_loss_that_learns_is_judged_and_stays_quiet() -> None:
 def test_only_transitions_are_told() -> None:
     changes = run(blocks({"loss": falling(3000)}))
     assert lives(changes, "loss-level", "loss") == ["not_checked", "not_checked", "ok"]
-    assert len(changes) < 15
+    assert len(changes) <= 3 * len({change.rule for change in changes})
 
 
 def test_a_lost_level_is_amber_then_red_with_its_first_step_and_one_episode() -> None:
@@ -230,7 +230,8 @@ def test_an_acknowledgement_is_remembered_until_it_fires_anew() -> None:
 
 def test_every_message_fits_the_alarm_line() -> None:
     facts = {"value": 1.234e-05, "times": 12.3, "level": 1.234e-05, "best": 1.234e-05, "reference": 1.234e-05}
-    words = {"names": "encoder.0.bias", "above": "above the start 1.234e-05", "cause": ": the learning rate is 0", "reason": "9" * 38}
+    words = {"names": "encoder.0.bias", "above": "above the start 1.234e-05", "cause": ": 380 of 400 without gradient", "reason": "9" * 38}
+    words["why"] = "20 spikes after re-initialisati… every 2,000 steps"
     counts = {
         "used": 4100,
         "size": 8192,
@@ -244,6 +245,8 @@ def test_every_message_fits_the_alarm_line() -> None:
         "predicted_max": 0.9987,
         "missing": 120,
         "present": 1000,
+        "before": 1.23e-05,
+        "steps": 12_000,
     }
     for rule in DEFAULT_RULES:
         line = rule.message.format_map({**facts, **counts, **words, "step": 120_000, "first_step": 119_500})

@@ -66,7 +66,7 @@ class Causes:
             return "no weight changes"
         if self._few_gradients:
             return self._how_few
-        return "output does not depend on input" if self._same_outputs else ""
+        return "output ignores the input" if self._same_outputs else ""
 
     def define(self, definitions: Definitions) -> None:
         """From now on metrics are what these definitions say."""
@@ -104,5 +104,5 @@ class Causes:
         without = scalars.get("none", 0.0) + scalars.get("zero", 0.0)
         self._no_gradient.note(0.0 < tensors <= without)
         self._few_gradients.note(without > _MOST * tensors > 0.0)
-        self._how_few = f"{without:.0f} of {tensors:.0f} tensors get no gradient"
+        self._how_few = f"{without:.0f} of {tensors:.0f} without gradient"
         self._no_change.note(scalars.get("update_ratio_max", 1.0) == 0.0 or 0.0 < tensors <= scalars.get("unchanged", 0.0))
