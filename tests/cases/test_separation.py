@@ -66,3 +66,14 @@ def test_a_healthy_training_that_looks_like_trouble_is_left_alone(
 @pytest.mark.parametrize("case", NAMES)
 def test_the_healthy_twin_of_a_broken_case_raises_no_alarm(case: str, seed: int, forms: tuple[bool, ...], recording: Recordings) -> None:
     assert judge(recording(case, seed, forms[0])).alerts == ()
+
+
+NAMED = {"periodic-spikes": "periodic-spikes", "late-nan": "gradient-growth", "no-learning": "never-learns"}
+"""The rule that tells of a case beside, or instead of, the rule of its probe."""
+
+
+@pytest.mark.parametrize("forms", [(False,)], ids=["broken"])
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("case", NAMED)
+def test_the_rule_made_for_a_broken_case_tells_of_it(case: str, seed: int, forms: tuple[bool, ...], recording: Recordings) -> None:
+    assert NAMED[case] in {alert.rule for alert in judge(recording(case, seed, forms[0])).alerts}
