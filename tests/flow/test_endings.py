@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from bedside_protocol.records import Ended, LifecycleChanged
+from bedside_protocol.records import AlertChanged, Ended, LifecycleChanged
 
 FOREVER = """
 import bedside, time
@@ -104,3 +104,5 @@ def test_an_exception_is_recorded_with_its_step_and_the_last_lines_of_its_traceb
     ended = training.wait_for(lambda body: isinstance(body, Ended)).body
     assert (ended.outcome, ended.exception, ended.message, ended.step) == ("failed", "KeyError", "'kv_cache'", 25)
     assert any("kv_cache" in line for line in ended.traceback)
+    alarm = training.wait_for(lambda body: isinstance(body, AlertChanged) and body.state == "firing").body
+    assert (alarm.rule, alarm.severity, alarm.message) == ("crash", "red", "KeyError: 'kv_cache' after step 25")

@@ -240,6 +240,7 @@ def test_every_message_fits_the_alarm_line() -> None:
         "tensors": 400,
         "count": 40,
         "silence": 7200,
+        "made": 120_000,
         "median": 0.25,
         "best": 0.96,
         "predicted_max": 0.9987,

@@ -70,7 +70,7 @@ JOB_RULES: Final[tuple[Rule, ...]] = (
         title="out of memory",
         watch=OnRun(),
         conditions=(Ends(("failed", "killed"), _OUT_OF_MEMORY),),
-        message="{reason} after step {step:,}",
+        message="{reason} after step {made:,}",
         runbook="out-of-memory",
     ),
     Rule(
@@ -78,7 +78,7 @@ JOB_RULES: Final[tuple[Rule, ...]] = (
         title="crashed",
         watch=OnRun(),
         conditions=(Ends(("failed",), but=_OUT_OF_MEMORY),),
-        message="{reason} after step {step:,}",
+        message="{reason} after step {made:,}",
         runbook="crash",
     ),
     Rule(
@@ -87,7 +87,7 @@ JOB_RULES: Final[tuple[Rule, ...]] = (
         watch=OnRun(),
         # Ctrl-C in a call that never came back to Python ends a process by this signal: that was a person's wish
         conditions=(Ends(("killed",), but=(*_OUT_OF_MEMORY, "2: sigint*")), Ends(("died",))),
-        message="{reason} after step {step:,}",
+        message="{reason} after step {made:,}",
         runbook="killed",
         worst="amber",  # somebody or a scheduler may have meant it
     ),
