@@ -103,7 +103,6 @@ class ProbeView:
     cost: float = math.nan
     """Share of step time it takes, nan before it is known."""
     fired: Sequence[Firing] = ()
-    """The alarms about it, also those that are over."""
 
 
 @dataclass(frozen=True, slots=True)
