@@ -18,6 +18,7 @@ from bedside_protocol.alerts.rule_trial import failures
 from bedside_protocol.records import AlertChanged, Metrics, Snapshot
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "rules.md"
+BOOK = Path(__file__).parents[2] / "docs" / "alarms.md"
 
 Cli = Callable[..., Any]
 Made = Callable[..., Any]
@@ -330,6 +331,13 @@ def test_the_document_is_what_the_types_say(bedside: Cli) -> None:
     said = bedside("rules", "schema")
     assert (said.code, said.err) == (0, "")
     assert said.out == DOCUMENT.read_text(encoding="utf-8")
+
+
+def test_the_book_of_alarms_is_what_the_rules_say(bedside: Cli) -> None:
+    """After a change of a rule or a runbook: `bedside rules book > docs/alarms.md`."""
+    said = bedside("rules", "book")
+    assert (said.code, said.err) == (0, "")
+    assert said.out == BOOK.read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("example", re.findall(r"```toml\n(.*?)```", DOCUMENT.read_text(encoding="utf-8"), re.DOTALL))

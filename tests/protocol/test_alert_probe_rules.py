@@ -132,10 +132,11 @@ CASES = (
     Case("class-collapse", "red", "class_balance", balance("1x3", "4"), balance("1x9", "0", present="1")),
     Case("class-collapse", "amber", "class_balance", balance("1x5", "4"), balance("1x1 0.6x5", "4 4 0x4"), every=10),
     Case("few-classes", "amber", "class_balance", balance("0.9", "0", ratio="0.2x2"), balance("0.9", "0", ratio="0.2x1 0.3x5")),
-    Case("later-worse", "amber", "per_index", {"later_worse": "3.59 4.6 4.58"}, {"later_worse": "2.81 2.4 1.27 nan 2"}),
+    Case("later-worse", "red", "per_index", {"later_worse": "3.59 4.6 4.58"}, {"later_worse": "2.81 2.4 1.27 nan 2"}),
+    Case("later-worse", "amber", "per_index", {"later_worse": "2.5 4.6 3.9"}, {"later_worse": "2.81 2.4 1.27 nan 2"}),
     Case("poor-pictures", "amber", "samples", {"psnr/a": "11x9", "psnr/b": "30x9"}, {"psnr/a": "11+0.3x9", "psnr/b": "inf"}, every=200),
     Case("poor-pictures", "amber", "samples", {"psnr/a": "11x20"}, {"psnr/a": "11x8 30x5"}, every=100),
-    Case("rollout-collapse", "red", "rollout", {"collapse": "0.95x1", "best": "0.51x1"}, {"collapse": "0.95 0.1 0.2", "best": "0.9 0.1 0"}),
+    Case("rollout-collapse", "red", "rollout", {"collapse": "0.95x1", "best": "0.51x1"}, {"collapse": "0.2 0.1 0.2", "best": "0.9 0.1 0"}),
     Case("rollout-collapse", "amber", "rollout", {"collapse": "0.4x1", "best": "0.3x1"}, {"collapse": "0.19x5", "best": "0.19x5"}),
     Case(
         "sampling-collapse", "amber", "rollout", {"collapse": "0.95x1", "best": "0.05x1"}, {"collapse": "0.95 0.2 0.95 0.2", "best": "0.05"}
@@ -144,6 +145,7 @@ CASES = (
     Case("ignored-input", "amber", "sensitivity", {"ignored": "1x2"}, {"ignored": "1x1"}, {"ignored": ("buffer",)}),
     Case("equal-pair", "amber", "ratio", {"equal": "nan 2e-3"}, {"equal": "nan 0.011 0.01"}),
     Case("equal-pair", "red", "ratio", {"equal": "nanx2", "apart": "0x1"}, {"equal": "0.4x5", "apart": "2e-6x5"}),
+    Case("equal-pair", "red", "ratio", {"equal": "2e-3x10", "success": "0x10"}, {"equal": "0.4x10", "success": "0x10"}),
     Case("alike-vectors", "amber", "similarity", {"cosine": "0.998x2"}, {"cosine": "0.998x1 0.986x5"}),
     Case("uniform-attention", "amber", "attention", {"entropy": "0.9996x6"}, {"entropy": "0.9996x5 0.951x5"}),
     Case("invalid-attention", "amber", "attention", {"invalid": "4x1"}, {"invalid": "0 4 0"}),
@@ -258,12 +260,14 @@ def test_what_the_agent_measures_on_the_machine_is_judged_only_where_a_rule_name
     assert said(logged({"memory": [1.0] * 20 + [nan] * 30}))[0].rule == "nonfinite"
 
 
-def test_an_evaluation_loss_that_loses_what_it_had_gained_is_overfitting_and_amber() -> None:
+def test_an_evaluation_loss_that_loses_what_it_had_gained_is_overfitting_amber_and_red_once_nothing_is_left() -> None:
     training = [0.05 + 2.2 * exp(-step / 100.0) for step in range(1500)]
     for name in ("val/loss", "loss/eval", "validation_loss", "test_loss"):
         healthy = [value + 0.1 for value in training]
-        worse = [max(value, 0.3 + 0.002 * (step - 300)) for step, value in enumerate(training)]
+        half, all_of_it = ([max(value, 0.3 + rise * (step - 300)) for step, value in enumerate(training)] for rise in (1.2e-3, 2e-3))
         assert said(logged({"loss": training, name: healthy})) == ()
-        (finding,) = said(logged({"loss": training, name: worse}))
-        assert (finding.rule, finding.target, finding.severity) == ("overfitting", name, "amber")
-        assert said(logged({"loss": training, name: worse}), without="overfitting") == ()
+        for worse, severity in ((half, "amber"), (all_of_it, "red")):
+            found = said(logged({"loss": training, name: worse}))
+            assert {(finding.rule, finding.target) for finding in found} == {("overfitting", name)}
+            assert found[-1].severity == severity
+            assert said(logged({"loss": training, name: worse}), without="overfitting") == ()

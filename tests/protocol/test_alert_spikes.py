@@ -98,14 +98,16 @@ def test_a_loss_at_nothing_has_no_level_to_spike_from() -> None:
     assert AMBER not in levels(Spike(Spikes()), values)
 
 
-@pytest.mark.parametrize("bad", [(0, 1, 2), (0, 2, 4), (0, 3, 4)])
-def test_three_of_five_values_that_stand_out_break_away(bad: tuple[int, ...]) -> None:
-    values = noisy(100) + [50.0 if i in bad else 1.0 for i in range(20)]
-    assert levels(BreakAway(Explodes()), values).index(AMBER) == 100 + bad[2]
+def test_ten_of_fifteen_values_that_stand_out_break_away_and_a_burst_of_nine_does_not() -> None:
+    between = [50.0, 50.0, 1.0] * 5 + [1.0] * 20
+    assert levels(BreakAway(Explodes()), [*noisy(100), *between]).index(AMBER) == 100 + 13
+    assert AMBER not in levels(BreakAway(Explodes()), [*noisy(100), *[50.0] * 9, *noisy(50)])
 
 
-def test_two_of_five_do_not_break_away() -> None:
-    assert AMBER not in levels(BreakAway(Explodes()), [*noisy(100), 50.0, 50.0, *noisy(50)])
+def test_where_few_values_are_logged_three_of_four_break_away() -> None:
+    values = [*noisy(100), 50.0, 1.0, 50.0, 50.0, *noisy(20)]
+    assert levels(BreakAway(Explodes(), SPARSE), values).index(AMBER) == 103
+    assert AMBER not in levels(BreakAway(Explodes(), SPARSE), [*noisy(100), 50.0, 50.0, *noisy(20)])
 
 
 @pytest.mark.parametrize(("start", "continues"), [(0, "a"), (5000, "")], ids=["continues", "first step far on"])
@@ -113,8 +115,8 @@ def test_a_resumed_run_explodes_amber_and_is_red_by_its_level_alone(start: int, 
     changes = run(noisy(500) + [50.0] * 200, start, continues)
     assert fired(changes) == [("explosion", "amber"), ("loss-level", "red")]
     amber, red = [change for change in changes if change.state == "firing"]
-    assert amber.step == start + 502
-    assert amber.message == "50, 49.5× its level, which was 1.01"
+    assert amber.step == start + 509
+    assert amber.message == "50, 49× its level, which was 1.021"
     assert red.step > amber.step + 50
 
 

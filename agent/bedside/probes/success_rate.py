@@ -6,7 +6,6 @@ Ninety in a hundred may be normal for a data stream; what tells is a fall below 
 from __future__ import annotations
 
 import math
-import statistics
 from collections import deque
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
@@ -29,8 +28,9 @@ class SuccessRate(Probe):
     """The share of successes among the last `window` outcomes that `observe` was told of, and its normal.
 
     A snapshot has the scalars `rate` (of the last `window` outcomes, 0 … 1), `count` (outcomes so far), `nonfinite` (NaN among them,
-    left out), and once there is an earlier window `normal` (the median of the rates of the windows before, which do not overlap) and
-    `drop` (`normal − rate`). With 100 outcomes a rate of 0.9 is uncertain by 0.03 (one standard error).
+    left out), and once there is an earlier window `normal` (the upper quartile of the rates of the windows before, which do not overlap:
+    a fault that lasts does not soon become normal) and `drop` (`normal − rate`). With 100 outcomes a rate of 0.9 is uncertain by 0.03
+    (one standard error).
     """
 
     kind = "success"
@@ -74,7 +74,7 @@ class SuccessRate(Probe):
         rate = sum(self._recent) / len(self._recent)
         scalars = {"rate": rate, "count": float(self._count), "nonfinite": float(self._nonfinite)}
         if self._rates:
-            normal = statistics.median(self._rates)
+            normal = sorted(self._rates)[3 * (len(self._rates) - 1) // 4]
             scalars |= {"normal": normal, "drop": normal - rate}
         return Snapshot(self.name, self.kind, step, scalars)
 

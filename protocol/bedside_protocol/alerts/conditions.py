@@ -83,10 +83,11 @@ class FellFromPeak:
 @dataclass(frozen=True, slots=True)
 class NamesPersist:
     """Names stay in the lists `texts` of a snapshot, measurement after measurement: those that were in every one since the evidence
-    began count, but for those in `but`. Amber from the first name; red where they are all of the field `of`."""
+    began count, but for those in `but`. Amber from the first name; red where they are `share` of the field `of`."""
 
     texts: tuple[str, ...]
     of: str = ""
+    share: float = 1.0
     but: tuple[str, ...] = ()
 
 

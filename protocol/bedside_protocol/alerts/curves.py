@@ -230,7 +230,7 @@ class Curves:
             for alarm in alarms:
                 for row, value in enumerate(block.values[column].tolist()):
                     good = bool(finite[column, row])
-                    if not (good and alarm.rests):
+                    if not (good and alarm.rests) and steps[row] >= alarm.rule.grace.step:
                         self._ledger.judge(alarm, OK if good else RED, steps[row], times[row], _fact(value))
 
 

@@ -15,8 +15,14 @@ from bedside_protocol.alerts.conditions import (
     Spikes,
 )
 from bedside_protocol.alerts.rules import Grace, OnMetric, OnProbe, Rule, Span
+from bedside_protocol.records import Severity
 
 _NOT_LOSS_NOR_NORM: Final = ("reward", "ratio", "count", "entropy", "time", "memory", "rate", "accuracy", "other")
+
+_OVERFITTING: Final[tuple[tuple[LostLevel, Severity], ...]] = (
+    (LostLevel(), "amber"),  # what was learnt by then is in a checkpoint
+    (LostLevel(share=1.0), "red"),  # nothing of it is left
+)
 
 _SCALER_SETTLES: Final = 20
 """Steps within which a gradient scaler has found its scale, by overflowing."""
@@ -156,14 +162,15 @@ CURVE_RULES: Final[tuple[Rule, ...]] = (
             name="overfitting",
             title="overfitting",
             watch=OnMetric(kinds=("loss",), glob=evaluation),
-            conditions=(LostLevel(),),
+            conditions=(limits,),
             message="level {level:.4g}, was {best:.4g}, since step {first_step:,}",
             runbook="overfitting",
             horizon="hour",
             keep_firing_for=Span(1000, "steps"),
-            worst="amber",  # what is learnt by then is in a checkpoint
+            worst=worst,
             quiet_under=("nonfinite", "explosion", "loss-level", "overfitting"),
         )
         for evaluation in _EVALUATIONS
+        for limits, worst in _OVERFITTING
     ),
 )

@@ -20,7 +20,7 @@ WEIGHT_RULES: Final[tuple[Rule, ...]] = (
         name="dead-parameters",
         title="dead parameters",
         watch=OnProbe("gradients"),
-        conditions=(NamesPersist(texts=("none", "zero"), of="tensors"),),
+        conditions=(NamesPersist(texts=("none", "zero"), of="tensors", share=2 / 3),),
         message="{count:.0f} of {tensors:.0f} without gradient: {names}",
         runbook="dead-parameters",
         for_amber=Span(20, "steps"),  # exactly zero at the first step is how an adapter begins

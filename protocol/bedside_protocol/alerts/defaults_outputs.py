@@ -90,13 +90,13 @@ PREDICTION_RULES: Final[tuple[Rule, ...]] = (
         name="later-worse",
         title="later is worse",
         watch=OnProbe("per_index"),
-        conditions=(Beyond("later_worse", amber_above=2.0),),
+        conditions=(Beyond("later_worse", amber_above=2.0, red_above=4.0),),
         message="loss {value:.1f}× that of the first, since step {first_step:,}",
         runbook="later-worse",
         horizon="hour",
-        for_amber=_THREE,
+        for_amber=_THREE,  # what comes later is learnt later
+        for_red=_PAIR,
         keep_firing_for=_PAIR,
-        worst="amber",
         quiet_under=("nonfinite", "explosion", "rollout-collapse"),
     ),
     Rule(
@@ -124,9 +124,9 @@ ROLLOUT_RULES: Final[tuple[Rule, ...]] = (
         conditions=(All((Beyond("collapse", amber_above=0.2, red_above=0.5), Beyond("best", red_above=0.199))),),
         message="{value:.0%} of codes lost in one step, {best:.0%} at best",
         runbook="rollout-collapse",
-        for_amber=_PAIR,
-        for_red=_PAIR,
+        for_red=_PAIR,  # amber at once: it is measured rarely, and from a real frame
         keep_firing_for=_PAIR,
+        grace=Grace(step=50),  # an untrained model dreams one code
         quiet_under=("nonfinite",),
     ),
     Rule(
@@ -184,6 +184,18 @@ LIKENESS_RULES: Final[tuple[Rule, ...]] = (
         quiet_under=("nonfinite",),
     ),
     Rule(
+        name="equal-pair",
+        title="equal pair",
+        watch=OnProbe("ratio"),
+        # Two losses of which one was declared to be better, and which stay alike for as long again.
+        conditions=(All((Beyond("equal", red_below=0.01), Beyond("success", red_below=0.5))),),
+        message="the ratio is 1 within {value:.1g}, not what was declared",
+        runbook="equal-pair",
+        for_red=Span(500, "steps"),
+        keep_firing_for=_PAIR,
+        quiet_under=("nonfinite", "equal-pair"),
+    ),
+    Rule(
         name="alike-vectors",
         title="vectors alike",
         watch=OnProbe("similarity"),
@@ -199,12 +211,12 @@ LIKENESS_RULES: Final[tuple[Rule, ...]] = (
         name="uniform-attention",
         title="uniform attention",
         watch=OnProbe("attention"),
-        conditions=(Beyond("entropy", amber_above=0.98),),
+        conditions=(Beyond("entropy", amber_above=0.98, red_above=0.98),),
         message="entropy {value:.3f} of the largest possible",
         runbook="uniform-attention",
-        for_amber=Span(300, "steps"),  # every attention begins so, and a branch that waits stays so
+        for_amber=Span(300, "steps"),  # every attention begins so
+        for_red=Span(1000, "steps"),  # in the mean over all heads: some may be there to average
         keep_firing_for=_PAIR,
-        worst="amber",  # averaging may be what a layer is for
         quiet_under=("nonfinite",),
     ),
     Rule(

@@ -19,6 +19,9 @@ from bedside_protocol.alerts.median import RollingMedian
 FLOOR: Final = 1e-4
 """Losses below this share of the first are one: noise among ten-thousandths of the beginning is no event."""
 
+_HOPELESS: Final = 2.5
+"""Times the factor that is far above the start: a level that high is lost even where no better one was ever seen."""
+
 _TINY: Final = 1e-300
 _STARTS: Final = 10
 """Values whose median, or the first if lower, is where the training began."""
@@ -29,15 +32,16 @@ SPARSE_STRIDE: Final = 10
 
 @dataclass(frozen=True, slots=True)
 class Windows:
-    """Points looked at: for the level, for the scale, and how many bad ones running are red."""
+    """Points looked at: for the level, for the scale, how many bad ones running are red, and how many that stand out are no burst."""
 
     level: int
     scale: int
     hold: int
+    burst: int
 
 
-DENSE: Final = Windows(level=51, scale=201, hold=50)
-SPARSE: Final = Windows(level=11, scale=41, hold=5)
+DENSE: Final = Windows(level=51, scale=201, hold=50, burst=10)
+SPARSE: Final = Windows(level=11, scale=41, hold=5, burst=3)
 
 
 class LossLevel:
@@ -124,6 +128,8 @@ class LossLevel:
 
     def _is_lost(self, level: float) -> bool:
         limits, start, best = self.limits, self._start, self._best
+        if self.scratch and not self._linear and self._above(level, start, _HOPELESS * limits.far_above_start):
+            return True
         rise = level - best
         if rise <= 0.0:
             return False

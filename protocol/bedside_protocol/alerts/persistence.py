@@ -43,7 +43,7 @@ class Persistence:
         if not self._names or others:
             return OK
         whole = snapshot.scalars.get(self.limits.of, 0.0) if self.limits.of else 0.0
-        return RED if 0.0 < whole <= self._count else AMBER
+        return RED if 0.0 < self.limits.share * whole <= self._count else AMBER
 
 
 def _shown(names: Sequence[str], count: int) -> str:

@@ -115,16 +115,16 @@ class Spike:
 
 
 class BreakAway:
-    """Amber where `most` of the last `of` values stand out, until the level is back: the explosion of a loss that has no beginning to be
-    compared with."""
+    """Amber where two in three of the last values stand out, until the level is back: the explosion of a loss that has no beginning to be
+    compared with. Healthy trainings have bursts of up to a dozen values, and are back at once."""
 
     __slots__ = ("_around", "_from", "_recent", "limits", "most")
 
-    def __init__(self, limits: Explodes, windows: Windows = DENSE, most: int = 3, of: int = 5) -> None:
+    def __init__(self, limits: Explodes, windows: Windows = DENSE) -> None:
         self.limits = limits
-        self.most = most
+        self.most = windows.burst
         self._around = Surroundings(windows)
-        self._recent: deque[bool] = deque(maxlen=of)
+        self._recent: deque[bool] = deque(maxlen=windows.burst + windows.burst // 2)
         self._from = inf
         """The level it broke away from, until it is back."""
 

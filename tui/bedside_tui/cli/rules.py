@@ -22,7 +22,7 @@ from bedside_protocol.alerts.rule_words import condition_words, fires, warming_u
 from bedside_protocol.alerts.rules import Rule
 from bedside_protocol.alerts.runbooks import RUNBOOKS
 from bedside_protocol.sanitise import text as safe
-from bedside_tui.cli import USAGE_ERROR, Failure, rules_reference
+from bedside_tui.cli import USAGE_ERROR, Failure, rules_book, rules_reference
 from bedside_tui.cli.options import add_json
 
 REFUSED: Final = 2
@@ -51,6 +51,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     add_json(tested)
     rules_reference.arguments(what.add_parser("reference", help="a rule file made from healthy runs, which tells a run that leaves them"))
     what.add_parser("schema", help="how a rule file is written (docs/rules.md)")
+    what.add_parser("book", help="all built-in alarms with their runbooks, as one document (docs/alarms.md)")
 
 
 def add_rules(parser: argparse.ArgumentParser) -> None:
@@ -129,7 +130,14 @@ def _schema(options: argparse.Namespace) -> int:
     return 0
 
 
-_PARTS: Final = MappingProxyType({"list": _list, "explain": _explain, "test": _test, "reference": rules_reference.run, "schema": _schema})
+def _book(options: argparse.Namespace) -> int:
+    print(rules_book.document(), end="")
+    return 0
+
+
+_PARTS: Final = MappingProxyType(
+    {"list": _list, "explain": _explain, "test": _test, "reference": rules_reference.run, "schema": _schema, "book": _book}
+)
 
 
 def _origin(name: str, rules: RuleFile) -> str:
