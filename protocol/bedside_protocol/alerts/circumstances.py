@@ -1,8 +1,10 @@
-"""What a test of one metric may ask about the rest of the run: why it cannot learn, and which events the script has marked when."""
+"""What a test of one metric may ask about the rest of the run: why it cannot learn, where its training loss is, and which events the
+script has marked when."""
 
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
+from math import nan
 from typing import Final
 
 from bedside_protocol.alerts.causes import Causes
@@ -46,6 +48,8 @@ class Circumstances:
     def __init__(self) -> None:
         self.causes = Causes()
         self.marks = Marks()
+        self.training_level = nan
+        """The level of the loss the training minimises, NaN while unknown."""
 
     def __repr__(self) -> str:
         return f"<Circumstances {self.causes!r} {self.marks!r}>"

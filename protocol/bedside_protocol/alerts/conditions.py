@@ -113,6 +113,14 @@ class Recurs:
 
 
 @dataclass(frozen=True, slots=True)
+class Memorises:
+    """An evaluation loss `rise` times its best or more, while the training loss is below the `gap`-th part of it; see `memorising`."""
+
+    gap: float = 10.0
+    rise: float = 1.2
+
+
+@dataclass(frozen=True, slots=True)
 class Expects:
     """What is expected of a metric: a level within the bounds, always, or from one step on, at one, or between two; see `expectation`."""
 
@@ -166,7 +174,7 @@ class NoStep:
     red_times: float = 5.0
 
 
-PointCondition: TypeAlias = NonFinite | LostLevel | Explodes | Spikes | DoesNotFall | Beyond | Grows | Recurs | Expects | Leaves
+PointCondition: TypeAlias = NonFinite | LostLevel | Explodes | Spikes | DoesNotFall | Beyond | Grows | Recurs | Memorises | Expects | Leaves
 ProbeCondition: TypeAlias = Beyond | FellFromPeak | NamesPersist | Grows | All
 RunCondition: TypeAlias = NoStep | Ends
 Condition: TypeAlias = PointCondition | ProbeCondition | RunCondition

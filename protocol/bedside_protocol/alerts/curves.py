@@ -218,6 +218,8 @@ class Curves:
                 if level == OK and alarm.rests:
                     continue
                 judge(alarm, level, step, time, test.facts, track.why or test.waiting if level == UNCHECKED else "")
+        if track.name in self._trained:
+            self._circumstances.training_level = track.level
 
     def _judge_finite(self, block: Metrics, finite: NDArray[np.bool_], steps: list[int], times: list[float]) -> None:
         """The first value that is not finite comes first, a loss before another metric: it is the one to tell the others by."""

@@ -10,6 +10,7 @@ from bedside_protocol.alerts.conditions import (
     Explodes,
     Grows,
     LostLevel,
+    Memorises,
     NonFinite,
     Recurs,
     Spikes,
@@ -19,9 +20,10 @@ from bedside_protocol.records import Severity
 
 _NOT_LOSS_NOR_NORM: Final = ("reward", "ratio", "count", "entropy", "time", "memory", "rate", "accuracy", "other")
 
-_OVERFITTING: Final[tuple[tuple[LostLevel, Severity], ...]] = (
-    (LostLevel(), "amber"),  # what was learnt by then is in a checkpoint
-    (LostLevel(share=1.0), "red"),  # nothing of it is left
+_OVERFITTING: Final[tuple[tuple[LostLevel | Memorises, Span, Severity], ...]] = (
+    (Memorises(), Span(10), "amber"),  # what was learnt by then is in a checkpoint
+    (LostLevel(), Span(), "amber"),
+    (LostLevel(share=1.0), Span(), "red"),  # nothing of it is left
 )
 
 _SCALER_SETTLES: Final = 20
@@ -166,11 +168,12 @@ CURVE_RULES: Final[tuple[Rule, ...]] = (
             message="level {level:.4g}, was {best:.4g}, since step {first_step:,}",
             runbook="overfitting",
             horizon="hour",
+            for_amber=lasting,
             keep_firing_for=Span(1000, "steps"),
             worst=worst,
             quiet_under=("nonfinite", "explosion", "loss-level", "overfitting"),
         )
         for evaluation in _EVALUATIONS
-        for limits, worst in _OVERFITTING
+        for limits, lasting, worst in _OVERFITTING
     ),
 )

@@ -7,18 +7,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
+from math import nan
 from statistics import median
 from typing import Final, TypeAlias
 
 from bedside_protocol.alerts.alarm import Alarm
 from bedside_protocol.alerts.bounds import Limits
 from bedside_protocol.alerts.circumstances import Circumstances
-from bedside_protocol.alerts.conditions import Beyond, Condition, DoesNotFall, Explodes, Grows, Leaves, LostLevel, Recurs, Spikes
+from bedside_protocol.alerts.conditions import Beyond, Condition, DoesNotFall, Explodes, Grows, Leaves, LostLevel, Memorises, Recurs, Spikes
 from bedside_protocol.alerts.explosion import Explosion
 from bedside_protocol.alerts.growth import Growth
 from bedside_protocol.alerts.learning import NeverLearns
 from bedside_protocol.alerts.level import DENSE, SPARSE, SPARSE_STRIDE, LossLevel
 from bedside_protocol.alerts.levels import PointTest
+from bedside_protocol.alerts.memorising import Memorising
 from bedside_protocol.alerts.recurrence import Recurrence
 from bedside_protocol.alerts.reference import Envelope
 from bedside_protocol.alerts.spike import BreakAway, Spike
@@ -60,6 +62,11 @@ class Track:
     def begun(self) -> bool:
         """Whether a value has been seen in this segment."""
         return self._last_step is not None
+
+    @property
+    def level(self) -> float:
+        """Where the metric is, NaN before it is known or where no rule asks."""
+        return next((test.level for test in self.tests if isinstance(test, LossLevel) and not test.waiting), nan)
 
     def restart(self, why: str = "") -> None:
         """A new segment: nothing is known of it."""
@@ -114,6 +121,8 @@ def _test(condition: Condition, stride: float, scratch: bool, circumstances: Cir
             return Growth(condition)
         case Recurs():
             return Recurrence(condition, circumstances.marks, windows)
+        case Memorises():
+            return Memorising(condition, circumstances)
         case Leaves():
             return Envelope(condition)
     raise TypeError(f"{type(condition).__name__} is no condition for the values of a metric")

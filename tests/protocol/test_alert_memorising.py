@@ -1,0 +1,56 @@
+"""A model that learns by heart is told by two losses, by neither alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import exp
+
+import numpy as np
+
+from bedside_protocol.alerts.judge import judge
+from bedside_protocol.records import Metrics, Record
+
+STEPS = 2000
+EVERY = 10
+
+
+def severities(training: Sequence[float], evaluation: Sequence[float]) -> list[tuple[str, str]]:
+    """What is found in a run that logs its training loss at each step and its evaluation loss at every tenth."""
+    records = []
+    for start in range(0, STEPS, EVERY):
+        steps = np.arange(start + 1, start + EVERY + 1)
+        records.append(Record(start / 10.0, Metrics(("train/loss",), steps, steps / 10.0, np.array([training[start : start + EVERY]]))))
+        at = np.array([start + EVERY])
+        records.append(Record(start / 10.0, Metrics(("val/loss",), at, at / 10.0, np.array([[evaluation[start + EVERY - 1]]]))))
+    return [(alert.rule, alert.severity) for alert in judge(records).alerts]
+
+
+def falling(to: float) -> list[float]:
+    noise = np.random.default_rng(0).normal(1.0, 0.02, STEPS)
+    return [float((to + 2.2 * exp(-step / 80.0)) * wobble) for step, wobble in enumerate(noise)]
+
+
+def rising(share: float) -> list[float]:
+    """An evaluation loss that falls to 0.75 and then rises by a share of that."""
+    return [0.75 + 1.5 * exp(-step / 60.0) + share * 0.75 * max(0, step - 400) / (STEPS - 400) for step in range(STEPS)]
+
+
+def test_an_evaluation_loss_that_rises_while_the_training_loss_is_nearly_nothing_is_amber() -> None:
+    assert severities(falling(0.01), rising(0.3)) == [("overfitting", "amber")]
+
+
+def test_beside_a_training_loss_of_its_own_size_the_same_rise_is_none() -> None:
+    assert severities(falling(0.5), rising(0.3)) == []
+
+
+def test_a_gap_alone_is_none_nor_a_rise_of_a_tenth() -> None:
+    assert severities(falling(0.01), rising(0.0)) == []
+    assert severities(falling(0.01), rising(0.1)) == []
+
+
+def test_nothing_is_said_of_a_run_that_logs_only_its_evaluation() -> None:
+    evaluation = np.array([rising(0.3)[::EVERY]])
+    steps = np.arange(1, STEPS, EVERY)
+    alone = judge([Record(1.0, Metrics(("val/loss",), steps, steps / 10.0, evaluation))])
+    assert alone.alerts == ()
+    assert ("overfitting", "val/loss", "no level of the training loss yet") in alone.not_checked
