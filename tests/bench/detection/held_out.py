@@ -110,7 +110,7 @@ PROGRAMS: Final = (
 
 def wanted(broken_seeds: int = BROKEN_SEEDS, healthy_seeds: int = HEALTHY_SEEDS) -> Iterator[Training]:
     """Every form over several seeds, low seeds of everything first."""
-    command = ("-P", str(Path(__file__)))
+    command = (str(Path(__file__)),)
     for seed in range(max(broken_seeds, healthy_seeds)):
         for one in PROGRAMS:
             if seed < (broken_seeds if one.broken else healthy_seeds):

@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Final
 
 from bedside.cases.catalogue import CASES
+
+from .nursery import MODULE, Nursery
 
 HOMES: Final = [str(Path(__file__).parents[3] / folder) for folder in ("agent", "protocol", "tui")]
 LOG: Final = "run.bedside"
@@ -38,7 +39,7 @@ class Training:
     seed: int
     steps: int | None = None
     """None: as many as the case has."""
-    command: tuple[str, ...] = ("-P", "-m", "bedside.cases")
+    command: tuple[str, ...] = (MODULE, "bedside.cases")
 
     @property
     def name(self) -> str:
@@ -76,12 +77,30 @@ def train_all(folder: Path, trainings: Sequence[Training], say: Callable[[str], 
     """Trains what the folder does not hold, and says of each how it went."""
     folder.mkdir(parents=True, exist_ok=True)
     todo = missing(folder, trainings)
+    nurseries: SimpleQueue[Nursery] = SimpleQueue()
+    for _ in range(jobs):
+        nurseries.put(Nursery(environment(folder)))
+
+    def in_turn(training: Training) -> str:
+        nursery = nurseries.get()
+        try:
+            return train(folder, training, nursery)
+        finally:
+            nurseries.put(nursery)
+
     with ThreadPoolExecutor(jobs) as pool:
-        for place, said in enumerate(pool.map(lambda one: train(folder, one), todo), 1):
+        for place, said in enumerate(pool.map(in_turn, todo), 1):
             say(f"{place} of {len(todo)} · {said}")
+    for _ in range(jobs):
+        nurseries.get().close()
 
 
-def train(folder: Path, training: Training) -> str:
+def environment(folder: Path) -> dict[str, str]:
+    """What a training finds: our packages, one thread, and a runtime directory of its own."""
+    return os.environ | {"PYTHONPATH": os.pathsep.join(HOMES), "BEDSIDE_RUNTIME_DIR": str(folder / "rt"), "OMP_NUM_THREADS": "1"}
+
+
+def train(folder: Path, training: Training, nursery: Nursery) -> str:
     """Trains one form in a process of its own; what there is to say of it."""
     place = folder / f"{training.name}.part"
     shutil.rmtree(place, ignore_errors=True)
@@ -89,16 +108,10 @@ def train(folder: Path, training: Training) -> str:
     words = [*training.command, training.case, "--seed", str(training.seed), "--dir", str(place)]
     words += [] if training.broken else ["--healthy"]
     words += [] if training.steps is None else ["--steps", str(training.steps)]
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(HOMES), "BEDSIDE_RUNTIME_DIR": str(folder / "rt"), "OMP_NUM_THREADS": "1"}
     began = time.monotonic()
-    with open(place / "output", "wb") as output:
-        try:
-            code = subprocess.run(
-                [sys.executable, *words],
-                env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, check=False, timeout=LIMIT,
-            ).returncode  # fmt: skip
-        except subprocess.TimeoutExpired:
-            return f"{training.name}: given up after {LIMIT:.0f} s"
+    code = nursery.run(words, place / "output", LIMIT)
+    if code is None:
+        return f"{training.name}: given up after {LIMIT:.0f} s"
     found = sorted(place.glob(f"*/{LOG}"))
     if not found:
         return f"{training.name}: nothing recorded; its output is in {place / 'output'}"
