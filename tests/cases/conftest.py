@@ -1,4 +1,4 @@
-"""Recordings of the cases: each form is trained once, in a process of its own, two at a time and in the order the tests will ask.
+"""Recordings of the cases: each form is trained once, in a fork of its own, two at a time and in the order the tests will ask.
 
 Test processes that run beside each other share them: who comes second to a form waits for it.
 """
@@ -9,15 +9,15 @@ import contextlib
 import fcntl
 import os
 import shutil
-import subprocess
-import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from queue import SimpleQueue
 from typing import NamedTuple, TypeAlias
 
 import pytest
+from detection.nursery import MODULE, Nursery
 
 from bedside_protocol.places import LOG_NAME
 from bedside_protocol.records import Record
@@ -47,6 +47,7 @@ class Trainings:
         self._wanted = wanted
         self._pool = ThreadPoolExecutor(max_workers=max(1, min(2, os.cpu_count() or 1)))
         self._running: dict[Form, Future[Path]] = {}
+        self._nurseries: SimpleQueue[Nursery] = SimpleQueue()
 
     def records(self, case: str, seed: int, healthy: bool) -> list[Record]:
         """All records of a form's recording; trains it, and those after it, where that has not happened."""
@@ -65,23 +66,33 @@ class Trainings:
         return found[-1]
 
     def _trained(self, form: Form, place: Path) -> list[Path]:
-        words = [form.case, "--seed", str(form.seed), "--dir", str(place), *["--healthy"] * form.healthy]
-        environment = os.environ | {
+        place.mkdir()
+        output = place / "output"
+        nursery = self._nurseries.get_nowait() if not self._nurseries.empty() else Nursery(self._environment())
+        try:
+            nursery.run(
+                [MODULE, "bedside.cases", form.case, "--seed", str(form.seed), "--dir", str(place), *["--healthy"] * form.healthy],
+                output,
+                SECONDS,
+            )
+        finally:
+            self._nurseries.put(nursery)
+        found = sorted(place.glob(f"*/{LOG_NAME}"))
+        assert found, f"{form}: nothing recorded\n{output.read_text()[-2000:]}"
+        return found
+
+    def _environment(self) -> dict[str, str]:
+        return os.environ | {
             "PYTHONPATH": os.pathsep.join(HOMES),
             "BEDSIDE_DIR": str(self._home / "runs"),
             "BEDSIDE_RUNTIME_DIR": str(self._home / "rt"),
             "OMP_NUM_THREADS": "1",
         }
-        ran = subprocess.run(
-            [sys.executable, "-P", "-m", "bedside.cases", *words],
-            env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=SECONDS,
-        )  # fmt: skip
-        found = sorted(place.glob(f"*/{LOG_NAME}"))
-        assert found, f"{form}: nothing recorded\n{ran.stdout[-500:]}\n{ran.stderr[-1500:]}"
-        return found
 
     def close(self) -> None:
         self._pool.shutdown(wait=True, cancel_futures=True)
+        while not self._nurseries.empty():
+            self._nurseries.get().close()
 
 
 @pytest.fixture(scope="session")

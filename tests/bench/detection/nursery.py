@@ -47,9 +47,9 @@ class Nursery:
         return None if was_late else code
 
     def close(self) -> None:
-        assert self._process.stdin
-        self._process.stdin.close()
-        self._process.wait()
+        """It ends when nothing more can be asked."""
+        with self._process:
+            pass
 
 
 def serve() -> list[str]:
