@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
-import re
 import sys
 import time
 from collections.abc import Sequence
@@ -25,11 +24,10 @@ from bedside_tui.sources.scripted_inside import EXAMPLES, Example
 from bedside_tui.sources.scripted_plan import Kind
 from bedside_tui.sources.scripted_run import scripted_run
 from bedside_tui.sources.source import Source
+from bedside_tui.still import svg_of
 from bedside_tui.theme import PALETTES, PaletteName
 
 SIZES = ((80, 24), (200, 50))
-FONTS = '"Fira Code", Menlo, Consolas, "DejaVu Sans Mono", monospace'
-_WEB_FONT = re.compile(r"@font-face \{[^}]*\}\s*")
 
 RUN_ROWS = (
     RunRow("k3v9", "digits-1", "tokenizer", "running", "", 12_431, 0.0214, "red", "", "now", "~/.local/state/bedside/k3v9-digits-1"),
@@ -139,8 +137,7 @@ async def take(scene: Scene, size: tuple[int, int], recording: Path | None = Non
         await pilot.pause()
         app.redraw()
         await pilot.pause()
-        picture = app.export_screenshot(title=f"bedside · {scene.name}")
-    return _WEB_FONT.sub("", picture).replace("font-family: Fira Code, monospace", f"font-family: {FONTS}")
+        return svg_of(app, f"bedside · {scene.name}")
 
 
 async def take_all(out: Path, scenes: Sequence[Scene], recording: Path | None = None) -> list[Path]:

@@ -15,7 +15,7 @@ from bedside_protocol.lifecycle import OVER
 from bedside_protocol.records import CommandChanged, Scalar, Verb
 from bedside_protocol.sanitise import text as safe
 from bedside_tui.cli import Failure
-from bedside_tui.cli.options import add_json, add_run, chosen_run, word_for
+from bedside_tui.cli.options import add_json, add_run, chosen_run, length_of_time, word_for
 from bedside_tui.library import summarise
 from bedside_tui.places import door_of
 from bedside_tui.sources.live import LiveSource
@@ -42,7 +42,6 @@ NEEDS: dict[str, tuple[str, ...]] = {
 }
 """Options without which an action says nothing."""
 _OF_ALARMS: Final = frozenset({"acknowledge", "shelve", "unshelve"})
-UNITS: Final = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -107,12 +106,9 @@ def _arguments(options: argparse.Namespace) -> dict[str, Scalar]:
 
 
 def _seconds(text: str) -> float:
-    """A length of time such as 90s, 30m, 8h, 7d."""
-    try:
-        seconds = float(text[:-1]) * UNITS[text[-1:]]
-    except (ValueError, KeyError):
-        raise argparse.ArgumentTypeError(f"{text} is no length of time: write 90s, 30m, 8h or 7d") from None
-    if not 0 < seconds <= LONGEST_SHELF:
+    """How long an alarm may be shelved."""
+    seconds = length_of_time(text)
+    if seconds > LONGEST_SHELF:
         raise argparse.ArgumentTypeError(f"{text}: an alarm is shelved for a week at most")
     return seconds
 

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import math
 import shlex
 from pathlib import Path
+from typing import Final
 
 from bedside_protocol.places import LOG_NAME
 from bedside_tui.places import RunPlace, find_run, roots
+
+_UNITS: Final = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
 
 
 def add_run(parser: argparse.ArgumentParser, *, required: bool = False) -> None:
@@ -41,6 +45,17 @@ def add_look(parser: argparse.ArgumentParser) -> None:
 def add_read_only(parser: argparse.ArgumentParser) -> None:
     """`--read-only`: look, do not command."""
     parser.add_argument("--read-only", action="store_true", help="look only: no key reaches the training")
+
+
+def length_of_time(text: str) -> float:
+    """Seconds of `90s`, `30m`, `8h` or `7d`, more than none."""
+    try:
+        seconds = float(text[:-1]) * _UNITS[text[-1:]]
+    except (ValueError, KeyError):
+        seconds = 0.0
+    if not 0 < seconds < math.inf:
+        raise argparse.ArgumentTypeError(f"{text} is no length of time: write 90s, 30m, 8h or 7d")
+    return seconds
 
 
 def chosen_run(options: argparse.Namespace) -> RunPlace:

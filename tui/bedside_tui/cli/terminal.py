@@ -25,6 +25,12 @@ def has_terminal() -> bool:
     return all(end is not None and end.isatty() for end in ends) and os.environ.get("TERM", "dumb") != "dumb"
 
 
+def need_screens() -> None:
+    """Raises `Failure` where the terminal library is missing."""
+    if find_spec("textual") is None:
+        raise Failure('the screens need the extra "tui": pip install "bedside[tui]"; all other verbs work without')
+
+
 def show(
     source: Source | None,
     library: Library | None,
@@ -37,8 +43,7 @@ def show(
 
     `place` is the live run that is opened first: what happened there since the person last left it is pointed out.
     """
-    if find_spec("textual") is None:
-        raise Failure('the screens need the extra "tui": pip install "bedside[tui]"; all other verbs work without')
+    need_screens()
     over_ssh = "SSH_CONNECTION" in os.environ
     os.environ.setdefault("TEXTUAL_FPS", "10" if over_ssh else "20")  # read once, at import
     os.environ.setdefault("TEXTUAL_ANIMATIONS", "none")

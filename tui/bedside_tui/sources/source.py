@@ -87,15 +87,16 @@ class Inbox:
             if self._closed:
                 return False
             self._waiting.append(update)
+            self._changed.notify_all()
             return len(self._waiting) == 1
 
-    def take(self) -> Update | None:
-        """The oldest waiting update, None where none waits."""
+    def take(self, seconds: float = 0.0) -> Update | None:
+        """The oldest waiting update; None where none waits, nor comes within so many seconds."""
         with self._changed:
-            if not self._waiting:
+            if not self._changed.wait_for(lambda: self._waiting, seconds):
                 return None
             update = self._waiting.popleft()
-            self._changed.notify()
+            self._changed.notify_all()
             return update
 
     def close(self) -> None:

@@ -1,0 +1,58 @@
+"""The records of a run as they come, for verbs that watch without a screen: from the same source as the viewer's."""
+
+from __future__ import annotations
+
+import math
+import sys
+import time
+from collections.abc import Generator
+
+from bedside_protocol.sanitise import text as safe
+from bedside_tui.library import read_recording
+from bedside_tui.liveness import writer_lives
+from bedside_tui.places import RunPlace
+from bedside_tui.sources.live import LiveSource
+from bedside_tui.sources.source import Inbox, SourceStatus, Update
+
+BEAT = 1.0
+"""Seconds after which a caller hears that nothing came: it may have to look whether anybody still listens."""
+
+
+def updates_of(place: RunPlace, deadline: float = math.inf) -> Generator[Update | None, None, None]:
+    """What a log holds and what is written to it, until its run is over (the last update is then `ended`) or the monotonic clock shows
+    `deadline`; None after each second of silence.
+
+    That the way to the run is lost is said on stderr, each reason once: it is looked for again. Raises `Unreadable` where there is
+    nothing to read.
+    """
+    ensure_readable(place)
+    inbox, source = Inbox(), LiveSource(place, read_only=True)
+    told: set[str] = set()
+
+    def deliver(update: Update) -> None:
+        inbox.put(update)
+
+    try:
+        source.start(deliver)
+        while (left := deadline - time.monotonic()) > 0:
+            update = inbox.take(min(BEAT, left))
+            if update is not None and update.status.state == "unreachable" and update.status.detail not in told:
+                told.add(update.status.detail)
+                print(f"bedside: {safe(update.status.detail, 1000)}", file=sys.stderr)
+            yield update
+            if update is not None and update.status.state == "ended":
+                return
+    finally:
+        inbox.close()
+        source.close()
+
+
+def ensure_readable(place: RunPlace) -> None:
+    """Raises `Unreadable` for what is no recording. An empty file is one if somebody is about to write to it."""
+    if place.log.stat().st_size or not writer_lives(place.directory):
+        read_recording(place, lambda records, heard: None)
+
+
+def has_caught_up(status: SourceStatus) -> bool:
+    """Whether all that was written before we came has been read."""
+    return status.complete and status.state != "unreachable"

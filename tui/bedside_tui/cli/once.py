@@ -1,0 +1,81 @@
+"""`bedside once [RUN]`: one screen, exactly as the viewer draws it, as text or SVG.
+
+Without `--at` it is the screen that `bedside attach` shows; with it, the one of `bedside replay`, held at that step.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import re
+import sys
+from pathlib import Path
+from typing import Final
+
+from bedside_tui.cli import Failure
+from bedside_tui.cli.following import ensure_readable
+from bedside_tui.cli.options import add_look, add_run, chosen_run
+from bedside_tui.cli.terminal import need_screens
+from bedside_tui.sources.live import LiveSource
+from bedside_tui.sources.replay import ReplaySource
+
+SCREENS: Final = ("vitals", "chart", "codebook", "model", "samples", "alerts", "log", "help")
+SMALLEST, LARGEST = (20, 5), (1000, 500)
+"""Columns and rows between which a screen can be drawn, and of which nobody has more."""
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    add_run(parser)
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument("--text", dest="form", action="store_const", const="text", help="as text, without colours and escapes (the default)")
+    form.add_argument("--svg", dest="form", action="store_const", const="svg", help="as a picture")
+    parser.set_defaults(form="text")
+    parser.add_argument("--size", type=_size, default=(80, 24), metavar="WxH", help="columns and rows (default 80x24)")
+    parser.add_argument("--screen", choices=SCREENS, default="vitals", help="which (default vitals)")
+    parser.add_argument("--at", type=_step, metavar="STEP", help="as it was known when the run reached this step (default: as it is)")
+    parser.add_argument("--out", type=Path, metavar="FILE", help="write to a file instead of stdout")
+    add_look(parser)
+
+
+def run(options: argparse.Namespace) -> int:
+    place = chosen_run(options)
+    ensure_readable(place)
+    need_screens()
+    from bedside_tui.still import NoStill, Shot, take
+    from bedside_tui.theme import DARK, MONO, PALETTES
+
+    palette = MONO if options.form == "text" else PALETTES.get(options.theme, DARK)
+    shot = Shot(options.screen, options.size, options.form, options.at, palette, options.ascii)
+    try:
+        drawn = asyncio.run(take(LiveSource(place) if options.at is None else ReplaySource(place.log), shot))
+    except NoStill as why:
+        raise Failure(str(why)) from None
+    _write(drawn, options.out)
+    return 0
+
+
+def _write(drawn: str, out: Path | None) -> None:
+    if out is None:
+        sys.stdout.write(drawn)
+        return
+    path = Path(os.path.expanduser(out))
+    try:
+        path.write_text(drawn, encoding="utf-8")
+    except OSError as error:
+        raise Failure(f"cannot write {path}: {error.strerror or error}") from error
+
+
+def _size(text: str) -> tuple[int, int]:
+    found = re.fullmatch(r"(\d{1,4})[x×](\d{1,4})", text)
+    size = (int(found[1]), int(found[2])) if found else (0, 0)
+    if not all(low <= it <= high for low, it, high in zip(SMALLEST, size, LARGEST, strict=True)):
+        low, high = ("x".join(map(str, bound)) for bound in (SMALLEST, LARGEST))
+        raise argparse.ArgumentTypeError(f"{text} is no size: write columns and rows such as 80x24, from {low} to {high}")
+    return size
+
+
+def _step(text: str) -> int:
+    if not re.fullmatch(r"\d{1,15}", text):
+        raise argparse.ArgumentTypeError(f"{text} is no step: write a whole number")
+    return int(text)
