@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
+from time import process_time
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -15,20 +16,24 @@ from bedside_protocol.records import (
     Body,
     CheckpointSaved,
     CommandChanged,
+    Ended,
     ExpectationDeclared,
     LifecycleChanged,
+    MetricDefined,
     Metrics,
     Record,
     RulesDeclared,
     RunStarted,
     Severity,
+    Tick,
 )
 from bedside_tui.asking import doubts
 from bedside_tui.sources.scripted import ScriptedSource
 from bedside_tui.sources.scripted_run import scripted_run
 from bedside_tui.store.store import Store
+from bedside_tui.store.view import View
 from bedside_tui.widgets.alarm_page import opened
-from bedside_tui.widgets.judged import below
+from bedside_tui.widgets.judged import judged_by, sections
 from bedside_tui.widgets.lines import plain
 from bedside_tui.widgets.timeline import mark_row
 
@@ -38,7 +43,7 @@ MINE = """
 [rules.explosion]
 title = "the loss is gone"
 horizon = "hour"
-[rules.spike]
+[rules.overfitting]
 off = true
 [rules.too-hot]
 title = "the card is too hot"
@@ -51,6 +56,11 @@ def store_of(*moments: tuple[float, Body]) -> Store:
     store = Store()
     store.feed(Record(time, body, seq=seq) for seq, (time, body) in enumerate(moments, start=1))
     return store
+
+
+def below(view: View) -> str:
+    """The sections below the alarms, at 80 cells."""
+    return plain(line for part in sections(view, 80) for line in (part.head, *(row for _, rows in part.rows for row in rows)))
 
 
 def exploded(severity: Severity = "amber", step: int = 100, rule: str = "explosion") -> AlertChanged:
@@ -71,11 +81,12 @@ def test_alarms_are_called_as_the_runs_own_rules_call_them() -> None:
 
 
 def test_an_alarm_that_can_wait_stands_after_one_of_its_severity_that_cannot() -> None:
-    view = store_of((0.1, RulesDeclared("mine.toml", MINE)), (1.0, exploded(rule="loss-level")), (2.0, exploded())).at()
+    rules = RulesDeclared("mine.toml", MINE + '[rules.loss-level]\nhorizon = "now"\n')
+    view = store_of((0.1, rules), (1.0, exploded(rule="loss-level")), (2.0, exploded())).at()
     assert [alert.rule for alert in view.alarms] == ["loss-level", "explosion"]
     assert "within the hour" in plain(opened(view.alarms[1], view, 80))
     assert "look now" in plain(opened(view.alarms[0], view, 80))
-    worse = store_of((0.1, RulesDeclared("mine.toml", MINE)), (1.0, exploded(rule="loss-level")), (2.0, exploded("red"))).at()
+    worse = store_of((0.1, rules), (1.0, exploded(rule="loss-level")), (2.0, exploded("red"))).at()
     assert [alert.rule for alert in worse.alarms] == ["explosion", "loss-level"]
 
 
@@ -85,7 +96,7 @@ def test_a_file_of_rules_that_cannot_be_read_is_said_and_the_built_in_names_stay
     assert view.alerts[0].title == "explosion"
     assert view.marks[0].kind == "problem"
     assert view.marks[0].text.startswith("mine.toml cannot be read by this version")
-    assert "mine.toml cannot be read" in plain(below(view, 100, 20))
+    assert "mine.toml cannot be read" in plain(judged_by(view, 100))
 
 
 def test_expectations_stand_as_the_rules_say_at_each_moment() -> None:
@@ -97,9 +108,9 @@ def test_expectations_stand_as_the_rules_say_at_each_moment() -> None:
     assert shown == [
         [("not yet", "nothing judged yet")], [("not yet", "before step 200")], [("broken", "0.4, expected < 0.1 by 200")], [("met", "")]
     ]  # fmt: skip
-    assert "✖ broken  loss < 0.1 by 200" in plain(below(store.at(2.0), 80, 20))
-    assert "1 of 1 met" in plain(below(store.at(3.0), 80, 20))
-    assert store.at(2.0).alarms[0].title == "expectation"
+    assert "✖ broken  loss < 0.1 by 200" in below(store.at(2.0))
+    assert "1 of 1 met" in below(store.at(3.0))
+    assert store.at(2.0).alarms[0].title == "expected loss < 0.1 by 200"
 
 
 def test_checkpoints_are_suspect_only_from_the_moment_at_which_that_is_known() -> None:
@@ -109,7 +120,8 @@ def test_checkpoints_are_suspect_only_from_the_moment_at_which_that_is_known() -
     assert [saved.suspect_of for saved in store.at(3.0).checkpoints] == ["", "explosion since step 90"]
     rows = [plain([mark_row(store.at(3.0), mark, 80)]) for mark in store.at(3.0).marks]
     assert "✓ the last good one  checkpoint saved" in rows[0]
-    assert "▲ suspect: explosion since step 90" in rows[1]
+    assert "▲ suspect  checkpoint saved  ckpt/b.pt" in rows[1]
+    assert rows[1].endswith("explosion since step 90")
     assert "✓ checkpoint saved" in plain([mark_row(store.at(2.0), store.at(2.0).marks[1], 80)])
     page = plain(opened(store.at(3.0).alerts[0], store.at(3.0), 80))
     assert "the last good one is step 50: ckpt/a.pt; 1 saved since is suspect" in page
@@ -146,9 +158,45 @@ def test_a_run_that_is_over_is_reviewed_and_not_before() -> None:
     assert "ends at 1" in whole[0].text
     assert [remark.text for remark in store.at(130.0).review] == [remark.text for remark in whole]
     assert (store.at(129.0).review, store.at(131.0).review) == ((), ())
-    shown = plain(below(store.at(130.0), 80, 20))
+    assert store.at(130.0).review is store.at(130.5).review  # made once
+    shown = below(store.at(130.0))
     assert shown.startswith(" ─ review · ")
     assert "ends at 1" in shown
+
+
+def test_a_review_knows_what_its_metrics_were_called_and_where_the_run_began_anew() -> None:
+    def rows(begin: int, end: int, level: float) -> Metrics:
+        steps = np.arange(begin, end)
+        return Metrics(("gain", "loss"), steps, steps / 10.0, np.full((2, end - begin), level))
+
+    moments: list[tuple[float, Body]] = [
+        (0.0, RunStarted("r", "r", "p", 0.0)), (60.0, rows(1, 600, 1.0)), (61.0, MetricDefined("gain", "loss")),
+        (100.0, rows(600, 1000, 0.9)), (100.5, CheckpointSaved("a.pt", 1, 900)), (100.9, Tick(1000)),
+        (101.0, LifecycleChanged("stopped", "", 1000)),
+        (102.0, RunStarted("r", "r", "p", 0.0, continues="r")), (200.0, rows(1000, 9000, 0.8)), (201.0, Ended("finished", 9001)),
+    ]  # fmt: skip
+    store = store_of(*moments)
+    for time, known in ((101.0, 7), (201.0, 10)):
+        told = [(remark.target, remark.text) for remark in review(Record(at, body) for at, body in moments[:known])]
+        assert [(remark.target, remark.text) for remark in store.at(time).review] == told
+        assert told
+
+
+def test_losses_cost_no_more_to_read_than_other_metrics_since_a_review_waits_until_one_looks() -> None:
+    random = np.random.default_rng(0)
+    blocks = [(at * 20, random.random((40, 20))) for at in range(200)]
+
+    def seconds(names: tuple[str, ...]) -> float:
+        records = [Record(float(at), Metrics(names, np.arange(at, at + 20), np.arange(at, at + 20) / 10.0, rows)) for at, rows in blocks]
+        records.append(Record(4100.0, LifecycleChanged("finished", "", 4000)))
+        begin = process_time()
+        store = Store()
+        store.feed(records)
+        return process_time() - begin
+
+    losses, others = (tuple(f"{kind} {at}" for at in range(40)) for kind in ("loss", "temperature"))
+    pairs = [(seconds(losses), seconds(others)) for _ in range(5)]
+    assert min(of for of, _ in pairs) < 2 * min(of for _, of in pairs)
 
 
 @pytest.mark.parametrize("size", [(80, 24), (200, 50)])

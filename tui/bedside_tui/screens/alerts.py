@@ -1,6 +1,10 @@
-"""Alerts: what is wrong, what was, and what no rule could judge yet; one alarm opened shows its runbook."""
+"""Alerts: what is wrong, what was, what the script expects, the review of a run that is over, and what no rule could judge yet, in one
+list that scrolls; one alarm opened shows its runbook."""
 
 from __future__ import annotations
+
+from collections.abc import Hashable
+from itertools import groupby
 
 from bedside_tui.draw import number
 from bedside_tui.screens.base import RunScreen
@@ -10,7 +14,7 @@ from bedside_tui.widgets.alarms import alert_columns, alert_row, alerts_heading
 from bedside_tui.widgets.choice import window
 from bedside_tui.widgets.curves import curve_panel
 from bedside_tui.widgets.frame import Frame
-from bedside_tui.widgets.judged import below
+from bedside_tui.widgets.judged import Entry, Section, judged_by, sections
 from bedside_tui.widgets.lines import Line, beside, filled, line, select
 from bedside_tui.widgets.probe_panels import panel_of
 
@@ -31,8 +35,12 @@ def key_of(alert: AlertView) -> AlertKey:
     return alert.rule, alert.target, alert.episode
 
 
+Row = tuple[Hashable | None, Line]
+"""A line of the list, and what the cursor calls it; None where it cannot stand. An entry may take several lines."""
+
+
 class AlertsScreen(RunScreen):
-    """The list, or one alarm opened. Rows are known by rule, target and episode."""
+    """The list, or one alarm opened. Alarms are known by rule, target and episode."""
 
     where = ("lists", "alerts")
 
@@ -43,34 +51,52 @@ class AlertsScreen(RunScreen):
 
     def body(self, frame: Frame, width: int, height: int) -> list[Line]:
         alerts = [alert for alert in frame.view.alerts if self.passes(alert.rule, alert.title, alert.target, alert.message)]
-        self.choice.offer([key_of(alert) for alert in alerts])
+        parts = [] if self.is_open and alerts else sections(frame.view, width, self.passes)
+        self.choice.offer([*(key_of(alert) for alert in alerts), *(entry for part in parts for entry, _ in part.rows)])
         if self.is_open and alerts:
             return self._opened(frame, alerts[self.choice.place], len(alerts), width, height)
         self.is_open = False
-        return self._list(frame, alerts, width, height)
+        return self._list(frame, alerts, parts, width, height)
 
-    def _list(self, frame: Frame, alerts: list[AlertView], width: int, height: int) -> list[Line]:
+    def _list(self, frame: Frame, alerts: list[AlertView], parts: list[Section], width: int, height: int) -> list[Line]:
         standing = len(frame.view.alarms)
-        lines = [
-            self.heading(
-                frame, f"alerts · {number.count(standing)} {'needs' if standing == 1 else 'need'} a look" if standing else "alerts", width
-            )
-        ]
+        title = f"alerts · {number.count(standing)} {'needs' if standing == 1 else 'need'} a look" if standing else "alerts"
+        rows = self._alarms(alerts, width)
+        heads = []
+        for part in parts:
+            heads.append((len(rows) + 1, part))
+            rows += [(None, ()), (None, part.head), *((entry, row) for entry, lines in part.rows for row in lines)]
+        rows += [(None, ()), *((None, row) for row in judged_by(frame.view, width))]
+        return [self.heading(frame, title, width), *self._scrolled(rows, heads, width, height - 1)]
+
+    def _alarms(self, alerts: list[AlertView], width: int) -> list[Row]:
         if not alerts and self.filter:
-            lines += self.empty("no alert contains this text; esc shows all")
-        elif not alerts:
-            lines += self.empty("no alarm in this run so far", "what the rules find stands here: a red one stays until it is acknowledged")
-        else:
-            cells = alert_columns(alerts, width)
-            lines.append(alerts_heading(cells))
-            left = height - len(lines)
-            room = min(len(alerts), max(left - len(below(frame.view, width, height)) - 1, left // 2, 3), left)
-            first = window(len(alerts), self.choice.place, room)
-            for place, alert in enumerate(alerts[first : first + room], start=first):
-                row = alert_row(alert, cells, width)
-                lines.append(select(row, width) if place == self.choice.place else row)
-        more = below(frame.view, width, height - len(lines) - 1)
-        return [*lines, (), *more] if more else lines
+            return [(None, row) for row in self.empty("no alert contains this text; esc shows all")]
+        if not alerts:
+            said = self.empty("no alarm in this run so far", "what the rules find stands here: a red one stays until it is acknowledged")
+            return [(None, row) for row in said]
+        cells = alert_columns(alerts, width)
+        return [(None, alerts_heading(cells)), *((key_of(alert), alert_row(alert, cells, width)) for alert in alerts)]
+
+    def _scrolled(self, rows: list[Row], heads: list[tuple[int, Section]], width: int, height: int) -> list[Line]:
+        """The lines about the cursor; what there is below them stands in the last."""
+        while rows and not rows[-1][1]:
+            rows.pop()
+        room = height if len(rows) <= height else height - 1
+        chosen = [place for place, (key, _) in enumerate(rows) if key is not None and key == self.choice.chosen]
+        first = window(len(rows), chosen[-1] if chosen else 0, room)
+        shown = [select(row, width) if place in chosen else row for place, (_, row) in enumerate(rows[first : first + room], start=first)]
+        if room == height:
+            return shown
+        hidden = [part.brief for head, part in heads if head + 1 >= first + room]
+        more = (
+            f"further down: {', '.join(hidden)}"
+            if hidden
+            else f"+{number.count(len(rows) - first - room)} more"
+            if first + room < len(rows)
+            else ""
+        )
+        return [*shown, line((f"   {more}", "quiet"))]
 
     def _opened(self, frame: Frame, alert: AlertView, count: int, width: int, height: int) -> list[Line]:
         place = number.ordinal(self.choice.place + 1, count)
@@ -99,8 +125,35 @@ class AlertsScreen(RunScreen):
         return super().back()
 
     def action_open(self) -> None:
-        self.is_open = self.choice.chosen is not None
-        self._scroll = 0
+        """Open the alarm, or what an entry is about."""
+        if isinstance(self.choice.chosen, Entry):
+            self._open_entry(self.choice.chosen)
+        else:
+            self.is_open = self.choice.chosen is not None
+            self._scroll = 0
+        self.viewer.redraw()
+
+    def _open_entry(self, entry: Entry) -> None:
+        view = self.viewer.viewing.store.at(None)
+        alarm = next((alert for alert in view.alerts if (alert.rule, alert.target) == (entry.rule, entry.target)), None)
+        if entry.section == "expected" and alarm is not None:
+            self.show_alarm(key_of(alarm))
+        elif view.probe(entry.target) is not None:
+            self.viewer.show_probe(entry.target)
+        elif view.metric(entry.target) is not None:
+            self.viewer.show_metric(entry.target)
+        else:
+            self.viewer.say("there is no picture of this", "quiet")
+
+    def action_panel(self, panels: int) -> None:
+        """To the first row of the next section, from the last one to the alarms."""
+        if self.is_open:
+            self.action_move(panels)
+            return
+        firsts = [next(rows) for _, rows in groupby(self.choice.keys, _section_of)]
+        here = [_section_of(first) for first in firsts].index(_section_of(self.choice.chosen)) if firsts else 0
+        if firsts:
+            self.choice.choose(firsts[(here + panels) % len(firsts)])
         self.viewer.redraw()
 
     @property
@@ -139,6 +192,10 @@ class AlertsScreen(RunScreen):
             self.action_move(1_000)
         else:
             super().action_last()
+
+
+def _section_of(key: Hashable) -> str:
+    return key.section if isinstance(key, Entry) else "alarms"
 
 
 def _evidence(alert: AlertView, frame: Frame, width: int, height: int) -> list[Line]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from typing import Literal
 
 from bedside_protocol.alerts.rules import Rule
 from bedside_protocol.records import AlertAcknowledged, AlertChanged, AlertShelved
@@ -51,7 +52,7 @@ class Standing:
     red: list[Episode]
     """The episodes that have been red."""
     not_checked: list[tuple[str, str, str]]
-    """(rule, target, why) of what no rule can judge yet."""
+    """(rule, target, why) of what no rule can judge yet; expectations say so themselves."""
     badges: dict[str, Badge]
     """The worst that is said of each target."""
     fired: dict[str, list[Firing]]
@@ -125,12 +126,15 @@ class AlertsFold:
         if self._standing is None or self._standing[0] != version:
             known = sorted(self._put_aside(self._known(position), shelves), key=lambda it: (_place(it.alert), -it.fired))
             checks = [(key, said) for key, ledger in self._checks.items() if (said := ledger.last_at(position))]
+            own = {rule.name for rule, _ in expected}
             self._standing = (
                 version,
                 Standing(
                     alerts=[episode.alert for episode in known],
                     red=[episode for episode in known if episode.alert.severity == "red" and episode.fired],
-                    not_checked=[(rule, target, why) for (rule, target), (state, why) in checks if state == "not_checked"],
+                    not_checked=[
+                        (rule, target, why) for (rule, target), (state, why) in checks if state == "not_checked" and rule not in own
+                    ],
                     badges=_badges([target for (_, target), (state, _) in checks if state in ("ok", "cleared")], known),
                     fired=_fired(known),
                     expectations=[_expectation(rule, said, checks) for rule, said in expected],
@@ -223,12 +227,17 @@ def _fired(episodes: Iterable[Episode]) -> dict[str, list[Firing]]:
 def _expectation(rule: Rule, words: str, checks: Iterable[tuple[tuple[str, str], tuple[str, str]]]) -> ExpectationView:
     """How an expectation stands: the worst of what is said of the metrics it is about."""
     said = [what for (name, _), what in checks if name == rule.name]
+    metric = next((target for (name, target), _ in checks if name == rule.name), "")
+
+    def view(state: Literal["met", "not yet", "broken"], what: str) -> ExpectationView:
+        return ExpectationView(words, rule.name, metric, rule.worst, state, what)
+
     broken = next((message for state, message in said if state in ("pending", "firing")), None)
     if broken is not None:
-        return ExpectationView(words, rule.worst, "broken", broken)
+        return view("broken", broken)
     if any(state in ("ok", "cleared") for state, _ in said):
-        return ExpectationView(words, rule.worst, "met", "")
-    return ExpectationView(words, rule.worst, "not yet", said[0][1] if said else "nothing judged yet")
+        return view("met", "")
+    return view("not yet", said[0][1] if said else "nothing judged yet")
 
 
 def _key(body: AlertShelved) -> tuple[str, str]:

@@ -22,6 +22,8 @@ from bedside_tui.store.view import Mark
 LONGEST: Final = 500_000
 """Characters of a file of rules that are read: a damaged or hostile log may say anything."""
 
+_LONGEST_TITLE: Final = 60
+
 BUILT_IN: Final = RulesView({rule.name: rule for rule in reversed(DEFAULT_RULES)})
 
 
@@ -59,6 +61,7 @@ class JudgingFold:
         rule = self._declared.take(body)
         if rule is None:
             return None
+        rule = replace(rule, title=safe(f"expected {body.text}", _LONGEST_TITLE))
         self._expected.add(moment.position, (rule, body.text))
         self._rules.add(moment.position, _with(self.at(moment.position), [rule]))
         return Mark(moment.time, moment.step, "event", "◆", f"the script expects {body.text}", jump=False)

@@ -17,7 +17,7 @@ from bedside_protocol.records import MetricDefined, Metrics
 from bedside_protocol.sanitise import text
 from bedside_tui.store.clean import distinct
 from bedside_tui.store.ledger import Ledger, Moment, Track
-from bedside_tui.store.remark import remark
+from bedside_tui.store.remark import Rises, remark
 from bedside_tui.store.view import Badge, Firing, MetricView
 
 MOST_METRICS = 2000
@@ -33,12 +33,13 @@ _KIND_ORDER = {"loss": 0, "adversarial": 0, "rate": 1}
 class Metric:
     """One metric: its name as shown, its name as the run said it, what it is, its track."""
 
-    __slots__ = ("_definitions", "_remark", "direction", "kind", "name", "order", "said", "track", "unit")
+    __slots__ = ("_definitions", "_remark", "_rises", "direction", "kind", "name", "order", "said", "track", "unit")
 
     def __init__(self, name: str, said: str) -> None:
         self.name = name
         self.said = said
         self.track = Track()
+        self._rises = Rises()
         self.become(NOTHING_SAID)
 
     def become(self, definitions: Definitions) -> None:
@@ -60,7 +61,7 @@ class Metric:
             self.become(definitions)
         step, _, value = history.last
         if self._remark[0] != len(history):
-            self._remark = (len(history), remark(history, self.direction))
+            self._remark = (len(history), remark(history, self.direction, self._rises))
         return MetricView(self.name, self.kind, value, step, badge, self._remark[1], history, self.unit, self.direction, fired)
 
 
@@ -94,7 +95,7 @@ class MetricsFold:
 
     def __init__(self) -> None:
         self._groups: dict[tuple[int, tuple[str, ...]], _Group] = {}
-        self._by_name: dict[object, Metric] = {}
+        self._by_name: dict[tuple[int, str], Metric] = {}
         self._shown: dict[str, Metric] = {}
         self._waiting: list[_Group] = []
         self._left_out: Ledger[int] = Ledger()
@@ -151,6 +152,13 @@ class MetricsFold:
         """Last values of the `system/…` metrics by their name without the prefix."""
         histories = {metric.name[len(SYSTEM_PREFIX) :]: metric.track.upto(position) for metric in self._logged("system")}
         return {name: history.last[2] for name, history in histories.items() if len(history)}
+
+    def logged_between(self, after: int, until: int) -> Iterator[Metrics]:
+        """What rank 0 logged in the records after position `after` and up to `until`, a metric at a time, each in the order logged."""
+        for (rank, _), metric in self._by_name.items():
+            history, seen = metric.track.upto(until), len(metric.track.upto(after))
+            if rank <= 0 and len(history) > seen:
+                yield Metrics((metric.name,), history.steps[seen:], history.times[seen:], history.values[np.newaxis, seen:])
 
     def _logged(self, kind: Literal["metric", "system"]) -> Iterator[Metric]:
         return (metric for name, metric in self._shown.items() if name.startswith(SYSTEM_PREFIX) == (kind == "system"))

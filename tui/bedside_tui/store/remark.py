@@ -23,14 +23,32 @@ _SINCE = 5
 """Columns since the lowest below which it is too early to speak of a rise."""
 
 
-def remark(history: SeriesHistory, direction: Direction | None) -> str:
-    """At most about 24 characters, empty where there is nothing to say. `direction` is the better one."""
+class Rises:
+    """Since when one series rises, kept for each length at which it was judged: a few hundred in millions of points."""
+
+    __slots__ = ("_known",)
+
+    def __init__(self) -> None:
+        self._known: dict[int, int | None] = {}
+
+    def since(self, history: SeriesHistory) -> int | None:
+        """What `rising_since` says of these points of the series. They are cut to a multiple of 1/64 of their number, so that most new
+        points need no new look."""
+        grain = max(0, len(history).bit_length() - 6)
+        judged = len(history) >> grain << grain
+        if judged not in self._known:
+            self._known[judged] = rising_since(history.series.upto(judged))
+        return self._known[judged]
+
+
+def remark(history: SeriesHistory, direction: Direction | None, rises: Rises) -> str:
+    """At most about 24 characters, empty where there is nothing to say. `direction` is the better one, `rises` those of this series."""
     value = history.last[2]
     if not math.isfinite(value):
         since = history.bad_since
         return f"{number.value(value)} since {number.count(since)}" if since is not None else ""
     if direction == "down":
-        since = rising_since(history)
+        since = rises.since(history)
         return f"rising since {number.count(since)}" if since is not None else _best(history.lowest)
     return _best(history.highest) if direction == "up" else ""
 
@@ -42,12 +60,10 @@ def _best(found: tuple[int, float] | None) -> str:
 def rising_since(history: SeriesHistory) -> int | None:
     """The step after which the level has risen from its lowest until now; None where that cannot be said.
 
-    Judged on the means of 32 columns, of the history cut to a multiple of 1/64 of its length so that most points need no new
-    look. The rise must exceed 5 % of the lowest level and five times the usual change from column to column (noise alone reaches
-    three), and the later half since the lowest must lie above the earlier.
+    Judged on the means of 32 columns. The rise must exceed 5 % of the lowest level and five times the usual change from column to
+    column (noise alone reaches three), and the later half since the lowest must lie above the earlier.
     """
-    grain = max(0, len(history).bit_length() - 6)
-    columns = history.series.upto(len(history) >> grain << grain).columns(_COLUMNS)
+    columns = history.columns(_COLUMNS)
     full = np.flatnonzero(columns.count)
     if len(full) < _FEWEST:
         return None

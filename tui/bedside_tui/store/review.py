@@ -1,76 +1,96 @@
 """The remarks on a run that is over, as they were known at any moment after its end.
 
-The review looks at a block of values with a few medians; a log has many small blocks. So blocks of the same metrics are joined first.
+They need the whole run once, so they are made when somebody looks, of what the store has kept anyway: reading a log costs nothing.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-
-import numpy as np
+from typing import overload
 
 from bedside_protocol.alerts.review import Remark, Review
 from bedside_protocol.lifecycle import OVER
-from bedside_protocol.records import Ended, LifecycleChanged, MetricDefined, Metrics, Record, RunStarted
+from bedside_protocol.records import CheckpointSaved, Ended, LifecycleChanged, MetricDefined, Metrics, Record, RunStarted, Snapshot, Tick
 from bedside_protocol.sanitise import text
 from bedside_tui.store.ledger import Ledger
+from bedside_tui.store.metrics import MetricsFold
 
 _LONG = 300
 """Characters of a remark: a line or two."""
 
 _ROWS = 4096
-"""Rows that are joined at most."""
+"""Values that are reviewed at a time: the review makes a dozen copies of them."""
+
+
+class Remarks(Sequence[Remark]):
+    """The remarks on one end of a run, made at the first look and kept."""
+
+    __slots__ = ("_made", "_make")
+
+    def __init__(self, make: Callable[[], tuple[Remark, ...]]) -> None:
+        self._make = make
+        self._made: tuple[Remark, ...] | None = None
+
+    def __repr__(self) -> str:
+        return "<Remarks, not looked at yet>" if self._made is None else f"<Remarks {self._made}>"
+
+    def __len__(self) -> int:
+        return len(self._all)
+
+    @overload
+    def __getitem__(self, index: int) -> Remark: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Remark]: ...
+    def __getitem__(self, index: int | slice) -> Remark | Sequence[Remark]:
+        return self._all[index]
+
+    @property
+    def _all(self) -> tuple[Remark, ...]:
+        if self._made is None:
+            self._made = self._make()
+        return self._made
 
 
 class ReviewFold:
-    """What the review of the run says at each of its ends: a run that is continued ends again."""
+    """What a review needs beside the metrics, and the remarks on each end: a run that is continued ends again."""
 
-    __slots__ = ("_remarks", "_review", "_rows", "_waiting")
+    __slots__ = ("_ends", "_metrics", "_told")
 
-    def __init__(self) -> None:
-        self._review = Review()
-        self._remarks: Ledger[tuple[Remark, ...]] = Ledger()
-        self._waiting: dict[tuple[str, ...], list[Record]] = {}
-        self._rows = 0
+    def __init__(self, metrics: MetricsFold) -> None:
+        self._metrics = metrics
+        self._told: Ledger[tuple[int, Record]] = Ledger()
+        self._ends: Ledger[Remarks] = Ledger()
 
     def take(self, position: int, record: Record) -> None:
-        """A record of the log, as it was written: what is said of it is made safe."""
+        """A record of the log, made safe; those of metrics are kept elsewhere."""
         body = record.body
-        if isinstance(body, Metrics):
-            if record.rank <= 0:
-                self._wait(record, body)
-            return
-        if isinstance(body, RunStarted | MetricDefined | Ended | LifecycleChanged):
-            self._settle()
-        self._review.take(record)
+        if isinstance(body, RunStarted | MetricDefined | Snapshot | CheckpointSaved | LifecycleChanged | Ended):
+            self._told.add(position, (position, record))
         if isinstance(body, Ended) or (isinstance(body, LifecycleChanged) and body.state in OVER):
-            self._remarks.add(position, tuple(_safe(remark) for remark in self._review.remarks))
+            self._ends.add(position, Remarks(lambda: self._reviewed(position)))
 
-    def at(self, position: int) -> tuple[Remark, ...]:
+    def at(self, position: int) -> Sequence[Remark]:
         """The remarks on the end that was known last at `position`."""
-        return self._remarks.last_at(position) or ()
+        remarks = self._ends.last_at(position)
+        return () if remarks is None else remarks  # asking whether there are any would make them
 
-    def _wait(self, record: Record, body: Metrics) -> None:
-        """Blocks that share a metric with others keep their order."""
-        if body.names not in self._waiting and not all(set(body.names).isdisjoint(names) for names in self._waiting):
-            self._settle()
-        self._waiting.setdefault(body.names, []).append(record)
-        self._rows += len(body.steps)
-        if self._rows >= _ROWS:
-            self._settle()
-
-    def _settle(self) -> None:
-        for records in self._waiting.values():
-            self._review.take(_joined(records))
-        self._waiting = {}
-        self._rows = 0
-
-
-def _joined(records: list[Record]) -> Record:
-    blocks = [record.body for record in records if isinstance(record.body, Metrics)]
-    steps, times = (np.concatenate([getattr(block, name) for block in blocks]) for name in ("steps", "times"))
-    return replace(records[-1], body=Metrics(blocks[0].names, steps, times, np.concatenate([block.values for block in blocks], axis=1)))
+    def _reviewed(self, end: int) -> tuple[Remark, ...]:
+        """What begins and defines metrics stands where it stood among their values; all else may come before them."""
+        review, seen = Review(), 0
+        for position, record in self._told.upto(end):
+            if isinstance(record.body, RunStarted | MetricDefined) or position == end:
+                for block in self._metrics.logged_between(seen, position):
+                    for part in _parts(block):
+                        review.take(Record(float(part.times[-1]), part))
+                seen = position
+            if isinstance(record.body, Ended | LifecycleChanged):
+                review.take(replace(record, body=Tick(record.body.step)))
+            review.take(record)
+        return tuple(replace(remark, text=text(remark.text, _LONG)) for remark in review.remarks)
 
 
-def _safe(remark: Remark) -> Remark:
-    return replace(remark, target=text(remark.target), text=text(remark.text, _LONG))
+def _parts(block: Metrics) -> Iterator[Metrics]:
+    for begin in range(0, len(block.steps), _ROWS):
+        rows = slice(begin, begin + _ROWS)
+        yield Metrics(block.names, block.steps[rows], block.times[rows], block.values[:, rows])

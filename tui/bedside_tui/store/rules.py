@@ -44,6 +44,10 @@ class ExpectationView:
     """What the script expects of a metric, in its own words, and how that stands."""
 
     text: str
+    rule: str
+    """The name of the rule that judges it."""
+    metric: str
+    """The metric it was judged on first, empty before that."""
     severity: Severity
     state: Literal["met", "not yet", "broken"]
     said: str

@@ -13,6 +13,7 @@ from bedside_protocol.alerts.checkpoints import DAMAGING, Checkpoints
 from bedside_protocol.records import AlertChanged, CheckpointSaved, Record, RunStarted
 from bedside_tui.store.alerts import Episode
 from bedside_tui.store.ledger import Ledger
+from bedside_tui.store.rules import RulesView
 from bedside_tui.store.view import CheckpointView
 
 
@@ -45,15 +46,15 @@ class SavedFold:
             return
         self._telling.add(position, record)
 
-    def views(self, position: int, red: Sequence[Episode]) -> list[CheckpointView]:
-        """The checkpoints known at `position`, oldest first, of those under one name the newest; `red` are the red episodes known then."""
+    def views(self, position: int, red: Sequence[Episode], rules: RulesView) -> list[CheckpointView]:
+        """The checkpoints known at `position`, oldest first, of those under one name the newest; `red` are the red episodes known then,
+        `rules` those in force."""
         newest = {saved.body.path: saved for saved in self._saved.upto(position)}
         return [
-            CheckpointView(
-                judged.path, saved.body.size, judged.step, saved.time, saved.body.verified, judged.suspect_of or _spoilt(saved, red)
-            )
+            CheckpointView(judged.path, saved.body.size, judged.step, saved.time, saved.body.verified, suspect_of)
             for judged in self._judgement(position).all
             if (saved := newest.get(judged.path)) is not None
+            for suspect_of in (_called(judged.suspect_of, rules) or _spoilt(saved, red),)
         ]
 
     def _judgement(self, position: int) -> Checkpoints:
@@ -64,6 +65,12 @@ class SavedFold:
             self._judged.take(record)
         self._judged_to = told
         return self._judged
+
+
+def _called(suspect_of: str, rules: RulesView) -> str:
+    """`loss-level since step 900`, with the rule's title for its name."""
+    rule, since, step = suspect_of.partition(" since step ")
+    return rules.title(rule) + since + step if rule else ""
 
 
 def _spoilt(saved: Saved, red: Sequence[Episode]) -> str:

@@ -70,7 +70,7 @@ class Store:
         self._alerts = AlertsFold(self._judging)
         self._commands = CommandsFold()
         self._saved = SavedFold()
-        self._review = ReviewFold()
+        self._review = ReviewFold(self._metrics)
         self._lifecycle = LifecycleFold()
         self._marks: Ledger[Mark] = Ledger()
         self._stops: list[Mark] = []
@@ -126,7 +126,6 @@ class Store:
         position = len(self._times)
         if record.seq > self._seq + 1 and self._seq:
             self._gap(record, position, time)
-        self._review.take(position, record)
         body = record.body
         # A source that found damage says so itself, in a record that has no place: the hole after it is told already.
         self._seq = record.seq or (0 if type(body) is Lost else self._seq)
@@ -145,7 +144,9 @@ class Store:
         mark = fold(self._moment(position, time), body)
         if mark is not None:
             self._mark(position, mark)
-        self._saved.take(position, replace(record, time=time, body=body))
+        safe = replace(record, time=time, body=body)
+        self._saved.take(position, safe)
+        self._review.take(position, safe)
 
     def _tick(self, position: int, time: float, step: int) -> None:
         """The hub's clock. Its step is the run's own counter, except that metrics may be ahead of it by what is on the way."""
@@ -183,6 +184,7 @@ class Store:
         self._metrics.settle()
         state = self._lifecycle.at(position)
         alerts = self._alerts.standing(position, time)
+        rules = self._judging.at(position)
         step = self._trail.step_at(position)
         metrics = self._metrics.views(position, alerts.badges, alerts.fired)
         running = state.lifecycle == "starting" and not state.said and bool(metrics)
@@ -203,8 +205,8 @@ class Store:
             alerts=alerts.alerts,
             not_checked=alerts.not_checked,
             commands=self._commands.views(position),
-            checkpoints=self._saved.views(position, alerts.red),
-            rules=self._judging.at(position),
+            checkpoints=self._saved.views(position, alerts.red, rules),
+            rules=rules,
             review=self._review.at(position) if state.lifecycle in OVER else (),
             expectations=alerts.expectations,
             marks=self._marks.upto(position),

@@ -32,6 +32,11 @@ class Choice(Generic[K]):
         self._chosen = self._keys[self._place] if self._keys else None
 
     @property
+    def keys(self) -> Sequence[K]:
+        """The rows offered last."""
+        return self._keys
+
+    @property
     def chosen(self) -> K | None:
         return self._chosen
 

@@ -1,74 +1,89 @@
-"""What stands below the list of alarms: the review of a run that is over, what its script expects, what no rule can judge yet, and by
-which rules it is judged."""
+"""What stands below the alarms in the list of alerts, as sections: what the script expects of the run, the review of a run that is over,
+what no rule can judge yet. And by which rules the run is judged."""
 
 from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Literal, NamedTuple
 
 from bedside_tui.draw import number
 from bedside_tui.store.view import View
 from bedside_tui.theme import Tone
 from bedside_tui.widgets.lines import Line, fit, line, pad, rule, wrapped
-from bedside_tui.widgets.panels.blocks import Block, stacked
 
 _STATES: dict[str, tuple[str, Tone]] = {"met": ("● met", "ok"), "not yet": ("◌ not yet", "quiet")}
 _BROKEN: dict[str, tuple[str, Tone]] = {"red": ("✖ broken", "red"), "amber": ("▲ broken", "amber")}
 
-
-def below(view: View, width: int, height: int) -> list[Line]:
-    """The sections that have something to say, each with its head, in at most `height` lines."""
-    last = judged_by(view, width)
-    parts = [part for part in (reviewed(view, width), expected(view, width), not_judged(view, width)) if part]
-    lines = stacked([_cut(part) for part in parts], height - len(last) - (1 if last and parts else 0))
-    return [*lines, *([()] if last and lines else []), *last][: max(0, height)]
+Passes = Callable[..., bool]
+"""Whether a row with these texts is shown under the filter."""
 
 
-def _cut(lines: list[Line]) -> Block:
-    """A section that says how much of it is not shown."""
+class Entry(NamedTuple):
+    """What a row below the alarms is about; also its name."""
 
-    def draw(height: int) -> list[Line]:
-        if height >= len(lines):
-            return lines
-        return [*lines[: height - 1], line((f"   +{len(lines) - height + 1} more", "quiet"))]
-
-    return Block(draw, min(2, len(lines)), len(lines))
+    section: Literal["expected", "review", "not checked"]
+    rule: str
+    """The rule, of the review the remark's name."""
+    target: str
 
 
-def reviewed(view: View, width: int) -> list[Line]:
+class Section(NamedTuple):
+    """Rows under one head; a row may take several lines."""
+
+    brief: str
+    """What is in it, where there is no room for it."""
+    head: Line
+    rows: Sequence[tuple[Entry, list[Line]]]
+
+
+def sections(view: View, width: int, passes: Passes = lambda *texts: True) -> list[Section]:
+    """Those with something to say."""
+    return [
+        section
+        for section in (_expected(view, width, passes), _reviewed(view, width, passes), _not_judged(view, width, passes))
+        if section.rows
+    ]
+
+
+def _reviewed(view: View, width: int, passes: Passes) -> Section:
     """The remarks on a run that is over: worth knowing, never alarms."""
-    if not view.review:
-        return []
-    cells = min(max(len(remark.target) for remark in view.review), max(8, width // 5))
-    lines: list[Line] = [rule(f"review · {number.count(len(view.review))} {'remark' if len(view.review) == 1 else 'remarks'}", width)]
-    for remark in view.review:
+    remarks = [remark for remark in view.review if passes(remark.target, remark.text)]
+    cells = min(max((len(remark.target) for remark in remarks), default=0), max(8, width // 5))
+    rows = []
+    for remark in remarks:
         parts = wrapped(remark.text, max(20, width - cells - 7)) or [""]
-        for place, part in enumerate(parts):
-            lines.append(fit(line(f"   {pad('' if place else remark.target, cells)}  ", (part, "plain")), width))
-    return lines
+        names = [remark.target, *[""] * (len(parts) - 1)]
+        lines = [fit(line(f"   {pad(name, cells)}  ", part), width) for name, part in zip(names, parts, strict=True)]
+        rows.append((Entry("review", remark.name, remark.target), lines))
+    brief = f"{number.count(len(rows))} {'remark' if len(rows) == 1 else 'remarks'}"
+    return Section(brief, rule(f"review · {brief}", width), rows)
 
 
-def expected(view: View, width: int) -> list[Line]:
+def _expected(view: View, width: int, passes: Passes) -> Section:
     """What the script expects, and how that stands; what is broken first."""
-    if not view.expectations:
-        return []
     order = {"broken": 0, "not yet": 1, "met": 2}
-    met = sum(each.state == "met" for each in view.expectations)
-    cells = min(max(len(each.text) for each in view.expectations), max(16, width * 2 // 5))
-    lines: list[Line] = [rule(f"expected by the script · {met} of {len(view.expectations)} met", width)]
-    for each in sorted(view.expectations, key=lambda each: order[each.state]):
+    shown = sorted((each for each in view.expectations if passes(each.text, each.said)), key=lambda each: order[each.state])
+    cells = min(max((len(each.text) for each in shown), default=0), max(16, width * 2 // 5))
+    rows = []
+    for each in shown:
         word, tone = _BROKEN[each.severity] if each.state == "broken" else _STATES[each.state]
-        lines.append(fit(line(" ", (pad(word, 10), tone), pad(each.text, cells) + "  ", (each.said, "quiet")), width))
-    return lines
+        row = line(" ", (pad(word, 10), tone), pad(each.text, cells) + "  ", (each.said, "quiet"))
+        rows.append((Entry("expected", each.rule, each.metric), [fit(row, width)]))
+    met = f"{sum(each.state == 'met' for each in shown)} of {len(shown)}"
+    return Section(f"{met} expectations met", rule(f"expected by the script · {met} met", width), rows)
 
 
-def not_judged(view: View, width: int) -> list[Line]:
+def _not_judged(view: View, width: int, passes: Passes) -> Section:
     """The rules that cannot judge yet, and why."""
-    if not view.not_checked:
-        return []
     name = min(24, max(12, width // 4))
-    lines: list[Line] = [rule(f"not checked yet · {number.count(len(view.not_checked))}", width)]
+    rows = []
     for rule_name, target, why in view.not_checked:
-        title = pad(view.rules.title(rule_name), name)
-        lines.append(fit(line((f"   {title} ", "plain"), pad(target, name) + " ", (why, "quiet")), width))
-    return lines
+        title = view.rules.title(rule_name)
+        if passes(rule_name, title, target, why):
+            row = line(f"   {pad(title, name)} ", pad(target, name) + " ", (why, "quiet"))
+            rows.append((Entry("not checked", rule_name, target), [fit(row, width)]))
+    count = number.count(len(rows))
+    return Section(f"{count} not checked", rule(f"not checked yet · {count}", width), rows)
 
 
 def judged_by(view: View, width: int) -> list[Line]:

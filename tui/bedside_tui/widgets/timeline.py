@@ -36,13 +36,12 @@ def judgement_of(view: View, mark: Mark) -> str:
 
 def mark_row(view: View, mark: Mark, width: int, *, clock: bool = False) -> Line:
     """` 11,900 ✖ codebook collapse fired (vq)`, with the run's time in front where `clock` is set."""
-    judgement = judgement_of(view, mark)
-    if judgement.startswith("suspect"):
+    word, _, why = judgement_of(view, mark).partition(": ")
+    if word == "suspect":
         mark = replace(mark, glyph="▲", badge="amber")
     time = f" {number.clock(mark.time):>8} " if clock else ""
     tone = tone_of(mark)
     body: Style = "strong" if mark.badge == "red" else "plain"
     step = f" {pad_left(number.count(mark.step), 8)} "
-    return fit(
-        line((time + step, "quiet"), (f"{mark.glyph} ", tone), (f"{judgement}  " if judgement else "", tone), (mark.text, body)), width
-    )
+    said: Line = line((f"{word}  " if word else "", tone), (mark.text, body), (f"  {why}" if why else "", "quiet"))
+    return fit(line((time + step, "quiet"), (f"{mark.glyph} ", tone), *said), width)
