@@ -31,9 +31,10 @@ class Evidence:
         return f"<Evidence {self.points} points since step {self.step}>"
 
     def gather(self, so: bool, step: int, time: float) -> None:
-        """One more observation: it is so (the evidence grows) or not (it is gone)."""
-        if not so:
+        """One more observation: it is so (the evidence grows) or not (it is gone). Where the steps go back it begins anew."""
+        if not so or step < self.step:
             self.points = 0
+        if not so:
             return
         if not self.points:
             self.step, self.time = step, time

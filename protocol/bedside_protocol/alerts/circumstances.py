@@ -28,7 +28,9 @@ class Marks:
         if event.name not in self._steps and len(self._steps) >= _NAMES:
             return
         steps = self._steps.setdefault(event.name, [])
-        steps.insert(bisect_left(steps, event.step), event.step)
+        place = bisect_left(steps, event.step)
+        if steps[place : place + 1] != [event.step]:  # every rank marks it
+            steps.insert(place, event.step)
         del steps[:-_KEPT]
 
     def near(self, first: int, last: int) -> frozenset[str]:

@@ -1,4 +1,4 @@
-"""What may not be said together in a condition of a file: each key that is wrong beside another, and why. It reads no file."""
+"""What may not be said in a condition of a file: each key that is wrong there or beside another, and why. It reads no file."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from itertools import pairwise
 from types import MappingProxyType
 from typing import Any, Final, TypeAlias
 
-from bedside_protocol.alerts.conditions import Expects, Leaves
+from bedside_protocol.alerts.conditions import Expects, Grows, Leaves, Recurs
 
 Said: TypeAlias = Mapping[str, Any]
 """The values of a condition that a file gives, by name."""
@@ -48,4 +48,21 @@ def _leaves(said: Said) -> Iterator[tuple[str, str]]:
         yield "window", f"window = {said['window']} is impossible: it is one or more"
 
 
-_OF: Final[Mapping[type, Callable[[Said], Iterator[tuple[str, str]]]]] = MappingProxyType({Expects: _expects, Leaves: _leaves})
+def _at_least(least: int, words: str) -> Callable[[Said], Iterator[tuple[str, str]]]:
+    """Of a condition that needs its `times`."""
+
+    def of(said: Said) -> Iterator[tuple[str, str]]:
+        if said.get("times", least) < least:
+            yield "times", f"times = {said['times']} is impossible: {words}"
+
+    return of
+
+
+_OF: Final[Mapping[type, Callable[[Said], Iterator[tuple[str, str]]]]] = MappingProxyType(
+    {
+        Expects: _expects,
+        Leaves: _leaves,
+        Grows: _at_least(1, "a growth is one step or more"),
+        Recurs: _at_least(2, "two spikes or more come back"),
+    }
+)

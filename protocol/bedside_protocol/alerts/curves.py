@@ -117,37 +117,32 @@ class Curves:
             self._mark = (step, why)
 
     def take(self, block: Metrics) -> None:
-        """Judges a block of values, split where its steps go back and where a new stretch of the training begins."""
+        """Judges a block that is not empty, split where its steps go back and where a new stretch of the training begins."""
         cuts = np.flatnonzero(np.diff(block.steps) < 0) + 1
         if self._mark is not None:
             cuts = np.union1d(cuts, np.flatnonzero((block.steps[1:] > self._mark[0]) & (block.steps[:-1] <= self._mark[0])) + 1)
-        if not cuts.size:
-            self._take(block)
-            return
-        for rows in np.split(np.arange(len(block.steps)), cuts):
-            self._take(replace(block, steps=block.steps[rows], times=block.times[rows], values=block.values[:, rows]))
+        split = np.split(np.arange(len(block.steps)), cuts) if cuts.size else []
+        for part in [replace(block, steps=block.steps[at], times=block.times[at], values=block.values[:, at]) for at in split] or [block]:
+            self._take(part)
 
     def _take(self, block: Metrics) -> None:
-        if not len(block.steps):
-            return
         finite = np.isfinite(block.values)
         steps, times = block.steps.tolist(), block.times.tolist()
         self._pass_mark(steps[0])
         if not self._names.keys() >= set(block.names):
             self._welcome(block.names, steps[0])
         self._step = steps[-1]
+        for track in [self._tracks[name] for name in block.names if name in self._tracks]:
+            if track.resumes_at(steps[0]):
+                self._resume(track, steps[0])
         self._judge_finite(block, finite, steps, times)
         self._expectations.take(block, finite, steps, times)
         for column, name in enumerate(block.names):
-            track = self._tracks.get(name)
-            if track is None:
-                continue
-            if track.resumes_at(steps[0]):
-                self._resume(track, steps[0])
-            points = list(zip(steps, times, block.values[column].tolist(), strict=True))
-            if not finite[column].all():
-                points = [point for point, good in zip(points, finite[column], strict=True) if good]
-            self._judge_level(track, points)
+            if name in self._tracks:
+                points = list(zip(steps, times, block.values[column].tolist(), strict=True))
+                if not finite[column].all():
+                    points = [point for point, good in zip(points, finite[column], strict=True) if good]
+                self._judge_level(self._tracks[name], points)
 
     def _pass_mark(self, step: int) -> None:
         if self._mark is not None and step > self._mark[0]:
@@ -164,7 +159,7 @@ class Curves:
 
     def _restart(self, names: Iterable[str], step: int, why: str) -> None:
         """The losses among these tracks have another level from `step` on."""
-        for track in [self._tracks[name] for name in names]:
+        for track in [self._tracks[name] for name in sorted(names)]:
             if track.begun:
                 track.restart(why)
                 for alarm in track.alarms:
@@ -180,7 +175,7 @@ class Curves:
             )
             self._finite_alarms[name] = alarms
         trained = trained_on(self._names, self._definitions)
-        for name in (self._trained - trained) & self._tracks.keys():  # a total has appeared: its parts are judged with it
+        for name in sorted((self._trained - trained) & self._tracks.keys()):  # a total has appeared: its parts are judged with it
             for alarm in self._tracks.pop(name).alarms:
                 self._ledger.suspend(alarm, "a part, judged with the total", step)
         for name in sorted(self._names - self._tracks.keys()):
@@ -198,7 +193,10 @@ class Curves:
         self._expect(appeared, step)
 
     def _resume(self, track: Track, step: int) -> None:
+        """The run has gone back: what was found in these values is over, and what comes is judged anew."""
         self.resumed()
+        for alarm in self._finite_alarms[track.name]:
+            self._ledger.clear(alarm, step)
         track.restart()
         for alarm in track.alarms:
             self._ledger.suspend(alarm, "resumed: too few values yet", step)

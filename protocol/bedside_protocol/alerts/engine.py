@@ -40,6 +40,8 @@ from bedside_protocol.records import (
 )
 
 _HELD = frozenset({"paused", "suspended"})
+_MOST_STRETCHES = 100
+"""Phases of a training: a script with more gives one to every epoch or step, and none of them is a new level."""
 _RUN = "run"
 """The target of rules about the run itself."""
 
@@ -175,6 +177,8 @@ class Engine:
     def _snapshot(self, record: Record, body: Snapshot) -> None:
         self._circumstances.causes.see(body)
         for sight in self._sights_of(body.probe, body.kind):
+            if sight.resumes_at(body.step):
+                self._ledger.clear(sight.alarm, body.step)
             sight.see(body)
             self._ledger.judge(sight.alarm, sight.level, body.step, record.time, partial(sight.facts, body), sight.why)
 
@@ -220,7 +224,7 @@ class Engine:
         if stretch is None:
             return
         self._excuse(self._reason(), time, step)
-        if stretch.name in self._stretches or names_an_evaluation(stretch.name):
+        if stretch.name in self._stretches or names_an_evaluation(stretch.name) or len(self._stretches) >= _MOST_STRETCHES:
             return
         self._stretches.add(stretch.name)
         for curves in self._curves.values():

@@ -116,7 +116,7 @@ class Expectations:
         """These rules look at the metric from now on, and no other."""
         before = self._tests.pop(name, {})
         now = {rule: before[rule] if rule in before else self._begin(rule, name, step) for rule in rules}
-        for rule in before.keys() - now.keys():
+        for rule in [rule for rule in before if rule not in now]:
             self._ledger.suspend(before[rule][0], "the script says: of another kind", step)
         if now:
             self._tests[name] = now

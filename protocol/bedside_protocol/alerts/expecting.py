@@ -24,8 +24,9 @@ NAME: Final = "expectation"
 MOST_EXPECTATIONS: Final = 100
 _LONGEST: Final = 300
 _EXAMPLE: Final = 'write "loss < 0.05 after 5000", "val/accuracy >= 0.9 by 2000" or "loss < 2 between 100 and 500"'
+_NO_TEXT: Final = f"an expectation is a text of at most {_LONGEST} characters: {_EXAMPLE}"
 
-_STEP: Final = r"(\d[\d_]{0,17})"
+_STEP: Final = r"(\d{1,18}|\d{1,3}(?:_\d{3}){1,5})"
 _TEXT: Final = re.compile(
     rf"\s*(?P<metric>\S.*?)\s*(?P<sign><=|>=|<|>)\s*(?P<number>[^\s<>=]+)"
     rf"(?:\s+(?:after\s+(?P<after>{_STEP})|by\s+(?P<by>{_STEP})|between\s+(?P<first>{_STEP})\s+and\s+(?P<last>{_STEP})))?\s*"
@@ -40,8 +41,8 @@ class BadExpectation(ValueError):
 
 def expectation(text: object, severity: object = "amber") -> ExpectationDeclared:
     """The declaration of what a script passed. Raises `BadExpectation`, with one sentence for the person."""
-    if not isinstance(text, str) or len(text) > _LONGEST:
-        raise BadExpectation(f"an expectation is a text of at most {_LONGEST} characters: {_EXAMPLE}")
+    if not isinstance(text, str):
+        raise BadExpectation(_NO_TEXT)
     if severity not in ("amber", "red"):
         raise BadExpectation("the severity of an expectation is amber or red")
     text = text.encode("utf-8", "backslashreplace").decode()  # half a pair of surrogates cannot be recorded
@@ -58,6 +59,8 @@ def with_room(said: frozenset[ExpectationDeclared], one: ExpectationDeclared) ->
 
 def expected(text: str) -> tuple[str, Expects]:
     """The metric's name, or a pattern for several, and what is expected of it. Raises `BadExpectation`."""
+    if len(text) > _LONGEST:
+        raise BadExpectation(_NO_TEXT)
     found = _TEXT.fullmatch(text)
     if found is None:
         raise BadExpectation(f'"{text}" is no expectation: {_EXAMPLE}')

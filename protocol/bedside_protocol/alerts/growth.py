@@ -71,11 +71,11 @@ class Pace:
     def _leaves_behind(self, value: float) -> bool:
         """Whether a value is above what came before the growth, and above its noise: asked of few values. A growth that begins far below
         what came before it is a return."""
-        factor = self._limits.factor
-        if value < factor * max(self._before) or factor * self._recent[0][1] < median(self._before):
+        factor, highest, level = self._limits.factor, max(self._before), median(self._before)
+        if level <= 0.0 or value < factor * highest or factor * self._recent[0][1] < level:  # from nothing any norm grows
             return False
-        noise = median(abs(log(after / before)) for before, after in pairwise(self._before) if before > 0.0 < after)
-        return log(value / max(self._before)) >= _NOISE * noise
+        moves = [abs(log(after) - log(before)) for before, after in pairwise(self._before) if before > 0.0 < after]
+        return log(value) - log(highest) >= _NOISE * (median(moves) if moves else 0.0)
 
 
 class Growth:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable
 from math import isfinite, isnan, nan
 
@@ -86,7 +87,7 @@ class Ledger:
         match alarm.state:
             case "pending" | "firing":
                 known = {**facts, "step": step, "first_step": alarm.first_step, "value": _spoken(_number(facts))}
-                return alarm.rule.message.format_map(known)
+                return alarm.rule.message.format_map(defaultdict(lambda: nan, known))  # a snapshot may lack what is told besides
             case "cleared":
                 return self._standing[(alarm.rule, alarm.target)].message
         return alarm.why

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import inf
 from typing import Final
 
 from bedside_protocol.alerts.conditions import NamesPersist
@@ -38,8 +39,8 @@ class Persistence:
         others = bool(self._names) and not still
         self._names = still or listed
         counts = [snapshot.scalars.get(text, 0.0) for text in self.limits.texts]
-        total = int(sum(count for count in counts if count % 1 == 0))  # where a text has a scalar that is no count, it has a fraction
-        self._count = total if total > len(listed) else len(self._names)  # a probe shows only so many names
+        total = sum(count for count in counts if count % 1 == 0)  # where a text has a scalar that is no count, it has a fraction
+        self._count = int(total) if len(listed) < total < inf else len(self._names)  # a probe shows only so many names
         if not self._names or others:
             return OK
         whole = snapshot.scalars.get(self.limits.of, 0.0) if self.limits.of else 0.0

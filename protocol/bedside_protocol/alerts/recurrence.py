@@ -60,7 +60,7 @@ class Pattern:
     def words(self) -> str:
         gaps = [after.step - before.step for before, after in pairwise(self.spikes)]
         mean = sum(gaps) / len(gaps)
-        even = all(abs(gap - mean) <= _EVEN * mean for gap in gaps)
+        even = mean > 0.0 and all(abs(gap - mean) <= _EVEN * mean for gap in gaps)
         name = self.event if len(self.event) <= _WIDTH else self.event[: _WIDTH - 1] + "…"
         return f"{len(self.spikes)} spikes" + (f" after {name}" if name else "") + (f" every {mean:,.0f} steps" if even else "")
 
@@ -143,5 +143,5 @@ class Recurrence:
         gaps = [after.step - before.step for before, after in pairwise(spikes)]
         stride = (self._steps[-1] - self._steps[0]) / (len(self._steps) - 1)
         mean = sum(gaps) / len(gaps)
-        if all(abs(gap - mean) <= stride for gap in gaps):
+        if mean > 0.0 and all(abs(gap - mean) <= stride for gap in gaps):  # 0: a step with so many values
             yield Pattern("", spikes, (3.0 * stride / mean) ** (len(spikes) - 2))

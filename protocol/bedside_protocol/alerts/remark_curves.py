@@ -61,6 +61,8 @@ class Loss:
             return
         if self._first_step < 0:
             self._first_step = int(steps[0])
+        if steps[0] < self.last_step:  # resumed: what came after is of a training that is gone
+            self._blocks.clear()
         self._first += values[: _BEGINNING - len(self._first)].tolist()
         self._level(steps, values)
         self._blocks.append((steps, values))

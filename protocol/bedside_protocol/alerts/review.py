@@ -6,6 +6,7 @@ log; remarks come out, those on the model before those on the machine.
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterable, Iterator
 from math import isfinite
 from typing import Final
@@ -48,7 +49,7 @@ class Review:
         self._losses: dict[str, Loss] = {}
         self._snapshots: dict[str, Snapshot] = {}
         """The newest of each probe."""
-        self._vitals: dict[str, list[float]] = {_DATA_WAIT: [], _STEP: [], _TAIL: []}
+        self._vitals = {name: array("d") for name in (_DATA_WAIT, _STEP, _TAIL)}
         self._checkpoints = 0
         self._saved_step = 0
         self._step = 0
@@ -88,7 +89,7 @@ class Review:
         self._step = max(self._step, int(block.steps.max()))
         for name, values in zip(block.names, block.values, strict=True):
             if name in self._vitals:
-                self._vitals[name] += values[np.isfinite(values)].tolist()
+                self._vitals[name].extend(values[np.isfinite(values)].tolist())
             elif self._definitions.kind_of(name) == "loss":
                 if name not in self._losses:
                     self._losses[name] = Loss(name, self._fresh)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from string import Formatter
 from types import MappingProxyType
@@ -21,6 +22,8 @@ _KNOWN: Final[Mapping[type, Mapping[str, float | str]]] = MappingProxyType(
     }
 )
 """Examples of what a condition can say that no built-in rule has."""
+_TOO_WIDE: Final = re.compile(r"[0-9]{3}|\{")
+"""A width or precision of a format that no line has room for, or one that is only known when it is filled: memory would be."""
 _OWN: Final[Mapping[type, str]] = MappingProxyType(
     {
         NonFinite: "{value} since step {first_step:,}",
@@ -49,6 +52,8 @@ def why_unfillable(rule: Rule, builtin: Sequence[Rule]) -> str:
     example = {**{name: of_each[0][name] for name in there}, "value": "NaN" if not_finite else 1.0, "step": 1, "first_step": 1}
     try:
         unknown = [name for name, _ in _places(rule.message) if name not in example]
+        if any(_TOO_WIDE.search(spec) for _, spec in _places(rule.message)):
+            return "the message cannot be filled: a number in it is wider than 99 characters"
         if not unknown:
             rule.message.format_map(example)
             return ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from fnmatch import fnmatchcase
 
-from bedside_protocol.alerts.rules import OnMetric, OnProbe, Rule, Watch
+from bedside_protocol.alerts.rules import OnMetric, OnProbe, OnRun, Rule
 from bedside_protocol.definitions import NOTHING_SAID
 from bedside_protocol.metrics import is_system
 from bedside_protocol.records import MetricDefined, Metrics, ProbeDeclared, Record, Snapshot
@@ -16,7 +16,8 @@ class Reach:
 
     def __init__(self) -> None:
         self._metrics: set[str] = set()
-        self._probes: set[str] = set()
+        self._probes: dict[str, str] = {}
+        """The kind of each."""
         self._definitions = NOTHING_SAID
 
     def __repr__(self) -> str:
@@ -26,8 +27,8 @@ class Reach:
         match record.body:
             case Metrics(names=names):
                 self._metrics.update(names)
-            case ProbeDeclared(kind=kind) | Snapshot(kind=kind):
-                self._probes.add(kind)
+            case ProbeDeclared(probe=probe, kind=kind) | Snapshot(probe=probe, kind=kind):
+                self._probes[probe] = kind
             case MetricDefined() as defined:
                 self._definitions = self._definitions.having(defined)
 
@@ -35,21 +36,25 @@ class Reach:
         """Of the rules called `names`, each that looks at nothing here, and why."""
         found = []
         for name in names:
-            watches = [rule.watch for rule in rules if rule.name == name]
-            reasons = [self._lacks(watch) for watch in watches]
+            reasons = [self._why_idle(rule) for rule in rules if rule.name == name]
             if reasons and all(reasons):
                 found.append((name, reasons[0]))
         return tuple(found)
 
-    def _lacks(self, watch: Watch) -> str:
-        """Why there is nothing for a watch here; empty where there is."""
-        match watch:
+    def _why_idle(self, rule: Rule) -> str:
+        """Why a rule looks at nothing here; empty where it does."""
+        match rule.watch:
             case OnProbe(kind=kind):
-                return "" if kind in self._probes else f"no probe of kind {kind} in this run"
+                watched = [probe for probe, its in self._probes.items() if its == kind]
+                if not watched:
+                    return f"no probe of kind {kind} in this run"
             case OnMetric(kinds=kinds, glob=glob):
                 named = [name for name in self._metrics if fnmatchcase(name, glob) and (is_system(glob) or not is_system(name))]
                 if not named:
                     return f"no metric is called {glob} in this run"
-                fits = not kinds or any(self._definitions.kind_of(name) in kinds for name in named)
-                return "" if fits else f"no metric {glob} is of kind {' or '.join(kinds)} in this run"
-        return ""
+                watched = [name for name in named if not kinds or self._definitions.kind_of(name) in kinds]
+                if not watched:
+                    return f"no metric {glob} is of kind {' or '.join(kinds)} in this run"
+            case OnRun():
+                return ""
+        return "" if any(map(rule.looks_at, watched)) else "its targets and but leave nothing of this run"

@@ -41,9 +41,9 @@ _OF_SNAPSHOTS: Final = frozenset({"per", "unless_mending"})
 
 _RISING: Final = ("red_below", "amber_below", "amber_above", "red_above")
 """Limits, from the lowest a healthy value may be given to the highest."""
-_NOT_NEGATIVE: Final = frozenset({
-    "noise", "rise", "share", "above_start", "far_above_start", "factor", "after", "by", "seconds", "times", "red_times", "step", "least",
-})  # fmt: skip
+_NOT_NEGATIVE: Final = frozenset({"noise", "share", "after", "by", "seconds", "times", "red_times", "step", "least"})
+_AT_LEAST_ONE: Final = frozenset({"rise", "above_start", "far_above_start", "factor"})
+"""Factors by which something has risen."""
 _AT_MOST_ONE: Final = frozenset({"share"})
 
 _BAD: Final = object()
@@ -194,10 +194,12 @@ class Reader:
         return raw if self._fits(name, raw, path) else self._impossible(raw, path)
 
     def _fits(self, name: str | int, raw: Any, path: Path) -> bool:
-        return not (name in _NOT_NEGATIVE and raw < 0) and not (name in _AT_MOST_ONE and raw > 1)
+        too_low = (name in _NOT_NEGATIVE and raw < 0) or (name in _AT_LEAST_ONE and raw < 1)
+        return not too_low and not (name in _AT_MOST_ONE and raw > 1)
 
     def _impossible(self, raw: Any, path: Path) -> Any:
-        bounds = "a number from 0 to 1" if path[-1] in _AT_MOST_ONE else "zero or more" if path[-1] in _NOT_NEGATIVE else "a finite number"
+        said = ((_AT_MOST_ONE, "a number from 0 to 1"), (_NOT_NEGATIVE, "zero or more"), (_AT_LEAST_ONE, "one or more"))
+        bounds = next((words for names, words in said if path[-1] in names), "a finite number")
         return self.refuse(path, f"{path[-1]} = {raw} is impossible: it is {bounds}")
 
     def _agree(self, given: Mapping[str, Any], raw: Mapping[str, Any], kind: type, path: Path) -> None:

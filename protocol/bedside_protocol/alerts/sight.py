@@ -15,11 +15,12 @@ from bedside_protocol.records import Snapshot
 class Sight:
     """A probe and one alarm on it."""
 
-    __slots__ = ("_facts", "_judged", "_tests", "alarm", "level", "why")
+    __slots__ = ("_facts", "_judged", "_step", "_tests", "alarm", "level", "why")
 
     def __init__(self, alarm: Alarm) -> None:
         self.alarm = alarm
-        self._tests = tuple(_test(condition) for condition in alarm.rule.conditions)
+        self._step = 0
+        self._begin()
         self._facts: Facts = {}
         self._judged = False
         self.level = UNCHECKED
@@ -28,8 +29,18 @@ class Sight:
     def __repr__(self) -> str:
         return f"<Sight {self.alarm!r}>"
 
+    def _begin(self) -> None:
+        self._tests = tuple(_test(condition) for condition in self.alarm.rule.conditions)
+
+    def resumes_at(self, step: int) -> bool:
+        """Whether this step lies before that of the last snapshot: the run was resumed."""
+        return step < self._step
+
     def see(self, snapshot: Snapshot) -> None:
         """Judges one snapshot: the worst of the tests, or UNCHECKED and why; no word where it has judged before and this one is silent."""
+        if self.resumes_at(snapshot.step):  # a peak, a growth, names that persisted: of a training that is gone
+            self._begin()
+        self._step = snapshot.step
         self.level, self._facts = UNCHECKED, {}
         self.why = warming_up(self.alarm.rule.grace, snapshot)
         if self.why:
