@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from bedside_protocol.alerts import Engine
-from bedside_protocol.alerts.checkpoints import Checkpoints, Judged
+from bedside_protocol.alerts.checkpoints import Checkpoints, Judged, damaging
+from bedside_protocol.alerts.rule_file import read_rules
 from bedside_protocol.records import AlertChanged, AlertState, Body, CheckpointSaved, Metrics, Record, RunStarted, Severity
 
 
@@ -102,3 +105,57 @@ def test_the_changes_an_engine_finds_are_enough() -> None:
         checkpoints.take(Record(10.0, change))
     assert checkpoints.last_good == Judged(500, "step_500.pt")
     assert suspects(checkpoints) == [1001]
+
+
+MINE = """
+[rules.too-flat]
+watch = {probe = "pictures"}
+when = {beyond = {field = "edges", red_below = 0.1}}
+
+[rules.too-hot]
+watch = {metric = "system/temperature"}
+when = {beyond = {red_above = 90}}
+
+[rules.good-in-time]
+watch = {metric = "accuracy"}
+when = {expects = {above = 0.9, by = 10}}
+
+[rules.wrong-scale]
+horizon = "hour"
+"""
+
+
+@pytest.mark.parametrize(
+    ("rule", "is_suspect"),
+    [
+        ("codebook-collapse", True),
+        ("constant-output", True),
+        ("frozen-weights", True),
+        ("overfitting", False),  # within the hour: what was best is in an earlier checkpoint
+        ("failing-more", False),
+        ("memory-end", False),
+        ("stall", False),
+        ("crash", False),
+        ("wrong-scale", True),
+        ("expectation", False),
+        ("of-another-file", False),
+    ],
+)
+def test_a_red_alarm_on_the_model_spoils_a_checkpoint_and_one_that_can_wait_or_is_about_the_run_does_not(
+    rule: str, is_suspect: bool
+) -> None:
+    red = AlertChanged(rule, "target", "firing", "red", 2001, 2001, episode=1)
+    assert suspects(after(saved(1000), red, saved(2500))) == ([2500] if is_suspect else [])
+    assert suspects(after(replace(red, severity="amber"), red, saved(2500))) == ([2500] if is_suspect else [])
+    assert suspects(after(replace(red, severity="amber"), saved(2500))) == []
+
+
+def test_what_a_run_was_judged_by_decides() -> None:
+    assert damaging(read_rules(MINE).rules).items() >= {("too-flat", "red"), ("explosion", "amber"), ("codebook-collapse", "red")}
+    assert not damaging(read_rules(MINE).rules).keys() & {"too-hot", "good-in-time", "wrong-scale"}
+    flat = Record(1.0, AlertChanged("too-flat", "pictures", "firing", "red", 50, 50, episode=1))
+    mine, builtin = Checkpoints(read_rules(MINE).rules), Checkpoints()
+    for checkpoints in (mine, builtin):
+        for record in (flat, Record(2.0, saved(60))):
+            checkpoints.take(record)
+    assert (suspects(mine), suspects(builtin)) == ([60], [])

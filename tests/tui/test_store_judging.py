@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
+from dataclasses import replace
 from time import process_time
 from typing import Any, TypeAlias
 
 import numpy as np
 import pytest
 
+from bedside_protocol.alerts.checkpoints import Checkpoints
 from bedside_protocol.alerts.review import review
+from bedside_protocol.alerts.rule_file import read_rules
 from bedside_protocol.records import (
     AlertChanged,
     Body,
@@ -125,6 +128,21 @@ def test_checkpoints_are_suspect_only_from_the_moment_at_which_that_is_known() -
     assert "✓ checkpoint saved" in plain([mark_row(store.at(2.0), store.at(2.0).marks[1], 80)])
     page = plain(opened(store.at(3.0).alerts[0], store.at(3.0), 80))
     assert "the last good one is step 50: ckpt/a.pt; 1 saved since is suspect" in page
+
+
+def test_the_screen_and_check_say_the_same_of_every_checkpoint() -> None:
+    collapse = AlertChanged("codebook-collapse", "vq", "firing", "red", step=100, first_step=90, episode=1)
+    hot = AlertChanged("too-hot", "temperature", "firing", "red", step=200, first_step=200, episode=1)
+    moments: list[tuple[float, Body]] = [(0.0, RulesDeclared("mine.toml", MINE)), (1.0, CheckpointSaved("a", 1, 80)), (2.0, collapse)]
+    moments += [(3.0, CheckpointSaved("b", 1, 120)), (4.0, replace(collapse, state="cleared", step=150)), (5.0, hot)]
+    moments += [(6.0, CheckpointSaved("c", 1, 220))]
+    checkpoints = Checkpoints(read_rules(MINE).rules)
+    for time, body in moments:
+        checkpoints.take(Record(time, body))
+    assert [bool(judged.suspect_of) for judged in checkpoints.all] == [False, True, True]
+    seen = store_of(*moments).at().checkpoints
+    assert [(saved.path, saved.suspect) for saved in seen] == [(judged.path, bool(judged.suspect_of)) for judged in checkpoints.all]
+    assert [saved.suspect_of for saved in seen][1:] == ["codebook collapse since step 90", "the card is too hot since step 200"]
 
 
 def test_before_stopping_one_is_told_which_checkpoint_is_good() -> None:

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from bedside_protocol.alerts.checkpoints import DAMAGING
+from bedside_protocol.alerts.checkpoints import damaging
 from bedside_protocol.commands import is_over
 from bedside_protocol.records import Lifecycle, Scalar, Verb
 from bedside_tui.draw import number
@@ -95,15 +95,16 @@ def _fate(command: CommandView) -> Verdict:
 def doubts(view: View) -> list[str]:
     """Why a checkpoint saved now would be suspect, and which one is not; nothing where it would be good."""
     saved, good = view.checkpoint, view.last_good
-    ill = next((alert for alert in view.alerts if alert.state == "firing" and _damages(alert)), None)
+    ill = next((alert for alert in view.alerts if alert.state == "firing" and _damages(alert, view)), None)
     if ill is None and not (saved and saved.suspect):
         return []
     why = f"{ill.title} fires: a checkpoint saved now would be suspect" if ill else "the newest checkpoint is suspect"
     return [why, f"the last good checkpoint is step {number.count(good.step)}" if good else "there is no good checkpoint"]
 
 
-def _damages(alert: AlertView) -> bool:
-    return alert.severity == "red" or alert.severity == DAMAGING.get(alert.rule)
+def _damages(alert: AlertView, view: View) -> bool:
+    least = damaging(view.rules.rules.values()).get(alert.rule)
+    return least is not None and alert.severity in (least, "red")
 
 
 def pause_or_resume(lifecycle: Lifecycle) -> Verb:

@@ -1,19 +1,38 @@
 """Which checkpoints may hold what an alarm tells of, and which is the last that does not.
 
+Suspect is what was saved while the model was ill. Of that tells each red alarm on a metric or a probe that somebody should have seen at
+once; an explosion and a lost level do when they are amber already. Not of it tell alarms that can wait (what was learnt before is in an
+earlier checkpoint, and this one is worth keeping), those about the run and its machine, and an expectation that is not met.
+
 Records of checkpoints and of changes of alarms go in, in the order of the log. Files are not looked at.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from types import MappingProxyType
 from typing import Final
 
+from bedside_protocol.alerts.conditions import Expects
+from bedside_protocol.alerts.defaults import DEFAULT_RULES
+from bedside_protocol.alerts.rules import OnMetric, OnRun, Rule
+from bedside_protocol.metrics import is_system
 from bedside_protocol.records import AlertChanged, CheckpointSaved, Record, RunStarted, Severity
 
-DAMAGING: Final[Mapping[str, Severity]] = MappingProxyType({"nonfinite": "red", "explosion": "amber", "loss-level": "amber"})
-"""Rules that tell of damaged weights, and how badly they must fire for it: a gradient norm that is infinite once is a skipped step."""
+_AT_AMBER: Final = frozenset({"explosion", "loss-level"})
+"""Rules whose amber tells of damaged weights too: each is the beginning of a divergence, or the whole of a short one."""
+
+
+def damaging(rules: Iterable[Rule]) -> dict[str, Severity]:
+    """The names of the rules that tell of an ill model, and how badly each must fire for it: a gradient norm that is infinite once, which
+    is amber, is a skipped step."""
+    return {rule.name: "amber" if rule.name in _AT_AMBER else "red" for rule in rules if rule.name in _AT_AMBER or _is_of_the_model(rule)}
+
+
+def _is_of_the_model(rule: Rule) -> bool:
+    """Whether a rule's red alarm says that the model itself is ill, now."""
+    on_machine = isinstance(rule.watch, OnRun) or (isinstance(rule.watch, OnMetric) and is_system(rule.watch.glob))
+    return rule.horizon == "now" and not on_machine and not any(isinstance(condition, Expects) for condition in rule.conditions)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +47,8 @@ class Judged:
 class Checkpoints:
     """All checkpoints of a log so far, by what was known of the run when they were saved and what has become known since."""
 
-    def __init__(self) -> None:
+    def __init__(self, rules: Iterable[Rule] = DEFAULT_RULES) -> None:
+        self._damaging = damaging(rules)
         self._saved: dict[str, Judged] = {}
         self._of_this_start: set[str] = set()
         """Paths saved since the run last started: what is found later says nothing of the steps before a resume."""
@@ -60,7 +80,7 @@ class Checkpoints:
                 self._of_this_start.clear()
             case CheckpointSaved(path=path, step=step):
                 self._save(Judged(step, path))
-            case AlertChanged() as change if change.rule in DAMAGING:
+            case AlertChanged() as change if change.rule in self._damaging:
                 self._change(change)
 
     def _save(self, judged: Judged) -> None:
@@ -73,7 +93,7 @@ class Checkpoints:
         episode = (change.rule, change.target, change.episode)
         if change.state != "firing":
             self._firing.pop(episode, None)
-        elif episode not in self._firing and change.severity in ("red", DAMAGING[change.rule]):
+        elif episode not in self._firing and change.severity in ("red", self._damaging[change.rule]):
             self._firing[episode] = change.first_step
             for path in self._of_this_start:
                 self._saved[path] = _accused(self._saved[path], change.rule, change.first_step)

@@ -71,7 +71,7 @@ def judge(records: Iterable[Record], rules: Sequence[Rule] = DEFAULT_RULES, unen
     (`lost`).
     """
     engine = Engine(rules)
-    checkpoints = Checkpoints()
+    checkpoints = Checkpoints(rules)
     horizons = {rule.name: rule.horizon for rule in rules}
     findings: dict[tuple[str, str, int], Finding] = {}
     judged: set[tuple[str, str]] = set()

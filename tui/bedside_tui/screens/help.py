@@ -16,7 +16,7 @@ SYMBOLS = (
     ("◌ pending", "something may be wrong, for too short a time to say"),
     ("no symbol", "no rule speaks of it, or none could judge it yet"),
     ("ckpt good", "saved and verified before any red alarm began"),
-    ("ckpt suspect", "saved once a red alarm, or an explosion, had begun: may hold it"),
+    ("ckpt suspect", "saved in a red alarm on the model, or an explosion: may hold it"),
 )
 
 

@@ -49,8 +49,6 @@ class Standing:
     alerts: list[AlertView]
     """Firing (red, then amber; of each what must be stopped now before what can wait), then latched, pending, shelved, cleared; each
     newest first."""
-    red: list[Episode]
-    """The episodes that have been red."""
     not_checked: list[tuple[str, str, str]]
     """(rule, target, why) of what no rule can judge yet; expectations say so themselves."""
     badges: dict[str, Badge]
@@ -131,7 +129,6 @@ class AlertsFold:
                 version,
                 Standing(
                     alerts=[episode.alert for episode in known],
-                    red=[episode for episode in known if episode.alert.severity == "red" and episode.fired],
                     not_checked=[
                         (rule, target, why) for (rule, target), (state, why) in checks if state == "not_checked" and rule not in own
                     ],

@@ -1,17 +1,15 @@
 """The checkpoints of a run as they were known at any moment: which are good, and of what the others are suspect.
 
-`bedside_protocol.alerts.checkpoints` decides what the damage of weights makes suspect. Besides, a checkpoint that was saved while any
-other alarm was red may hold the illness.
+`bedside_protocol.alerts.checkpoints` decides, by the rules in force.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bedside_protocol.alerts.checkpoints import DAMAGING, Checkpoints
+from bedside_protocol.alerts.checkpoints import Checkpoints
 from bedside_protocol.records import AlertChanged, CheckpointSaved, Record, RunStarted
-from bedside_tui.store.alerts import Episode
+from bedside_tui.store.judging import BUILT_IN
 from bedside_tui.store.ledger import Ledger
 from bedside_tui.store.rules import RulesView
 from bedside_tui.store.view import CheckpointView
@@ -29,12 +27,13 @@ class Saved:
 class SavedFold:
     """Every checkpoint. The judgement of them only goes forward; looking back begins it anew, from the few records it depends on."""
 
-    __slots__ = ("_judged", "_judged_to", "_saved", "_telling")
+    __slots__ = ("_judged", "_judged_to", "_rules", "_saved", "_telling")
 
     def __init__(self) -> None:
         self._saved: Ledger[Saved] = Ledger()
         self._telling: Ledger[Record] = Ledger()
-        self._judged = Checkpoints()
+        self._rules = BUILT_IN
+        self._judged = Checkpoints(self._rules.rules.values())
         self._judged_to = 0
 
     def take(self, position: int, record: Record) -> None:
@@ -42,25 +41,23 @@ class SavedFold:
         body = record.body
         if isinstance(body, CheckpointSaved):
             self._saved.add(position, Saved(body, record.time, position))
-        elif not isinstance(body, RunStarted) and not (isinstance(body, AlertChanged) and body.rule in DAMAGING):
+        elif not isinstance(body, RunStarted) and not (isinstance(body, AlertChanged) and body.state in ("firing", "cleared")):
             return
         self._telling.add(position, record)
 
-    def views(self, position: int, red: Sequence[Episode], rules: RulesView) -> list[CheckpointView]:
-        """The checkpoints known at `position`, oldest first, of those under one name the newest; `red` are the red episodes known then,
-        `rules` those in force."""
+    def views(self, position: int, rules: RulesView) -> list[CheckpointView]:
+        """The checkpoints known at `position`, oldest first, of those under one name the newest; `rules` are those in force."""
         newest = {saved.body.path: saved for saved in self._saved.upto(position)}
         return [
-            CheckpointView(judged.path, saved.body.size, judged.step, saved.time, saved.body.verified, suspect_of)
-            for judged in self._judgement(position).all
+            CheckpointView(judged.path, saved.body.size, judged.step, saved.time, saved.body.verified, _called(judged.suspect_of, rules))
+            for judged in self._judgement(position, rules).all
             if (saved := newest.get(judged.path)) is not None
-            for suspect_of in (_called(judged.suspect_of, rules) or _spoilt(saved, red),)
         ]
 
-    def _judgement(self, position: int) -> Checkpoints:
+    def _judgement(self, position: int, rules: RulesView) -> Checkpoints:
         told = self._telling.size_at(position)
-        if told < self._judged_to:
-            self._judged, self._judged_to = Checkpoints(), 0
+        if told < self._judged_to or rules is not self._rules:
+            self._rules, self._judged, self._judged_to = rules, Checkpoints(rules.rules.values()), 0
         for record in self._telling.entries[self._judged_to : told]:
             self._judged.take(record)
         self._judged_to = told
@@ -71,16 +68,3 @@ def _called(suspect_of: str, rules: RulesView) -> str:
     """`loss-level since step 900`, with the rule's title for its name."""
     rule, since, step = suspect_of.partition(" since step ")
     return rules.title(rule) + since + step if rule else ""
-
-
-def _spoilt(saved: Saved, red: Sequence[Episode]) -> str:
-    """What a checkpoint is suspect of that was taken between the beginning of a red alarm, by its evidence, and its end."""
-    found = next((episode.alert for episode in red if episode.alert.rule not in DAMAGING and _spoils(episode, saved)), None)
-    return f"{found.title} since step {found.first_step:,}" if found else ""
-
-
-def _spoils(episode: Episode, saved: Saved) -> bool:
-    if episode.cleared is not None and episode.cleared < saved.position:
-        return False
-    fired_before = episode.fired <= saved.position
-    return fired_before or 0 < episode.alert.first_step <= saved.body.step <= episode.alert.fired_step

@@ -205,7 +205,7 @@ class Store:
             alerts=alerts.alerts,
             not_checked=alerts.not_checked,
             commands=self._commands.views(position),
-            checkpoints=self._saved.views(position, alerts.red, rules),
+            checkpoints=self._saved.views(position, rules),
             rules=rules,
             review=self._review.at(position) if state.lifecycle in OVER else (),
             expectations=alerts.expectations,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from bedside_protocol.alerts.checkpoints import DAMAGING
+from bedside_protocol.alerts.checkpoints import damaging
 from bedside_protocol.alerts.rule_words import condition_words, fires, watched
 from bedside_protocol.alerts.runbooks import RUNBOOKS
 from bedside_protocol.sanitise import text as safe
@@ -54,7 +54,7 @@ def _urgency(alert: AlertView) -> str:
 
 def _checkpoints(alert: AlertView, view: View) -> list[str]:
     """For an alarm that tells of damaged weights: what is safe."""
-    if alert.rule not in DAMAGING:
+    if alert.rule not in damaging(view.rules.rules.values()):
         return []
     good = view.last_good
     suspect = sum(saved.suspect and (good is None or saved.time > good.time) for saved in view.checkpoints)
