@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from itertools import chain
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, BinaryIO, Final, TypeVar
 
 from bedside_protocol.alerts.judge import EXIT_CODES, Verdict, recorded_verdict
 from bedside_protocol.lifecycle import OVER
@@ -128,16 +128,25 @@ def summarise(place: RunPlace) -> RunSummary:
 def read_recording(place: RunPlace, make: Callable[[Iterator[Record], float], _Made]) -> _Made:
     """What `make` makes of a recording's records and the epoch second it last grew in. Raises `Unreadable` where nothing is."""
     try:
-        with open(place.log, "rb") as file:
-            records = read_records(file)
-            first = next(records, None)
-            if first is None:
-                raise Unreadable(f"{place.log} holds no records: is it a recording?")
-            return make(chain([first], records), os.fstat(file.fileno()).st_mtime)
-    except NewerFormat as error:
-        raise Unreadable(f"cannot read {place.log}: {error}") from error
+        file = open(place.log, "rb")  # noqa: SIM115 - closed below
     except OSError as error:
         raise Unreadable(f"cannot read {place.log}: {error.strerror or error}") from error
+    with file:
+        records = _records_in(file, place.log)
+        first = next(records, None)
+        if first is None:
+            raise Unreadable(f"{place.log} holds no records: is it a recording?")
+        return make(chain([first], records), os.fstat(file.fileno()).st_mtime)
+
+
+def _records_in(file: BinaryIO, path: Path) -> Iterator[Record]:
+    """What is read of the file. Only what goes wrong in reading is told as such: who makes something of it may be writing."""
+    try:
+        yield from read_records(file)
+    except NewerFormat as error:
+        raise Unreadable(f"cannot read {path}: {error}") from error
+    except OSError as error:
+        raise Unreadable(f"cannot read {path}: {error.strerror or error}") from error
 
 
 class _Fold:

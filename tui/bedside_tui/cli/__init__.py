@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import importlib
 import io
+import keyword
 import os
 import sys
 from collections.abc import Sequence
@@ -33,6 +34,8 @@ VERBS: Final[dict[str, str]] = {
     "wait": "wait until something is true of a run",
     "check": "judge a recording; the exit code is the verdict",
     "rules": "list and explain the rules, test your own",
+    "export": "write a recording as CSV or JSONL",
+    "import": "make a recording of CSV, JSON lines, trainer_state.json or TensorBoard's event files",
     "ctl": "pause, resume, step, checkpoint or stop a run",
     "demo": "start a real training and watch it",
     "rm": "delete the recording of a run that is over",
@@ -115,5 +118,6 @@ def _parser(name: str | None) -> _Parser:
 
 
 def _verb(name: str) -> Verb:
-    module: Verb = importlib.import_module(f"bedside_tui.cli.{name}")  # type: ignore[assignment]
+    file = f"{name}_" if keyword.iskeyword(name) else name
+    module: Verb = importlib.import_module(f"bedside_tui.cli.{file}")  # type: ignore[assignment]
     return module

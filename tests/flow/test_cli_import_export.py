@@ -1,0 +1,173 @@
+"""`bedside export`, `bedside import`: what goes out comes in again, and what cannot be done is one line and changes nothing."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from math import inf, nan
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from bedside_protocol.codec import encode_record
+from bedside_protocol.records import (
+    AlertAcknowledged,
+    AlertChanged,
+    AlertShelved,
+    Array,
+    CheckpointSaved,
+    CommandChanged,
+    Ended,
+    Event,
+    ExpectationDeclared,
+    Lost,
+    MetricDefined,
+    Metrics,
+    Note,
+    ProbeDeclared,
+    Problem,
+    Record,
+    RulesDeclared,
+    Snapshot,
+    Tick,
+)
+
+Cli = Callable[..., Any]
+Made = Callable[..., Any]
+Losses = Callable[..., Metrics]
+Read = Callable[[Path], list[Record]]
+
+ARRAYS = {
+    "usage": Array("histogram", np.array([0.5, nan, -inf]), ("a", "b", "c")),
+    "heads": Array("matrix", np.arange(6, dtype=np.float32).reshape(2, 3), rows=("x", "y")),
+    "picture": Array("image", np.zeros((2, 2, 3), np.uint8)),
+    "none": Array("matrix", np.empty((0, 4), np.int64)),
+    "dead": Array("table", np.array([True, False])),
+    "half": Array("histogram", np.array([0.1, 2.0], np.float16)),
+}
+EVERY_KIND = [
+    RulesDeclared("mine.toml", 'rules.high = "…"'),
+    ExpectationDeclared("loss falls below 0.1 by step 500", "red"),
+    MetricDefined("loss*", "loss", "nats", "down"),
+    Metrics(("a", "b"), np.array([1, 2**40]), np.array([0.1, 0.2]), np.array([[nan, inf], [-inf, 1 / 3]])),
+    ProbeDeclared("vq", "codebook", 50, {"size": 512, "ema": 0.99, "name": "vq", "on": True, "none": None}),
+    Snapshot("vq", "codebook", 50, {"usage": nan, "dead": 3.0}, ARRAYS, {"names": ("w", "\x1b[2J")}, 0.001),
+    AlertChanged("nonfinite", "loss", "firing", "red", 7, 5, nan, "NaN since step 5", "nonfinite", 1),
+    AlertAcknowledged("", "", "NaN"),
+    AlertShelved("nonfinite", "loss", "ann", inf),
+    CommandChanged("c1", "stop", "applied", "ann", "", 9, {"value": inf, "text": "x"}),
+    CheckpointSaved("/ckpt/é.pt", 10, 9, False, 0.25),
+    Event("epoch", 2, {"number": 1, "loss": nan}),
+    Note("NaN", "ann", 3),
+    Tick(3),
+    Problem("a value of `x` is no number", 2),
+    Lost(3, "the disk was full"),
+    Ended("failed", 9, "ValueError", "no", ("line 1", "line 2")),
+]
+
+
+def lines(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def written(records: list[Record]) -> list[tuple[int, bytes]]:
+    """Places and bytes: NaN is no equal of NaN, its bytes are."""
+    return [(each.seq, encode_record(each)) for each in records]
+
+
+# --- there and back
+
+
+def test_every_kind_of_record_goes_out_as_json_and_comes_in_again_the_same(bedside: Cli, record: Made, read: Read, home: Path) -> None:
+    place = record(EVERY_KIND, "all", config={"lr": 0.1, "depth": 3, "note": None, "bound": inf})
+    assert bedside("export", "all", "--jsonl", home / "all.jsonl").out == f"wrote {home / 'all.jsonl'}: 20 records\n"
+    said = bedside("import", home / "all.jsonl", "--out", home / "old")
+    assert (said.code, said.err) == (0, "")
+    assert said.out == f"read 20 records from {home / 'all.jsonl'} into {home / 'old' / 'all'}: ✖ red\n"
+    assert written(read(home / "old" / "all" / "run.bedside")) == written(read(place.log))
+
+
+def test_a_hole_in_the_log_is_there_again_after_a_round_trip(bedside: Cli, record: Made, read: Read, home: Path) -> None:
+    place = record([Event("epoch", step) for step in range(40)], "holed")
+    data = bytearray(place.log.read_bytes())
+    data[data.index(b"\x89BEDSIDE", 10) + 70] ^= 1  # one bit of the second chunk
+    place.log.write_bytes(data)
+    bedside("export", "holed", "--jsonl", home / "holed.jsonl")
+    bedside("import", home / "holed.jsonl", "--out", home / "old")
+    found = read(home / "old" / "holed" / "run.bedside")
+    assert [each.seq for each in found] == [*range(1, 11), *range(21, 44)]
+    assert written(found) == written(read(place.log))
+
+
+@pytest.mark.parametrize("form", [[], ["--wide"]], ids=["long", "wide"])
+def test_metrics_go_out_as_csv_and_come_in_again_equal_and_judged(
+    form: list[str], bedside: Cli, record: Made, losses: Losses, home: Path
+) -> None:
+    values = [*(2.0 - 0.001 * step for step in range(1000)), *[50.0] * 200, nan, inf, -inf, 1e-310]
+    record([losses(values), losses([0.1, 0.2], "acc")], "burst")
+    bedside("export", "burst", "--csv", home / "burst.csv", *form)
+    made = bedside("import", home / "burst.csv", "--out", home / "old", "--json").json
+    assert (made["form"], made["verdict"], made["values"], made["metrics"], made["last_step"]) == ("table", "red", 1206, 2, 1204)
+    bedside("export", "burst", "--csv", home / "before.csv")
+    bedside("export", made["log"], "--csv", home / "after.csv")
+    before, after = ((home / name).read_text().splitlines() for name in ("before.csv", "after.csv"))
+    assert sorted(after) == sorted(before)
+    assert [line for line in after if ",loss," in line] == [line for line in before if ",loss," in line]
+
+
+def test_the_alarms_in_an_imported_recording_are_those_that_check_finds(
+    bedside: Cli, record: Made, losses: Losses, read: Read, home: Path
+) -> None:
+    record([losses([*(2.0 - 0.001 * step for step in range(1000)), *[50.0] * 200, nan])], "burst")
+    bedside("export", "burst", "--csv", home / "burst.csv")
+    made = bedside("import", home / "burst.csv", "--out", home / "old", "--json").json
+    written = [each.body for each in read(Path(made["log"])) if isinstance(each.body, AlertChanged) and each.body.state == "firing"]
+    judged = bedside("check", made["log"], "--json").json
+    assert judged["verdict"] == made["verdict"] == "red"
+    assert [(each["rule"], each["step"]) for each in judged["alerts"]] == [
+        (change.rule, change.step) for change in written if change.severity == "red"
+    ]
+
+
+# --- choosing, and where it goes
+
+
+def test_an_export_goes_to_the_standard_output_and_says_nothing_else(bedside: Cli, record: Made, losses: Losses) -> None:
+    record([losses([3.0, 2.0, 1.0])], "short")
+    said = bedside("export", "short", "--csv", "-", "--metrics", "lo*", "--from", 2, "--to", 2)
+    assert (said.code, said.out, said.err) == (0, "step,time,metric,value\n2,0.002,loss,2.0\n", "")
+
+
+def test_arrays_are_left_out_where_that_is_asked_for(bedside: Cli, record: Made, home: Path) -> None:
+    record(EVERY_KIND, "all")
+    bedside("export", "all", "--jsonl", home / "all.jsonl", "--no-arrays")
+    (snapshot,) = (each["body"] for each in lines(home / "all.jsonl") if each["kind"] == "snapshot")
+    assert (snapshot["arrays"], snapshot["scalars"]) == ({}, {"usage": "NaN", "dead": 3.0})
+
+
+def test_a_file_is_written_over_whole_but_never_a_recording(bedside: Cli, record: Made, losses: Losses, home: Path) -> None:
+    place = record([losses([1.0])], "one")
+    (home / "out.csv").write_text("what was there before, and longer than what comes\n" * 9)
+    assert bedside("export", "one", "--csv", home / "out.csv").code == 0
+    assert (home / "out.csv").read_text() == "step,time,metric,value\n1,0.001,loss,1.0\n"
+    before = place.log.read_bytes()
+    said = bedside("export", "one", "--csv", place.log)
+    assert (said.code, said.err) == (3, f"bedside: {place.log} is a recording and is not written over: name another file\n")
+    assert place.log.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("words", "why"),
+    [
+        (["--csv", "/nowhere/x.csv"], "cannot write /nowhere/x.csv: No such file or directory"),
+        (["--csv", "/dev/full"], "cannot write /dev/full: No space left on device"),
+        (["--jsonl", "-", "--wide"], "--wide is a form of --csv"),
+        (["--csv", "-", "--no-arrays"], "--no-arrays is a form of --jsonl: other forms have no arrays"),
+    ],
+)
+def test_an_export_that_cannot_be_made_says_why_on_one_line(words: list[str], why: str, bedside: Cli, record: Made, losses: Losses) -> None:
+    record([losses([1.0])], "one")
+    said = bedside("export", "one", *words)
+    assert (said.code, said.out, said.err) == (3, "", f"bedside: {why}\n")

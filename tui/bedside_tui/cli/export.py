@@ -1,0 +1,118 @@
+"""`bedside export RUN --csv FILE`: what a recording holds, in a form that other programs read.
+
+`--csv` and `--tensorboard` write metrics, `--jsonl` every record. The file is written whole or not at all; `-` is the standard output.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import TextIO
+
+from bedside_protocol.records import Metrics, Record, Snapshot
+from bedside_protocol.sanitise import text as safe
+from bedside_tui.cli import Failure
+from bedside_tui.cli.options import add_run, chosen_run
+from bedside_tui.export.selection import Selection
+from bedside_tui.export.table import names_in, write_long, write_wide
+from bedside_tui.library import read_recording
+from bedside_tui.output import Unwritable, whole_file
+from bedside_tui.places import RunPlace
+from bedside_tui.record_json import json_line
+
+Write = Callable[[TextIO, RunPlace, Selection], str]
+"""Writes a form of a recording to a file and says what it wrote."""
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    add_run(parser)
+    form = parser.add_mutually_exclusive_group(required=True)
+    form.add_argument("--csv", metavar="FILE", help="metrics, a line a value: step, time (seconds since the start), metric, value")
+    form.add_argument(
+        "--jsonl", metavar="FILE", help="every record, one JSON object a line; `bedside import` makes the same recording of it"
+    )
+    parser.add_argument("--wide", action="store_true", help="with --csv: a line a logged row, a column a metric")
+    parser.add_argument("--metrics", action="append", default=[], metavar="GLOB", help="only metrics named so; may be said again")
+    parser.add_argument("--from", dest="first", type=int, metavar="STEP", help="only values of this step and later ones")
+    parser.add_argument("--to", dest="last", type=int, metavar="STEP", help="only values of this step and earlier ones")
+    parser.add_argument("--no-arrays", action="store_true", help="with --jsonl: leave out the arrays of snapshots")
+
+
+def run(options: argparse.Namespace) -> int:
+    if options.wide and options.csv is None:
+        raise Failure("--wide is a form of --csv")
+    if options.no_arrays and options.jsonl is None:
+        raise Failure("--no-arrays is a form of --jsonl: other forms have no arrays")
+    chosen = Selection(tuple(options.metrics), options.first, options.last)
+    place = chosen_run(options)
+    write, word = (_table(options.wide), options.csv) if options.csv is not None else (_lines(not options.no_arrays), options.jsonl)
+    try:
+        with _text_file(word) as file:
+            said = write(file, place, chosen)
+    except Unwritable as error:
+        raise Failure(str(error)) from error
+    if word != "-":
+        print(f"wrote {safe(word, 500)}: {said}")
+    return 0
+
+
+@contextmanager
+def _text_file(word: str) -> Iterator[TextIO]:
+    """The file of that name, or the standard output."""
+    if word == "-":
+        yield sys.stdout
+        return
+    with whole_file(Path(word)) as file:
+        text = io.TextIOWrapper(file, encoding="utf-8", newline="", write_through=True)
+        try:
+            yield text
+        finally:
+            text.detach()
+
+
+def _table(wide: bool) -> Write:
+    def write(file: TextIO, place: RunPlace, chosen: Selection) -> str:
+        shown = _shown_on(file)
+        names = read_recording(place, lambda records, heard: names_in(map(shown, chosen.blocks(records))))
+
+        def written(records: Iterator[Record], heard: float) -> int:
+            blocks = map(shown, chosen.blocks(records))
+            return write_wide(file, blocks, names) if wide else write_long(file, blocks)
+
+        return f"{read_recording(place, written):,} values of {_counted(len(names), 'metric')}"
+
+    return write
+
+
+def _shown_on(file: TextIO) -> Callable[[Metrics], Metrics]:
+    """Names of metrics as they are, except on a terminal, which would obey some."""
+    if not file.isatty():
+        return lambda block: block
+    return lambda block: replace(block, names=tuple(safe(name) for name in block.names))
+
+
+def _lines(arrays: bool) -> Write:
+    def write(file: TextIO, place: RunPlace, chosen: Selection) -> str:
+        def written(records: Iterator[Record], heard: float) -> int:
+            count = 0
+            for record in records:
+                if (kept := chosen.record(record)) is None:
+                    continue
+                if not arrays and isinstance(kept.body, Snapshot):
+                    kept = replace(kept, body=replace(kept.body, arrays={}))
+                file.write(f"{json_line(kept)}\n")
+                count += 1
+            return count
+
+        return _counted(read_recording(place, written), "record")
+
+    return write
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count:,} {what}{'' if count == 1 else 's'}"

@@ -1,0 +1,152 @@
+"""Values as a file has them, in any order, and the rows of a run that they make.
+
+Kept as flat columns: a day-long run has ten million values. Nothing is thrown away: a step that comes twice is there twice, and steps that
+go back are a run that went back to a checkpoint, as far as times tell. Where they do not, the order is that of the steps.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+MOST_METRICS: Final = 2000
+"""Metrics taken: as many as a viewer keeps. A file with a step or an id in its names has millions."""
+MOST_NAME: Final = 500
+LARGEST_STEP: Final = 2**53
+_EPOCH_FROM: Final = 1e8
+"""Seconds from which a time is one of the calendar: no training has lasted three years."""
+_EPOCH_TO: Final = 1e10
+_MILLISECONDS_FROM: Final = 1e11
+
+
+class Row(NamedTuple):
+    """What a run said at one moment. `time` is in seconds since its beginning."""
+
+    step: int
+    time: float
+    values: dict[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Timeline:
+    """The values in order. `place` are indices into `names`; `begun` is the calendar's second of time 0, None where no time tells it."""
+
+    steps: NDArray[np.int64]
+    times: NDArray[np.float64]
+    place: NDArray[np.int32]
+    values: NDArray[np.float64]
+    names: tuple[str, ...]
+    timed: bool
+    """Whether times are the file's own; else a row's time is its number, in seconds."""
+    begun: float | None
+    unordered: int
+    """Values that stood behind one of a later time (or step, where there are no times)."""
+    repeated: int
+    """Values of a metric at the step at which it had its last one."""
+    together: bool
+    """Whether values of one step that follow each other are one row, whatever their times."""
+
+    def rows(self) -> Iterator[Row]:
+        """Row by row. A metric that comes again begins another row."""
+        row: dict[str, float] = {}
+        at, when, number = 0, 0.0, 0
+        for step, time, place, value in zip(
+            self.steps.tolist(), self.times.tolist(), self.place.tolist(), self.values.tolist(), strict=True
+        ):
+            name = self.names[place]
+            if row and (step != at or name in row or not (self.together or time == when)):
+                yield Row(at, when if self.timed else float(number), row)
+                row, number = {}, number + 1
+            row[name] = value
+            at, when = step, time
+        if row:
+            yield Row(at, when if self.timed else float(number), row)
+
+
+class Points:
+    """Values as they are read. `renamed` is from a file's names to those in the recording. `together`: the file tells the time of each
+    value, not of each row."""
+
+    def __init__(self, renamed: Mapping[str, str] | None = None, *, together: bool = False) -> None:
+        self._renamed = dict(renamed or {})
+        self._together = together
+        self._names: dict[str, int] = {}
+        self._read: dict[str, int] = {}
+        """The place of each name that was read, which several may share."""
+        self._steps = array("q")
+        self._times = array("d")
+        self._place = array("i")
+        self._values = array("d")
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def __repr__(self) -> str:
+        return f"<Points {len(self):,} of {len(self._names)} metrics>"
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The metrics as the file names them."""
+        return tuple(self._read)
+
+    def add(self, step: int, time: float, name: str, value: float) -> bool:
+        """One value; `time` is NaN where it is not known. False where there are too many metrics for one more."""
+        place = self._read.get(name)
+        if place is None:
+            if len(self._read) >= MOST_METRICS:
+                return False
+            called = self._renamed.get(name, name)[:MOST_NAME]
+            place = self._read[name] = self._names.setdefault(called, len(self._names))
+        self._steps.append(step)
+        self._times.append(time)
+        self._place.append(place)
+        self._values.append(value)
+        return True
+
+    def timeline(self) -> Timeline:
+        """All of them in order: by time, where every one has a time, else by step."""
+        steps, times = _column(self._steps, np.int64), _column(self._times, np.float64)
+        place, values = _column(self._place, np.int32), _column(self._values, np.float64)
+        timed = bool(np.isfinite(times).all())
+        by = times if timed else steps
+        unordered = int(np.count_nonzero(by < np.maximum.accumulate(by))) if by.size else 0
+        if unordered or timed:
+            order = np.lexsort((steps, times)) if timed else np.argsort(steps, kind="stable")
+            steps, times, place, values = steps[order], times[order], place[order], values[order]
+        begun = _begun(times) if timed and times.size else None
+        if begun is not None:
+            times = np.round(times / begun.scale - begun.second, 6)
+        repeated = _repeated(steps, place)
+        together = self._together or not timed
+        second = None if begun is None else begun.second
+        return Timeline(steps, times, place, values, tuple(self._names), timed, second, unordered, repeated, together)
+
+
+class _Beginning(NamedTuple):
+    """The calendar's second of the first value, and how many units of the times make a second."""
+
+    second: float
+    scale: float
+
+
+def _begun(times: NDArray[np.float64]) -> _Beginning | None:
+    """When the first of these times was, None where they are no calendar's."""
+    first = float(times[0])
+    scale = 1000.0 if first > _MILLISECONDS_FROM else 1.0
+    return _Beginning(first / scale, scale) if _EPOCH_FROM < first / scale < _EPOCH_TO else None
+
+
+def _column(values: array[Any], dtype: type[np.generic]) -> NDArray[Any]:
+    return np.frombuffer(values, dtype) if len(values) else np.empty(0, dtype)
+
+
+def _repeated(steps: NDArray[np.int64], place: NDArray[np.int32]) -> int:
+    """How many values have the metric and the step of the metric's value before them."""
+    order = np.argsort(place, kind="stable")
+    steps, place = steps[order], place[order]
+    return int(np.count_nonzero((np.diff(steps) == 0) & (np.diff(place) == 0)))

@@ -1,0 +1,222 @@
+"""A run of another program as a recording below a directory: found, read, put in order, judged, written whole or not at all."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import re
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import chain
+from pathlib import Path
+from typing import BinaryIO, Final
+
+import numpy as np
+
+from bedside_protocol.alerts.judge import Verdict, recorded_verdict
+from bedside_protocol.codec import CodecError
+from bedside_protocol.places import LOG_NAME, run_id
+from bedside_protocol.records import HUB_RANK, AlertChanged, LifecycleChanged, Metrics, Problem, Record, RunStarted
+from bedside_tui.importing.columns import Columns, NoSuchColumn, RowTaker
+from bedside_tui.importing.event_files import read_events
+from bedside_tui.importing.left_out import LeftOut
+from bedside_tui.importing.lines import NotThat, read_history, read_rows
+from bedside_tui.importing.points import Points, Row, Timeline
+from bedside_tui.importing.record_lines import NO_RECORD, read_record_lines
+from bedside_tui.importing.recording import JudgedLog, LogWriter, new_run
+from bedside_tui.importing.sources import Source, find_source
+from bedside_tui.importing.table import read_table
+from bedside_tui.places import Unreadable
+
+PROJECT: Final = "imported"
+_MOST_ROWS: Final = 16
+"""Rows in one block: an alarm follows the values that caused it by so many rows at most."""
+_UNORDERED: Final = "records that stood out of the log's order"
+_SAFE: Final = re.compile(r"[^A-Za-z0-9._-]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """What an import has made, and of what. `records` where whole records were read, else `values` of `metrics`."""
+
+    id: str
+    log: Path
+    form: str
+    verdict: Verdict
+    records: int = 0
+    values: int = 0
+    metrics: int = 0
+    first_step: int = 0
+    last_step: int = 0
+    notes: tuple[str, ...] = ()
+    """What a reader of the numbers must know: what was put in order, what times are."""
+    left_out: Mapping[str, int] = field(default_factory=dict)
+
+
+def import_run(path: Path, out: Path, columns: Columns, renamed: Mapping[str, str]) -> Imported:
+    """Import the run at `path` as `<out>/<id>/run.bedside`. Raises `Unreadable`, `NoSuchColumn` and `Unwritable`."""
+    source = find_source(path)
+    if source.form in ("records", "events") and (columns.step or columns.time):
+        raise Unreadable(f"{path} tells steps and times itself: --step and --time are for columns")
+    if source.form == "records":
+        if renamed:
+            raise Unreadable(f"{path} is a recording as JSON and keeps its names: --map is for other files")
+        return _import_records(source, out)
+    left_out = LeftOut()
+    if source.aside:
+        left_out.note(source.aside)
+    points = Points(renamed, together=source.form == "events")
+    try:
+        notes = _read(source, columns, points, left_out)
+    except OSError as error:
+        raise Unreadable(f"cannot read {error.filename or path}: {error.strerror or error}") from error
+    except NotThat as error:
+        raise Unreadable(f"{path} cannot be imported: {error}") from error
+    if not len(points):
+        raise Unreadable(f"{path} holds no value of any metric" + (f"; not read: {left_out.sentence()}" if left_out.counts else ""))
+    for name in renamed:
+        if name not in points.names:
+            raise NoSuchColumn(name, points.names)
+    return _write(source, out, points.timeline(), left_out, notes)
+
+
+def _read(source: Source, columns: Columns, points: Points, left_out: LeftOut) -> tuple[str, ...]:
+    """The values of a source; what else is to be said of them."""
+    if source.form == "events":
+        read_events(source.files, points, left_out)
+        return ()
+    taker = RowTaker(columns, points, left_out)
+    with open(source.files[0], "rb") as file:
+        if source.form == "table":
+            with io.TextIOWrapper(file, "utf-8-sig", "replace", newline="") as text:
+                read_table(text, taker, left_out)
+        elif source.form == "history":
+            read_history(file, taker, left_out)
+        else:
+            read_rows(file, taker, left_out)
+    taker.finish()
+    return ("no column is the step: rows are counted",) if taker.counts_steps else ()
+
+
+# --- values
+
+
+def _write(source: Source, out: Path, line: Timeline, left_out: LeftOut, notes: tuple[str, ...]) -> Imported:
+    notes += _notes(line)
+    last = float(line.times[-1]) if line.timed else 0.0
+    written = max(path.stat().st_mtime for path in source.files)
+    begun = line.begun if line.begun is not None else max(0.0, written - max(0.0, last))
+    id = run_id(source.name, time.strftime("%Y%m%d-%H%M%S", time.localtime(begun)), _digest(line))
+    config = {"imported from": source.files[0].name if len(source.files) == 1 else source.name, "format": source.form}
+    started = RunStarted(id, source.name, PROJECT, begun, config=config)
+    first_step, last_step = int(line.steps.min()), int(line.steps.max())
+    with new_run(out, id) as file:
+        log = JudgedLog(file)
+        at = min(0.0, float(line.times[0])) if line.timed else 0.0
+        log.say(at, started)
+        log.say(at, LifecycleChanged("running", PROJECT, first_step), HUB_RANK)
+        for note in notes:
+            log.say(at, Problem(note, 1, "import"), HUB_RANK)
+        for what, count in left_out.counts.items():
+            log.say(at, Problem(f"not read: {what}", max(count, 1), "import"), HUB_RANK)
+        for block in blocks(line.rows()):
+            at = float(block.times[-1])
+            log.say(at, block)
+        log.say(at, LifecycleChanged("finished", "imported: how the training ended is not told", last_step), HUB_RANK)
+        log.close()
+    return Imported(
+        id, out / id / LOG_NAME, source.form, log.verdict, 0, line.values.size, len(line.names), first_step, last_step, notes,
+        dict(left_out.counts),
+    )  # fmt: skip
+
+
+def _notes(line: Timeline) -> tuple[str, ...]:
+    said = []
+    if not line.timed:
+        said.append("not every value has a time: the time of a row is its number")
+    if line.unordered:
+        said.append(f"{line.unordered:,} values stood out of order and were put in the order of {'times' if line.timed else 'steps'}")
+    if line.repeated:
+        said.append(f"{line.repeated:,} values repeat a step of their metric; all are kept")
+    return tuple(said)
+
+
+def blocks(rows: Iterator[Row]) -> Iterator[Metrics]:
+    """Rows as columns: neighbours with the same metrics together, a few at a time."""
+    held: list[Row] = []
+    for row in rows:
+        if held and (len(held) >= _MOST_ROWS or row.values.keys() != held[0].values.keys()):
+            yield _block(held)
+            held = []
+        held.append(row)
+    if held:
+        yield _block(held)
+
+
+def _block(rows: list[Row]) -> Metrics:
+    names = tuple(rows[0].values)
+    return Metrics(
+        names,
+        np.array([row.step for row in rows], np.int64),
+        np.array([row.time for row in rows], np.float64),
+        np.array([[row.values[name] for row in rows] for name in names], np.float64),
+    )
+
+
+def _digest(line: Timeline) -> str:
+    """Four digits that are the same for the same values: what is imported twice is found to be there."""
+    digest = hashlib.blake2b(digest_size=2)
+    for column in (line.steps, line.times, line.place, line.values):
+        digest.update(np.ascontiguousarray(column).tobytes())
+    digest.update("\0".join(line.names).encode("utf-8", "replace"))
+    return digest.hexdigest()
+
+
+# --- whole records
+
+
+def _import_records(source: Source, out: Path) -> Imported:
+    """Records that a recording was exported as, written as they were: they were judged when they were first written."""
+    left_out = LeftOut()
+    changes: list[AlertChanged] = []
+    count = 0
+    try:
+        lines = open(source.files[0], "rb")  # noqa: SIM115 - closed below
+    except OSError as error:
+        raise Unreadable(f"cannot read {source.files[0]}: {error.strerror or error}") from error
+    with lines:
+        records = _records_in(lines, source.files[0], left_out)
+        first = next(records, None)
+        if first is None:
+            raise Unreadable(f"{source.files[0]} holds no record of this version; not read: {left_out.sentence()}")
+        id = _directory_name(first.body.id if isinstance(first.body, RunStarted) else source.name)
+        with new_run(out, id) as file:
+            log = LogWriter(file)
+            for record in chain([first], records):
+                if 0 < record.seq < log.next_seq:
+                    left_out.add(_UNORDERED)
+                    continue
+                try:
+                    log.append(record)
+                except CodecError:
+                    left_out.add(NO_RECORD)
+                    continue
+                count += 1
+                if isinstance(record.body, AlertChanged):
+                    changes.append(record.body)
+            log.flush()
+    return Imported(id, out / id / LOG_NAME, source.form, recorded_verdict(changes), records=count, left_out=dict(left_out.counts))
+
+
+def _records_in(lines: BinaryIO, path: Path, left_out: LeftOut) -> Iterator[Record]:
+    """The records of the file. Only what goes wrong in reading is told as such."""
+    try:
+        yield from read_record_lines(lines, left_out)
+    except OSError as error:
+        raise Unreadable(f"cannot read {path}: {error.strerror or error}") from error
+
+
+def _directory_name(id: str) -> str:
+    """An id as the name of a directory: what somebody wrote into a file leads nowhere else."""
+    return _SAFE.sub("-", id).strip("-.")[:100] or "run"
