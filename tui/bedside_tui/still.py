@@ -40,16 +40,15 @@ class Shot:
     ascii: bool = False
 
 
-async def take(source: Source, shot: Shot) -> str:
-    """The screen as text, a line feed after each row, or as SVG. Raises `NoStill`."""
+async def take(source: Source, shot: Shot, *, over: bool) -> str:
+    """The screen as text, a line feed after each row, or as SVG; of a run that is `over`, once its source has said so. Raises `NoStill`."""
     instant = time.monotonic()
     app = BedsideApp(source, palette=shot.palette, ascii=shot.ascii, monotonic=lambda: instant)
     async with app.run_test(size=shot.size) as pilot:
         try:
             async with asyncio.timeout(PATIENCE):
-                await app.settled.wait()
-                while not app.viewing.store.records:  # the way to the run opens late
-                    await pilot.pause(0.05)
+                while not _is_read(app, over):
+                    await pilot.pause(0.02)
         except TimeoutError:
             raise NoStill(f"nothing could be read of the run within {PATIENCE:g} s") from None
         if shot.step is not None:
@@ -68,6 +67,11 @@ def svg_of(app: BedsideApp, title: str) -> str:
     """What the application shows as SVG that looks for no font elsewhere."""
     picture = app.export_screenshot(title=title)
     return _WEB_FONT.sub("", picture).replace("font-family: Fira Code, monospace", f"font-family: {FONTS}")
+
+
+def _is_read(app: BedsideApp, over: bool) -> bool:
+    """Whether all has been read. A source may come to the end of a log before it finds that nobody is left to write to it."""
+    return app.settled.is_set() and app.viewing.store.records > 0 and (not over or app.viewing.status.state == "ended")
 
 
 def _stand_at(app: BedsideApp, step: int, now: float) -> None:

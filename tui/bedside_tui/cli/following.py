@@ -25,7 +25,8 @@ def updates_of(place: RunPlace, deadline: float = math.inf) -> Generator[Update 
     That the way to the run is lost is said on stderr, each reason once: it is looked for again. Raises `Unreadable` where there is
     nothing to read.
     """
-    ensure_readable(place)
+    if place.log.stat().st_size or not writer_lives(place.directory):  # an empty file is one that somebody is about to write to
+        read_recording(place, lambda records, heard: None)
     inbox, source = Inbox(), LiveSource(place, read_only=True)
     told: set[str] = set()
 
@@ -45,12 +46,6 @@ def updates_of(place: RunPlace, deadline: float = math.inf) -> Generator[Update 
     finally:
         inbox.close()
         source.close()
-
-
-def ensure_readable(place: RunPlace) -> None:
-    """Raises `Unreadable` for what is no recording. An empty file is one if somebody is about to write to it."""
-    if place.log.stat().st_size or not writer_lives(place.directory):
-        read_recording(place, lambda records, heard: None)
 
 
 def has_caught_up(status: SourceStatus) -> bool:

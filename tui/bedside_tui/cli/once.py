@@ -13,10 +13,11 @@ import sys
 from pathlib import Path
 from typing import Final
 
+from bedside_protocol.lifecycle import OVER
 from bedside_tui.cli import Failure
-from bedside_tui.cli.following import ensure_readable
 from bedside_tui.cli.options import add_look, add_run, chosen_run
 from bedside_tui.cli.terminal import need_screens
+from bedside_tui.library import summarise
 from bedside_tui.sources.live import LiveSource
 from bedside_tui.sources.replay import ReplaySource
 
@@ -40,7 +41,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     place = chosen_run(options)
-    ensure_readable(place)
+    over = summarise(place).lifecycle in OVER
     need_screens()
     from bedside_tui.still import NoStill, Shot, take
     from bedside_tui.theme import DARK, MONO, PALETTES
@@ -48,7 +49,7 @@ def run(options: argparse.Namespace) -> int:
     palette = MONO if options.form == "text" else PALETTES.get(options.theme, DARK)
     shot = Shot(options.screen, options.size, options.form, options.at, palette, options.ascii)
     try:
-        drawn = asyncio.run(take(LiveSource(place) if options.at is None else ReplaySource(place.log), shot))
+        drawn = asyncio.run(take(LiveSource(place) if options.at is None else ReplaySource(place.log), shot, over=over))
     except NoStill as why:
         raise Failure(str(why)) from None
     _write(drawn, options.out)
