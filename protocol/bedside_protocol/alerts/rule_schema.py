@@ -42,7 +42,7 @@ _OF_SNAPSHOTS: Final = frozenset({"per", "unless_mending"})
 _RISING: Final = ("red_below", "amber_below", "amber_above", "red_above")
 """Limits, from the lowest a healthy value may be given to the highest."""
 _NOT_NEGATIVE: Final = frozenset({"noise", "share", "after", "by", "seconds", "times", "red_times", "step", "least"})
-_AT_LEAST_ONE: Final = frozenset({"rise", "above_start", "far_above_start", "factor"})
+_AT_LEAST_ONE: Final = frozenset({"rise", "above_start", "far_above_start", "factor", "gap"})
 """Factors by which something has risen."""
 _AT_MOST_ONE: Final = frozenset({"share"})
 
