@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from math import exp, inf, nan
 
 import numpy as np
@@ -12,7 +13,7 @@ from sick_probes import CASES, PACE
 
 from bedside_protocol.alerts import DEFAULT_RULES, Rule, judge
 from bedside_protocol.alerts.rules import OnProbe
-from bedside_protocol.records import Event, LifecycleChanged, Metrics, Record, Tick
+from bedside_protocol.records import Event, Lifecycle, LifecycleChanged, Metrics, Record, Severity, Tick
 
 Run = Sequence[Record]
 
@@ -20,7 +21,7 @@ Run = Sequence[Record]
 def logged(columns: Mapping[str, Sequence[float]], pace: float = PACE, first: int = 0) -> Record:
     values = np.array(list(columns.values()), np.float64)
     steps = first + np.arange(values.shape[1], dtype=np.int64)
-    return Record(float(steps[-1] * pace), Metrics(tuple(columns), steps, steps * pace, values))
+    return Record(float(steps[-1] * pace), Metrics(tuple(columns), steps, np.asarray(steps * pace, np.float64), values))
 
 
 def noisy(level: float, count: int, sigma: float = 0.05) -> list[float]:
@@ -52,35 +53,32 @@ def silent(seconds: int) -> Run:
     return [*(logged({"loss": [1.0]}, 1.0, step) for step in range(1, 100)), *(Record(float(at), Tick(99)) for at in range(100, seconds))]
 
 
-def ended(state: str, reason: str) -> Run:
-    return [Record(1.0, LifecycleChanged(state, reason, 10))]  # type: ignore[arg-type]
+def ended(state: Lifecycle, reason: str) -> Run:
+    return [Record(1.0, LifecycleChanged(state, reason, 10))]
 
 
 _EVALUATIONS = ("val/loss", "test_loss", "loss/test")
-SICK: Mapping[str, Sequence[Callable[[], Run]]] = {
-    "nonfinite": [
-        lambda: [logged({"loss": [*noisy(1.0, 20), nan]})],
-        lambda: [logged({"grad_norm": [*noisy(1.0, 30), *[inf] * 5]})],
-        lambda: [logged({"accuracy": [*noisy(0.5, 20), *[nan] * 5]})],
-    ],
-    "explosion": [lambda: [logged({"loss": noisy(1.0, 100) + noisy(9.0, 5)})]],
-    "spike": [lambda: [logged({"loss": [*noisy(1.0, 300), 9.0, *noisy(1.0, 5)]})]],
-    "periodic-spikes": [lambda: list(periodic())],
-    "loss-level": [lambda: [logged({"loss": learning(0.1, count=800) + [0.1 * exp(step / 150.0) for step in range(500)]})]],
-    "never-learns": [lambda: [logged({"loss": noisy(2.3, 1200, 0.01), "lr": [0.0] * 1200})]],
-    "gradient-growth": [lambda: [logged({"grad_norm": [*noisy(0.3, 300), 2.0, 4.5, 10.0, 22.0]})]],
-    "overfitting": [
-        lambda name=name, rise=rise, training=training: evaluated(name, rise, training)  # type: ignore[misc]
-        for name in _EVALUATIONS
-        for rise, training in ((0.18, 0.01), (1.2, 0.5), (3.5, 0.5))
-    ],
-    "memory-end": [lambda: [logged({"system/memory_hours_left": [0.2] * 40}, pace=5.0)]],
-    "out-of-memory": [lambda: ended("failed", "OutOfMemoryError: CUDA out of memory")],
-    "crash": [lambda: ended("failed", "ValueError: no")],
-    "killed": [lambda: ended("killed", "signal 9: SIGKILL"), lambda: ended("died", "")],
-    "stall": [lambda: silent(500)],
-}
-"""What fires the rules that are not about a probe."""
+SICK: Sequence[tuple[str, Severity, Callable[[], Run]]] = (
+    ("nonfinite", "red", lambda: [logged({"loss": [*noisy(1.0, 20), nan]})]),
+    ("nonfinite", "red", lambda: [logged({"grad_norm": [*noisy(1.0, 30), *[inf] * 5]})]),
+    ("nonfinite", "red", lambda: [logged({"accuracy": [*noisy(0.5, 20), *[nan] * 5]})]),
+    ("explosion", "red", lambda: [logged({"loss": noisy(1.0, 100) + noisy(9.0, 5)})]),
+    ("spike", "amber", lambda: [logged({"loss": [*noisy(1.0, 300), 9.0, *noisy(1.0, 5)]})]),
+    ("periodic-spikes", "amber", lambda: list(periodic())),
+    ("loss-level", "red", lambda: [logged({"loss": learning(0.1, count=800) + [0.1 * exp(step / 150.0) for step in range(500)]})]),
+    ("never-learns", "red", lambda: [logged({"loss": noisy(2.3, 1200, 0.01), "lr": [0.0] * 1200})]),
+    ("gradient-growth", "amber", lambda: [logged({"grad_norm": [*noisy(0.3, 300), 2.0, 4.5, 10.0, 22.0]})]),
+    *(("overfitting", "amber", partial(evaluated, name, 0.18, 0.01)) for name in _EVALUATIONS),
+    *(("overfitting", "amber", partial(evaluated, name, 1.2, 0.5)) for name in _EVALUATIONS),
+    *(("overfitting", "red", partial(evaluated, name, 3.5, 0.5)) for name in _EVALUATIONS),
+    ("memory-end", "red", lambda: [logged({"system/memory_hours_left": [0.2] * 40}, pace=5.0)]),
+    ("out-of-memory", "red", lambda: ended("failed", "OutOfMemoryError: CUDA out of memory")),
+    ("crash", "red", lambda: ended("failed", "ValueError: no")),
+    ("killed", "amber", lambda: ended("killed", "signal 9: SIGKILL")),
+    ("killed", "amber", lambda: ended("died", "")),
+    ("stall", "red", lambda: silent(500)),
+)
+"""What fires the rules that are not about a probe, and how badly."""
 
 
 def inputs(rule: Rule) -> Iterator[Run]:
@@ -88,7 +86,7 @@ def inputs(rule: Rule) -> Iterator[Run]:
     if isinstance(rule.watch, OnProbe):
         yield from (case.made_sick() for case in CASES if (case.rule, case.kind) == (rule.name, rule.watch.kind))
     else:
-        yield from (make() for make in SICK.get(rule.name, ()))
+        yield from (make() for name, _, make in SICK if name == rule.name)
 
 
 def found(records: Run, rules: Sequence[Rule]) -> set[tuple[str, str]]:
@@ -101,5 +99,6 @@ def test_a_rule_fires_as_badly_as_it_can_on_what_does_not_fire_without_it(place:
     assert any((rule.name, rule.worst) in found(records, DEFAULT_RULES) - found(records, others) for records in inputs(rule))
 
 
-def test_what_is_meant_for_a_rule_that_is_gone_is_meant_for_nothing() -> None:
-    assert SICK.keys() == {rule.name for rule in DEFAULT_RULES if not isinstance(rule.watch, OnProbe)}
+@pytest.mark.parametrize(("rule", "severity", "make"), SICK, ids=[f"{rule} {place}" for place, (rule, *_) in enumerate(SICK)])
+def test_what_is_meant_for_a_rule_fires_it_and_nothing_of_another_name(rule: str, severity: Severity, make: Callable[[], Run]) -> None:
+    assert found(make(), DEFAULT_RULES) == {(rule, severity)}
