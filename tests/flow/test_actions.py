@@ -280,8 +280,8 @@ def test_alarms_are_acknowledged_and_shelved_from_the_command_line(start: Start,
 @pytest.mark.parametrize(
     ("words", "why"),
     [
-        (["shelve", "too-high"], "shelve needs TARGET"),
-        (["unshelve"], "unshelve needs RULE and TARGET"),
+        (["shelve", "too-high"], "shelve needs TARGET: bedside ctl RUN shelve RULE TARGET, as bedside check RUN names them"),
+        (["unshelve"], "unshelve needs RULE and TARGET: bedside ctl RUN unshelve RULE TARGET, as bedside check RUN names them"),
         (["pause", "too-high"], "pause takes no too-high"),
         (["shelve", "a", "b", "--for", "soon"], "argument --for: soon is no length of time: write 90s, 30m, 8h or 7d"),
         (["shelve", "a", "b", "--for", "8d"], "argument --for: 8d: an alarm is shelved for a week at most"),

@@ -117,7 +117,7 @@ def test_a_rule_of_the_file_is_explained_without_a_runbook(bedside: Cli, write: 
 def test_a_rule_that_does_not_exist_is_said_with_those_that_do(bedside: Cli) -> None:
     said = bedside("rules", "explain", "stal")
     assert (said.code, said.out) == (3, "")
-    assert said.err.startswith("bedside: no rule is called stal: there are nonfinite, ")
+    assert said.err.startswith("bedside: no rule is called stal (is stall meant?): `bedside rules list` names them all")
 
 
 # --- test

@@ -12,11 +12,10 @@ from bedside_protocol.lifecycle import OVER
 from bedside_protocol.records import Scalar, Verb
 from bedside_tui.asking import doubts, pause_or_resume
 from bedside_tui.draw import number
-from bedside_tui.keys import KEYS
 from bedside_tui.screens.alerts import AlertsScreen, key_of
 from bedside_tui.screens.base import RunScreen, bindings_of
 from bedside_tui.screens.chart import ChartScreen
-from bedside_tui.screens.dialogs import AskLine, Deed, PaletteDialog, StopAnswer, StopDialog
+from bedside_tui.screens.dialogs import AskLine, Deed, PaletteDialog, StopAnswer, StopDialog, deeds
 from bedside_tui.screens.help import HelpScreen
 from bedside_tui.screens.log import LogScreen
 from bedside_tui.screens.probes import CodebookScreen, ModelScreen, SamplesScreen, screen_of
@@ -207,14 +206,8 @@ class BedsideApp(Viewer, inherit_bindings=False):
         self.exit()
 
     def action_palette(self) -> None:
-        self.push_screen(PaletteDialog(self.look, self._deeds()), self._do)
-
-    def _deeds(self) -> list[Deed]:
-        """Every key of the table that does something here, every metric's chart, and the colours."""
-        here = [key for key in KEYS if key.label and key.where in ("everywhere", *(self.top.where if self.top else ()))]
-        deeds = [Deed(key.label, key.help, key.shown, key.action) for key in here if key.action != "palette"]
-        deeds += [Deed(f"chart {metric.name}", "chart of this metric", "", f"chart:{metric.name}") for metric in self._view().metrics]
-        return deeds + [Deed(f"colours {name}", "use these colours", "", f"paint:{name}") for name in PALETTES]
+        where = self.top.where if self.top else ()
+        self.push_screen(PaletteDialog(self.look, deeds(where, [metric.name for metric in self._view().metrics])), self._do)
 
     async def _do(self, deed: Deed | None) -> None:
         if deed is None:

@@ -14,6 +14,7 @@ from bedside_protocol.commands import is_over
 from bedside_protocol.records import Lifecycle, Scalar, Verb
 from bedside_tui.draw import number
 from bedside_tui.sources.source import Control
+from bedside_tui.store.commands import short_path
 from bedside_tui.store.view import AlertView, CommandView, View
 from bedside_tui.theme import Tone
 from bedside_tui.widgets.frame import Asked
@@ -85,9 +86,10 @@ class Asking:
 
 def _fate(command: CommandView) -> Verdict:
     if command.state == "applied":
+        done = "taken from the shelf" if command.arguments.get("seconds") == 0 else DONE.get(command.verb, f"{command.verb} done")
         where = f" at step {number.count(command.step)}" if command.step >= 0 and command.verb not in HUBS_OWN else ""
-        detail = f": {command.detail}" if command.detail else ""
-        return Verdict(f"{DONE.get(command.verb, f'{command.verb} done')}{where}{detail}", "ok")
+        detail = short_path(command.detail) if command.verb == "checkpoint" else command.detail
+        return Verdict(f"{done}{where}{f': {detail}' if detail else ''}", "ok")
     detail = f": {command.detail}" if command.detail else ""
     return Verdict(f"{command.verb} {command.state}{detail}", "amber")
 

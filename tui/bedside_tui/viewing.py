@@ -7,17 +7,17 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 
 from bedside_protocol.commands import FOR_TRAINING
 from bedside_protocol.lifecycle import OVER
 from bedside_protocol.records import Scalar, Verb
 from bedside_tui.asking import Asking, Verdict
 from bedside_tui.clock import ReplayClock
-from bedside_tui.draw import number
+from bedside_tui.greeting import since_left
 from bedside_tui.sources.source import Inbox, Source, SourceStatus, Update
 from bedside_tui.store.store import Store
-from bedside_tui.store.view import Mark, View
+from bedside_tui.store.view import View
 from bedside_tui.theme import Tone
 from bedside_tui.widgets.frame import Frame, Mode, Playhead
 
@@ -138,11 +138,6 @@ class Viewing:
         """Whether this is now, a look back at a live run, or a recording."""
         return "replay" if not self._live else "now" if self.clock.following else "back"
 
-    @property
-    def marks(self) -> Sequence[Mark]:
-        """The whole timeline, the future of the playhead included."""
-        return self.store.marks
-
     def _note_seen(self, playhead: Playhead) -> None:
         time = playhead.time
         if self._seen and playhead.playing and self._seen[-1][1] <= time:
@@ -166,13 +161,8 @@ class Viewing:
         if self._greeted or not self.status.complete or not self.store.records:
             return
         self._greeted = True
-        if self._left is None:
-            return
-        since = [alert for alert in newest.alerts if alert.fired_time > self._left]
-        counts = [(sum(1 for alert in since if alert.severity == severity), severity) for severity in ("red", "amber")]
-        news = ", ".join(f"{count} {severity}" for count, severity in counts if count) or "nothing fired"
-        away = number.duration(max(0.0, self.store.span[1] - self._left))
-        self.say(f"since you left ({away}): {news}", "amber" if since else "quiet", now)
+        if self._left is not None:
+            self.say(*since_left(newest, self._left, self.store.span[1]), now)
 
     def why_not(self) -> str:
         """Why nothing can be asked of this run, empty where something can."""

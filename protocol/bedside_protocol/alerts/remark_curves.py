@@ -135,10 +135,11 @@ class Loss:
     def _fell_little(self) -> Iterator[Remark]:
         first, now = float(np.median(self._first)), float(np.median(self._recent))
         if first > 0.0 and now > _FELL * first:
+            share = "above" if now > first else f"{now / first:.0%} of"
             yield Remark(
                 "fell-little",
                 self.name,
-                f"ends at {now:.4g}, {now / first:.0%} of the {first:.4g} it began at",
+                f"ends at {now:.4g}, {share} the {first:.4g} it began at",
                 {"first": first, "last": now},
                 (("h", "the whole curve, by log axis"), ("o", "what the model predicts, and whether all of it learns")),
             )

@@ -13,6 +13,7 @@ import keyword
 import os
 import sys
 from collections.abc import Sequence
+from difflib import get_close_matches
 from typing import Final, NoReturn, Protocol
 
 from bedside_protocol.sanitise import text as safe
@@ -36,7 +37,7 @@ VERBS: Final[dict[str, str]] = {
     "rules": "list and explain the rules, test your own",
     "export": "write a recording as CSV or JSONL",
     "import": "make a recording of CSV, JSON lines, trainer_state.json or TensorBoard's event files",
-    "ctl": "pause, resume, step, checkpoint or stop a run",
+    "ctl": "ask a run to pause, save or stop; acknowledge and shelve its alarms",
     "demo": "start a real training and watch it",
     "rm": "delete the recording of a run that is over",
 }
@@ -93,6 +94,9 @@ def _main(words: list[str]) -> int:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal without these glyphs shows `?`, not a traceback
     name = words[0] if words and words[0] in VERBS else None
+    if name is None and words and not words[0].startswith("-"):
+        likely = get_close_matches(words[0], VERBS, n=1)
+        raise Failure(f"there is no verb {words[0]}{f' (is {likely[0]} meant?)' if likely else ''}: `bedside --help` lists them")
     parser = _parser(name)
     options = parser.parse_args(words)
     if options.verb != name:

@@ -94,7 +94,8 @@ def _arguments(options: argparse.Namespace) -> dict[str, Scalar]:
     action, needed = options.action, NEEDS.get(options.action, ())
     missing = [option if option.isupper() else f"--{option}" for option in needed if getattr(options, option) is None]
     if missing:
-        raise Failure(f"{action} needs {' and '.join(missing)}")
+        how = f": bedside ctl RUN {action} RULE TARGET, as bedside check RUN names them" if action in _OF_ALARMS else ""
+        raise Failure(f"{action} needs {' and '.join(missing)}{how}")
     if action in _OF_ALARMS:
         seconds = {"shelve": {"seconds": options.seconds}, "unshelve": {"seconds": 0.0}}.get(action, {})
         return {"rule": options.RULE or "", "target": options.TARGET or "", **seconds}

@@ -17,6 +17,7 @@ from typing import Any, Final
 
 from bedside_protocol.alerts.defaults import DEFAULT_RULES
 from bedside_protocol.alerts.rule_file import RuleFile, RuleFileError, read_rules
+from bedside_protocol.alerts.rule_schema import meant
 from bedside_protocol.alerts.rule_trial import failures
 from bedside_protocol.alerts.rule_words import condition_words, fires, warming_up, watched, written
 from bedside_protocol.alerts.rules import Rule
@@ -97,7 +98,8 @@ def _explain(options: argparse.Namespace) -> int:
     rules = rules_of(options)
     alike = [rule for rule in rules.rules if rule.name == options.NAME]
     if not alike:
-        raise Failure(f"no rule is called {options.NAME}: there are {', '.join(dict.fromkeys(rule.name for rule in rules.rules))}")
+        names = list(dict.fromkeys(rule.name for rule in rules.rules))
+        raise Failure(f"no rule is called {options.NAME}{meant(options.NAME, names)}: `bedside rules list` names them all")
     if options.json:
         print(_json([_to_json(rule, rules) for rule in alike]))
         return 0

@@ -3,7 +3,7 @@ list that scrolls; one alarm opened shows its runbook."""
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from itertools import groupby
 
 from bedside_tui.draw import number
@@ -15,7 +15,7 @@ from bedside_tui.widgets.choice import window
 from bedside_tui.widgets.curves import curve_panel
 from bedside_tui.widgets.frame import Frame
 from bedside_tui.widgets.judged import Entry, Section, judged_by, sections
-from bedside_tui.widgets.lines import Line, beside, filled, line, select
+from bedside_tui.widgets.lines import Line, beside, filled, line, marked, select
 from bedside_tui.widgets.probe_panels import panel_of
 
 WIDE = 150
@@ -61,7 +61,7 @@ class AlertsScreen(RunScreen):
     def _list(self, frame: Frame, alerts: list[AlertView], parts: list[Section], width: int, height: int) -> list[Line]:
         standing = len(frame.view.alarms)
         title = f"alerts · {number.count(standing)} {'needs' if standing == 1 else 'need'} a look" if standing else "alerts"
-        rows = self._alarms(alerts, width)
+        rows = self._alarms(alerts, frame.view.over, width)
         heads = []
         for part in parts:
             heads.append((len(rows) + 1, part))
@@ -69,12 +69,12 @@ class AlertsScreen(RunScreen):
         rows += [(None, ()), *((None, row) for row in judged_by(frame.view, width))]
         return [self.heading(frame, title, width), *self._scrolled(rows, heads, width, height - 1)]
 
-    def _alarms(self, alerts: list[AlertView], width: int) -> list[Row]:
+    def _alarms(self, alerts: list[AlertView], over: bool, width: int) -> list[Row]:
         if not alerts and self.filter:
             return [(None, row) for row in self.empty("no alert contains this text; esc shows all")]
         if not alerts:
-            said = self.empty("no alarm in this run so far", "what the rules find stands here: a red one stays until it is acknowledged")
-            return [(None, row) for row in said]
+            hope = () if over else ("what the rules find stands here: a red one stays until it is acknowledged",)
+            return [(None, row) for row in self.empty(f"no alarm in this run{'' if over else ' so far'}", *hope)]
         cells = alert_columns(alerts, width)
         return [(None, alerts_heading(cells)), *((key_of(alert), alert_row(alert, cells, width)) for alert in alerts)]
 
@@ -85,18 +85,14 @@ class AlertsScreen(RunScreen):
         room = height if len(rows) <= height else height - 1
         chosen = [place for place, (key, _) in enumerate(rows) if key is not None and key == self.choice.chosen]
         first = window(len(rows), chosen[-1] if chosen else 0, room)
-        shown = [select(row, width) if place in chosen else row for place, (_, row) in enumerate(rows[first : first + room], start=first)]
+        shown = [_shown(row, place, chosen, width) for place, (_, row) in enumerate(rows[first : first + room], start=first)]
         if room == height:
             return shown
         hidden = [part.brief for head, part in heads if head + 1 >= first + room]
-        more = (
-            f"further down: {', '.join(hidden)}"
-            if hidden
-            else f"+{number.count(len(rows) - first - room)} more"
-            if first + room < len(rows)
-            else ""
-        )
-        return [*shown, line((f"   {more}", "quiet"))]
+        below = len(rows) - first - room
+        if hidden:
+            return [*shown, line((f"   further down: {', '.join(hidden)} ", "quiet"), (" tab", "key"))]
+        return [*shown, line((f"   +{number.count(below)} more" if below else "", "quiet"))]
 
     def _opened(self, frame: Frame, alert: AlertView, count: int, width: int, height: int) -> list[Line]:
         place = number.ordinal(self.choice.place + 1, count)
@@ -192,6 +188,13 @@ class AlertsScreen(RunScreen):
             self.action_move(1_000)
         else:
             super().action_last()
+
+
+def _shown(row: Line, place: int, chosen: Sequence[int], width: int) -> Line:
+    """A line of the list; the first of those under the cursor is pointed at."""
+    if place not in chosen:
+        return row
+    return select(row, width) if place == chosen[0] else marked(row, width)
 
 
 def _section_of(key: Hashable) -> str:

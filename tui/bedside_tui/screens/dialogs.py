@@ -9,6 +9,8 @@ from textual import events
 from textual.app import ComposeResult
 from textual.screen import ModalScreen
 
+from bedside_tui.keys import KEYS, Where
+from bedside_tui.theme import PALETTES
 from bedside_tui.widgets.choice import Choice, window
 from bedside_tui.widgets.editor import Editor
 from bedside_tui.widgets.lines import Line, ends, line, rule, select, wrapped
@@ -139,6 +141,16 @@ class Deed(NamedTuple):
     what: str
     key: str
     action: str
+
+
+def deeds(where: Sequence[Where], metrics: Sequence[str]) -> list[Deed]:
+    """What the palette offers on a screen: every key of the table that does something there, every metric's chart, and the colours."""
+    here = [key for key in KEYS if key.label and key.where in ("everywhere", *where) and key.action != "palette"]
+    return [
+        *(Deed(key.label, key.help, key.shown, key.action) for key in here),
+        *(Deed(f"chart {name}", "chart of this metric", "", f"chart:{name}") for name in metrics),
+        *(Deed(f"colours {name}", "use these colours", "", f"paint:{name}") for name in PALETTES),
+    ]
 
 
 class PaletteDialog(Dialog[Deed]):

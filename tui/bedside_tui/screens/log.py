@@ -39,7 +39,7 @@ class LogScreen(RunScreen):
     def action_open(self) -> None:
         """Move in time to the entry, so that every screen shows what was known then."""
         place = self.choice.chosen
-        marks = self.viewer.viewing.marks
+        marks = self.viewer.viewing.store.marks
         if isinstance(place, int) and place < len(marks):
             self.viewer.move_to(marks[place].time)
 

@@ -54,7 +54,7 @@ class CommandsFold:
     def saved(self, moment: Moment, body: CheckpointSaved) -> Mark:
         asked = self._commands.get(body.command)
         command = asked.last_at(moment.position) if asked else None
-        parts = [f"checkpoint {'saved' if body.verified else 'saved by the script, not verified'}", _short(body.path)]
+        parts = [f"checkpoint {'saved' if body.verified else 'saved by the script, not verified'}", short_path(body.path)]
         parts += [number.size(body.size)] if body.size else []
         parts += [f"asked by {command.who}"] if command and command.who else []
         return Mark(moment.time, body.step, "checkpoint", "✓", "  ".join(part for part in parts if part), path=body.path)
@@ -65,7 +65,7 @@ class CommandsFold:
         return [view for view in latest if view is not None][::-1]
 
 
-def _short(path: str) -> str:
+def short_path(path: str) -> str:
     """The file and its folder; the whole path is in the checkpoint."""
     return "/".join(path.rsplit("/", 2)[-2:])
 

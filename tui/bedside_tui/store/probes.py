@@ -8,8 +8,9 @@ from collections.abc import Mapping, Sequence
 from operator import itemgetter
 
 from bedside_protocol.records import ProbeDeclared, Snapshot
+from bedside_tui.store.history import History
 from bedside_tui.store.ledger import Ledger, Moment, Track
-from bedside_tui.store.view import Badge, Firing, History, ProbeView
+from bedside_tui.store.view import Badge, Firing, ProbeView
 
 MOST_PROBES = 500
 MOST_SCALARS = 200

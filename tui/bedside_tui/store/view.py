@@ -9,10 +9,11 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import Literal
 
 from bedside_protocol.alerts.remark import Remark
 from bedside_protocol.alerts.rules import Horizon
+from bedside_protocol.lifecycle import OVER
 from bedside_protocol.records import (
     AlertState,
     CommandState,
@@ -24,7 +25,7 @@ from bedside_protocol.records import (
     Snapshot,
     Verb,
 )
-from bedside_protocol.series import Columns
+from bedside_tui.store.history import History
 from bedside_tui.store.rules import ExpectationView, RulesView
 
 Badge = Literal["red", "amber", "ok", "pending", "none"]
@@ -39,31 +40,6 @@ class Firing:
 
     step: int
     badge: Badge
-
-
-class History(Protocol):
-    """One series up to the view's moment, readable at any width without touching every point."""
-
-    def __len__(self) -> int:
-        """Number of points."""
-
-    def columns(self, width: int, *, axis: Literal["step", "time"] = "step", smoothing: float = 0.0) -> Columns:
-        """At most `width` min/max columns over the whole history; see `bedside_protocol.series`."""
-
-    def value_at(self, step: float) -> tuple[int, float] | None:
-        """The (step, value) of the last point at or before `step`, None before the first."""
-
-    @property
-    def last(self) -> tuple[int, float, float]:
-        """(step, time, value) of the newest point; (0, 0.0, nan) when empty."""
-
-    @property
-    def lowest(self) -> tuple[int, float] | None:
-        """(step, value) of the smallest finite value so far."""
-
-    @property
-    def highest(self) -> tuple[int, float] | None:
-        """(step, value) of the largest finite value so far."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,6 +203,11 @@ class View:
     lost: int
     """Records that never reached the log, as far as known."""
     problems: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def over(self) -> bool:
+        """Whether the run has ended."""
+        return self.lifecycle in OVER
 
     @property
     def alarms(self) -> list[AlertView]:

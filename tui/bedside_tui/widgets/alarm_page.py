@@ -32,7 +32,7 @@ def opened(alert: AlertView, view: View, width: int) -> list[Line]:
     name = line((f" {word}  ", tone), (f"{alert.title} · {alert.target}", "strong"))
     lines = [ends(name, line((f"{when} ", "quiet")), width), ()]
     lines += _entry("found", [alert.message or "—"], width, "strong")
-    if alert.state == "firing":
+    if alert.state == "firing" and not view.over:
         lines += _entry("when", [_urgency(alert)], width)
     lines += _entry("ckpt", _checkpoints(alert, view), width)
     lines += _entry("done", [_deed(command) for command in _asked_by(alert, view)], width)
@@ -56,6 +56,8 @@ def _checkpoints(alert: AlertView, view: View) -> list[str]:
     """For an alarm that tells of damaged weights: what is safe."""
     if alert.rule not in damaging(view.rules.rules.values()):
         return []
+    if not view.checkpoints:
+        return [f"none was saved{'' if view.over else ' so far'}"]
     good = view.last_good
     suspect = sum(saved.suspect and (good is None or saved.time > good.time) for saved in view.checkpoints)
     later = f"; {number.count(suspect)} saved since {'is' if suspect == 1 else 'are'} suspect" if suspect else ""

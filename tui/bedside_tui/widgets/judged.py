@@ -83,7 +83,7 @@ def _not_judged(view: View, width: int, passes: Passes) -> Section:
             row = line(f"   {pad(title, name)} ", pad(target, name) + " ", (why, "quiet"))
             rows.append((Entry("not checked", rule_name, target), [fit(row, width)]))
     count = number.count(len(rows))
-    return Section(f"{count} not checked", rule(f"not checked yet · {count}", width), rows)
+    return Section(f"{count} not checked", rule(f"not checked{'' if view.over else ' yet'} · {count}", width), rows)
 
 
 def judged_by(view: View, width: int) -> list[Line]:

@@ -105,7 +105,12 @@ def pointed(row: Line) -> Line:
 
 def select(row: Line, width: int) -> Line:
     """The row under the cursor: pointed at, and its whole width marked."""
-    return tuple(span._replace(selected=True) for span in pointed(fit(row, width)))
+    return marked(pointed(row), width)
+
+
+def marked(row: Line, width: int) -> Line:
+    """Its whole width marked: a further line of the row under the cursor."""
+    return tuple(span._replace(selected=True) for span in fit(row, width))
 
 
 def beside(left: Sequence[Line], right: Sequence[Line], left_width: int, gap: str = " ") -> list[Line]:

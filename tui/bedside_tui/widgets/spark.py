@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from bedside_tui.draw.sparkline import reads, sparkline
-from bedside_tui.store.view import Badge, Firing, History
+from bedside_tui.store.history import History
+from bedside_tui.store.view import Badge, Firing
 from bedside_tui.theme import Tone
 from bedside_tui.widgets.lines import Line, line
 

@@ -159,7 +159,7 @@ def alarm_row(alarm: AlertView, place: str, width: int) -> Line:
 def _calm(view: View, width: int) -> Line:
     judged = any(badge == "ok" for badge in (*(m.badge for m in view.metrics), *(p.badge for p in view.probes)))
     waiting = len(view.not_checked)
-    right = line((f"{waiting} not checked yet  w why ", "quiet")) if waiting and width >= 60 else ()
+    right = line((f"{waiting} not checked{'' if view.over else ' yet'}  w why ", "quiet")) if waiting and width >= 60 else ()
     if shelved := sum(alert.stands for alert in view.alerts if alert.shelved_until):  # put aside is not well
         return ends(line((f" ◌ {number.count(shelved)} shelved", "plain"), ("  no other alarm  w which", "quiet")), right, width)
     if judged:

@@ -10,7 +10,7 @@ from bedside_protocol.metrics import unit_of
 from bedside_tui.draw import number
 from bedside_tui.store.view import ProbeView, View
 from bedside_tui.widgets.figures import figures_of
-from bedside_tui.widgets.lines import Line, Span, fit, line, pad
+from bedside_tui.widgets.lines import Line, Span, fit, line, pad, width_of
 from bedside_tui.widgets.probe_panels import waiting_for
 from bedside_tui.widgets.status import BADGES
 
@@ -21,10 +21,13 @@ def system_line(system: Mapping[str, float], width: int) -> Line:
     """The machine in one line: `cpu 182 %  memory 1.2 of 24 GB  gpu none  data wait 3 %  step 7.0 ms p95 9`."""
     if not system:
         return line(("   nothing measured yet: the agent reads the machine once a second", "quiet"))
-    spans: list[Span] = [Span("   ")]
+    row = line("  ")
     for name, text in _system_pieces(system):
-        spans += [Span(f"{name} ", "quiet"), Span(f"{text}  ")]
-    return fit(tuple(spans), width)
+        longer = (*row, Span(f" {name} ", "quiet"), Span(f"{text} "))
+        if width_of(longer) > width and len(row) > 1:
+            break
+        row = longer
+    return fit(row, width)
 
 
 def _system_pieces(system: Mapping[str, float]) -> list[tuple[str, str]]:

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 from bedside_tui.draw import number
 from bedside_tui.draw.bar import bar
-from bedside_tui.store.view import History, ProbeView
+from bedside_tui.store.history import History
+from bedside_tui.store.view import ProbeView
 from bedside_tui.theme import Tone
 from bedside_tui.widgets.frame import Frame
 from bedside_tui.widgets.lines import Line, Span, fit, line, pad, pad_left
