@@ -80,8 +80,8 @@ class RowTaker:
         self._step = self._step or _first_of(_STEP_NAMES, self._seen)
         self._time = self._time or _first_of(_TIME_NAMES, self._seen)
 
-    def take(self, row: Mapping[str, object]) -> None:
-        """One row."""
+    def take(self, row: Mapping[str, object], *, whole_row: bool = True) -> None:
+        """One row. Not `whole_row`: it is one value of what may be a row."""
         if not self._met:
             self.meet(row)
         elif len(self._seen) <= MOST_METRICS:
@@ -95,6 +95,8 @@ class RowTaker:
         for name, cell in row.items():
             if name not in (self._step, self._time):
                 self._put(step, time, name, cell)
+        if whole_row:
+            self._points.end_row()
 
     def finish(self) -> None:
         """Raises `NoSuchColumn` where a column that was named has not come."""

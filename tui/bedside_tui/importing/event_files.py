@@ -36,9 +36,7 @@ def read_events(files: Sequence[Path], points: Points, left_out: LeftOut) -> Non
         each.sort()
         for before, after in pairwise(each):
             if after[0] < before[1]:
-                raise MixedRuns(
-                    f"{before[2]} and {after[2]} both tell {tag!r} of the same time, so they are two runs: name one of the files"
-                )
+                raise MixedRuns(f"{before[2]} and {after[2]} tell {tag!r} of the same time and are two runs: name one of the files")
 
 
 def _read(path: Path, points: Points, left_out: LeftOut) -> dict[str, tuple[float, float]]:
@@ -47,9 +45,8 @@ def _read(path: Path, points: Points, left_out: LeftOut) -> dict[str, tuple[floa
     with open(path, "rb") as file:
         for frame in read_frames(file):
             if isinstance(frame, Broken):
-                left_out.note(
-                    f"what follows byte {frame.offset:,} of {path.name}, {'where it is cut off' if frame.torn else 'which is damaged'}"
-                )
+                why = "cut off" if frame.torn else "damaged"
+                left_out.note(f"{path.name} from byte {frame.offset:,} on, where it is {why}")
                 break
             try:
                 said = scalars_of(frame.data)

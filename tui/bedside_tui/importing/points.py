@@ -48,18 +48,17 @@ class Timeline:
     """Values that stood behind one of a later time (or step, where there are no times)."""
     repeated: int
     """Values of a metric at the step at which it had its last one."""
-    together: bool
-    """Whether values of one step that follow each other are one row, whatever their times."""
+    begins: NDArray[np.bool_]
+    """Whether a value begins a row."""
 
     def rows(self) -> Iterator[Row]:
-        """Row by row. A metric that comes again begins another row."""
+        """Row by row. A metric that comes again begins another row, and the last value of a row tells its time."""
         row: dict[str, float] = {}
         at, when, number = 0, 0.0, 0
-        for step, time, place, value in zip(
-            self.steps.tolist(), self.times.tolist(), self.place.tolist(), self.values.tolist(), strict=True
-        ):
+        columns = (self.steps, self.times, self.place, self.values, self.begins)
+        for step, time, place, value, begins in zip(*(column.tolist() for column in columns), strict=True):
             name = self.names[place]
-            if row and (step != at or name in row or not (self.together or time == when)):
+            if row and (begins or name in row):
                 yield Row(at, when if self.timed else float(number), row)
                 row, number = {}, number + 1
             row[name] = value
@@ -82,6 +81,7 @@ class Points:
         self._times = array("d")
         self._place = array("i")
         self._values = array("d")
+        self._ends = array("q")
 
     def __len__(self) -> int:
         return len(self._values)
@@ -108,6 +108,10 @@ class Points:
         self._values.append(value)
         return True
 
+    def end_row(self) -> None:
+        """The values since the last row are a row of the file. Where none is told so, values of one step and time are one."""
+        self._ends.append(len(self._values))
+
     def timeline(self) -> Timeline:
         """All of them in order: by time, where every one has a time, else by step."""
         steps, times = _column(self._steps, np.int64), _column(self._times, np.float64)
@@ -115,16 +119,25 @@ class Points:
         timed = bool(np.isfinite(times).all())
         by = times if timed else steps
         unordered = int(np.count_nonzero(by < np.maximum.accumulate(by))) if by.size else 0
-        if unordered or timed:
-            order = np.lexsort((steps, times)) if timed else np.argsort(steps, kind="stable")
-            steps, times, place, values = steps[order], times[order], place[order], values[order]
+        row = self._rows()
+        order = np.lexsort((steps, times)) if timed else np.argsort(steps, kind="stable")
+        steps, times, place, values, row = steps[order], times[order], place[order], values[order], row[order]
+        begins = np.ones(steps.shape, bool)
+        begins[1:] = (np.diff(steps) != 0) | (np.diff(row) != 0)
+        if timed and not self._together and not len(self._ends):
+            begins[1:] |= np.diff(times) != 0
         begun = _begun(times) if timed and times.size else None
         if begun is not None:
             times = np.round(times / begun.scale - begun.second, 6)
         repeated = _repeated(steps, place)
-        together = self._together or not timed
         second = None if begun is None else begun.second
-        return Timeline(steps, times, place, values, tuple(self._names), timed, second, unordered, repeated, together)
+        return Timeline(steps, times, place, values, tuple(self._names), timed, second, unordered, repeated, begins)
+
+    def _rows(self) -> NDArray[np.int64]:
+        """The number of the file's row that each value stands in; 0 where rows are not told."""
+        if not len(self._ends):
+            return np.zeros(len(self), np.int64)
+        return np.repeat(np.arange(len(self._ends)), np.diff(_column(self._ends, np.int64), prepend=0))
 
 
 class _Beginning(NamedTuple):

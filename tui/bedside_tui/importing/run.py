@@ -25,7 +25,7 @@ from bedside_tui.importing.lines import NotThat, read_history, read_rows
 from bedside_tui.importing.points import Points, Row, Timeline
 from bedside_tui.importing.record_lines import NO_RECORD, read_record_lines
 from bedside_tui.importing.recording import JudgedLog, LogWriter, new_run
-from bedside_tui.importing.sources import Source, find_source
+from bedside_tui.importing.sources import Source, find_source, first_three
 from bedside_tui.importing.table import read_table
 from bedside_tui.places import Unreadable
 
@@ -64,8 +64,7 @@ def import_run(path: Path, out: Path, columns: Columns, renamed: Mapping[str, st
             raise Unreadable(f"{path} is a recording as JSON and keeps its names: --map is for other files")
         return _import_records(source, out)
     left_out = LeftOut()
-    if source.aside:
-        left_out.note(source.aside)
+    left_out.add(f"runs in directories below ({first_three(source.below)})", len(source.below))
     points = Points(renamed, together=source.form == "events")
     try:
         notes = _read(source, columns, points, left_out)
@@ -136,9 +135,9 @@ def _notes(line: Timeline) -> tuple[str, ...]:
     if not line.timed:
         said.append("not every value has a time: the time of a row is its number")
     if line.unordered:
-        said.append(f"{line.unordered:,} values stood out of order and were put in the order of {'times' if line.timed else 'steps'}")
+        said.append(f"values that stood out of the order of {'times' if line.timed else 'steps'} and were put into it: {line.unordered:,}")
     if line.repeated:
-        said.append(f"{line.repeated:,} values repeat a step of their metric; all are kept")
+        said.append(f"values that repeat a step of their metric, all of them kept: {line.repeated:,}")
     return tuple(said)
 
 

@@ -33,12 +33,12 @@ _OTHERS: Final = {b"PAR1": "Parquet", b"\x1f\x8b": "compressed", b"PK\x03\x04": 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """One run to read. `aside`: what else is there and is not read, in words, empty where nothing is."""
+    """One run to read. `below`: directories below its own that hold others, which are not read, as paths from there."""
 
     form: Form
     files: tuple[Path, ...]
     name: str
-    aside: str = ""
+    below: tuple[str, ...] = ()
 
 
 def find_source(path: Path) -> Source:
@@ -90,7 +90,7 @@ def _in_directory(path: Path) -> Source:
     files = [Path(entry.path) for entry in entries if entry.is_file()]
     events = [file for file in files if _EVENTS in file.name]
     if events:
-        return Source("events", tuple(events), path.absolute().name, _aside(path))
+        return Source("events", tuple(events), path.absolute().name, _below(path))
     state = _state_in(path, [Path(entry.path) for entry in entries if entry.is_dir()])
     if state is not None:
         return Source("history", (state,), path.absolute().name)
@@ -98,12 +98,16 @@ def _in_directory(path: Path) -> Source:
     if len(tables) == 1:
         return find_source(tables[0])
     if tables:
-        raise Unreadable(f"{path} holds {len(tables):,} files that may be runs ({_first_three(tables)}): name one of them")
+        raise Unreadable(
+            f"{path} holds {len(tables):,} files that may be runs ({first_three([table.name for table in tables])}): name one of them"
+        )
     below = _directories_with_events(path)
     if len(below) == 1:
         return _in_directory(below[0])
     if below:
-        raise Unreadable(f"{path} holds runs in {len(below):,} directories ({_first_three(below)}): name one of them")
+        raise Unreadable(
+            f"{path} holds runs in {len(below):,} directories ({first_three([str(each.relative_to(path)) for each in below])}): name one of them"
+        )
     raise Unreadable(f"{path} holds nothing that can be imported: that is {_FORMS}")
 
 
@@ -116,9 +120,8 @@ def _state_in(path: Path, directories: Sequence[Path]) -> Path | None:
     return max(held)[1] if held else None
 
 
-def _aside(path: Path) -> str:
-    below = [each for each in _directories_with_events(path) if each != path]
-    return f"runs in {len(below):,} directories below ({_first_three(below)})" if below else ""
+def _below(path: Path) -> tuple[str, ...]:
+    return tuple(str(each.relative_to(path)) for each in _directories_with_events(path) if each != path)
 
 
 def _directories_with_events(path: Path) -> list[Path]:
@@ -134,8 +137,9 @@ def _directories_with_events(path: Path) -> list[Path]:
     return found
 
 
-def _first_three(paths: Sequence[Path]) -> str:
-    return ", ".join([*(str(path.name) for path in paths[:3]), *(["…"] if len(paths) > 3 else [])])
+def first_three(names: Sequence[str]) -> str:
+    """The first of many names, on one line."""
+    return ", ".join([*names[:3], *(["…"] if len(names) > 3 else [])])
 
 
 def _name_of(path: Path, form: Form) -> str:

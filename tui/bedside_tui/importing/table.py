@@ -24,15 +24,16 @@ def read_table(file: TextIO, taker: RowTaker, left_out: LeftOut) -> None:
         taker.meet(header)
     else:
         taker.meet(name for name in header if name not in (metric, value))
-    left_out.add("columns that have the name of another", len(header) - len(set(header)))
+    place = {name: at for at, name in reversed(list(enumerate(header)))}  # of two columns of a name the first
+    left_out.add("columns that have the name of another", len(header) - len(place))
     for cells in _lines(file, separator, left_out):
         if len(cells) != len(header):
             left_out.add(NOT_WHOLE)
             continue
-        row: dict[str, object] = dict(zip(reversed(header), reversed(cells), strict=True))  # of two columns of a name the first
+        row: dict[str, object] = {name: cells[place[name]] for name in header}
         if metric is not None and value is not None:
             row[str(row.pop(metric))] = row.pop(value)
-        taker.take(row)
+        taker.take(row, whole_row=metric is None)
 
 
 def _lines(file: TextIO, separator: str, left_out: LeftOut) -> Iterator[list[str]]:
