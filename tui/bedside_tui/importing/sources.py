@@ -105,9 +105,8 @@ def _in_directory(path: Path) -> Source:
     if len(below) == 1:
         return _in_directory(below[0])
     if below:
-        raise Unreadable(
-            f"{path} holds runs in {len(below):,} directories ({first_three([str(each.relative_to(path)) for each in below])}): name one of them"
-        )
+        names = first_three([str(each.relative_to(path)) for each in below])
+        raise Unreadable(f"{path} holds runs in {len(below):,} directories ({names}): name one of them")
     raise Unreadable(f"{path} holds nothing that can be imported: that is {_FORMS}")
 
 
