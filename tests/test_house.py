@@ -63,6 +63,8 @@ def test_importing_a_room_does_not_load_what_it_must_not_know(code: str, never: 
         ["runs", "--json"],
         ["status"],
         ["check", "--json"],
+        ["watch"],
+        ["wait", "--until", "step>=1"],
         ["ctl", "x", "stop"],
         ["rm", "x"],
         ["attach"],

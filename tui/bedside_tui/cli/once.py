@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import os
 import re
 import sys
 from pathlib import Path
@@ -18,6 +17,7 @@ from bedside_tui.cli import Failure
 from bedside_tui.cli.options import add_look, add_run, chosen_run
 from bedside_tui.cli.terminal import need_screens
 from bedside_tui.library import summarise
+from bedside_tui.output import Unwritable, whole_file
 from bedside_tui.sources.live import LiveSource
 from bedside_tui.sources.replay import ReplaySource
 
@@ -60,11 +60,11 @@ def _write(drawn: str, out: Path | None) -> None:
     if out is None:
         sys.stdout.write(drawn)
         return
-    path = Path(os.path.expanduser(out))
     try:
-        path.write_text(drawn, encoding="utf-8")
-    except OSError as error:
-        raise Failure(f"cannot write {path}: {error.strerror or error}") from error
+        with whole_file(out.expanduser()) as file:
+            file.write(drawn.encode())
+    except Unwritable as error:
+        raise Failure(str(error)) from error
 
 
 def _size(text: str) -> tuple[int, int]:

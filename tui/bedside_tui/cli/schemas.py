@@ -1,0 +1,156 @@
+"""What the verbs' JSON objects hold, as JSON Schema. The page of commands and the schema files are made of this, and what the verbs print
+is tested against it.
+
+Fields may be added in later versions; none is taken away or given another meaning.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, Final, TypeAlias, get_args
+
+from bedside_protocol.alerts.judge import EXIT_CODES
+from bedside_protocol.alerts.rules import Horizon
+from bedside_protocol.records import CommandState, Lifecycle, Severity, Verb
+from bedside_tui.cli import wait
+from bedside_tui.record_schema import RECORD
+
+Schema: TypeAlias = dict[str, Any]
+
+
+def _said(schema: Schema, description: str) -> Schema:
+    return {**schema, "description": description} if description else schema
+
+
+def _text(description: str = "") -> Schema:
+    return _said({"type": "string"}, description)
+
+
+def _count(description: str = "") -> Schema:
+    return _said({"type": "integer"}, description)
+
+
+def _number(description: str = "") -> Schema:
+    return _said({"type": "number"}, description)
+
+
+def _maybe(schema: Schema) -> Schema:
+    """The same, or null."""
+    if "enum" in schema:
+        return {**schema, "enum": [*schema["enum"], None]}
+    return {**schema, "type": [schema["type"], "null"]}
+
+
+def _one_of(words: Any, description: str = "") -> Schema:
+    return _said({"enum": list(words)}, description)
+
+
+def _object(fields: Mapping[str, Schema], description: str = "") -> Schema:
+    """All fields are always there."""
+    return _said({"type": "object", "properties": dict(fields), "required": list(fields)}, description)
+
+
+def _by_name(values: Schema, description: str) -> Schema:
+    return _said({"type": "object", "additionalProperties": values}, description)
+
+
+def _list(items: Schema, description: str) -> Schema:
+    return _said({"type": "array", "items": items}, description)
+
+
+LIFECYCLES: Final = get_args(Lifecycle)
+
+
+def _lifecycle(description: str) -> Schema:
+    return {"title": "lifecycle", **_one_of(LIFECYCLES, description)}
+
+
+_VALUES: Final = _by_name(_maybe(_number()), "the newest value of each metric; null for what is no finite number")
+_ALARM: Final[Mapping[str, Schema]] = MappingProxyType({
+    "rule": _text("the rule's name"),
+    "severity": _one_of(get_args(Severity)),
+    "target": _text("the metric or probe it is about, or `run`"),
+    "first_step": _count("the first step of the evidence"),
+    "step": _count("the step at which it fired"),
+    "value": _maybe(_number("the value that was judged")),
+    "message": _text("what a person reads"),
+    "runbook": _text("the name of the page that says what to do"),
+})  # fmt: skip
+_RUN: Final[Mapping[str, Schema]] = MappingProxyType({
+    "id": _text("the name of the run's directory"),
+    "name": _text(),
+    "project": _text(),
+    "lifecycle": _lifecycle("how the run is, or how it ended"),
+    "reason": _text("why, in words; may be empty"),
+    "step": _count("the newest step"),
+    "metrics": _VALUES,
+    "started": _number("seconds since the epoch"),
+    "dir": _text("the run's directory"),
+    "verdict": _one_of(EXIT_CODES, "the worst that ever fired, by the rules that judged it live"),
+    "alerts": _object({"amber": _count(), "red": _count()}, "how many have fired"),
+})  # fmt: skip
+_STATUS: Final = _object({
+    **_RUN,
+    "ranks": _list(_object({"rank": _count(), "step": _count(), "host": _text()}), "the processes of the run"),
+    "firing": _list(_object(_ALARM), "what fires now"),
+})  # fmt: skip
+_CHECK: Final = _object({
+    "verdict": _one_of(EXIT_CODES, "what the exit code says"),
+    "rules": _text("whose rules judged"),
+    "steps": _count("the highest step"),
+    "ended": _lifecycle("how it ended"),
+    "alerts": _list(
+        _object({**_ALARM, "horizon": _one_of(get_args(Horizon), "how soon it matters")}), "each alarm that fired, at its worst"
+    ),
+    "checkpoints": _list(
+        _object({"step": _count(), "path": _text(), "suspect_of": _maybe(_text("what it may hold; null for a good one"))}),
+        "in the order they were saved",
+    ),
+    "review": _list(
+        _object({"name": _text(), "target": _text(), "text": _text(), "numbers": _by_name(_number(), "what the text says, as numbers")}),
+        "remarks, no part of the verdict",
+    ),
+    "not_checked": _list(_object({"rule": _text(), "why": _text()}), "rules that could not judge"),
+})  # fmt: skip
+_WAIT: Final = _object({
+    "outcome": _one_of(wait.EXIT_CODES, "what the exit code says"),
+    "until": _text("the expression, as it was read"),
+    "held": _list(_text(), "its terms that held at that moment"),
+    "step": _count("the step of the moment at which it held, or of the newest record"),
+    "time": _number("and its seconds since the run began"),
+    "lifecycle": _lifecycle("how the run was then"),
+    "alert": _maybe(_one_of(get_args(Severity), "the worst that fired then; null where nothing did")),
+    "metrics": _said(_VALUES, "the values then of the metrics in the expression; null for what is no finite number"),
+})  # fmt: skip
+_CTL: Final = _object({
+    "id": _text("of the command, as the log has it"),
+    "verb": _one_of(get_args(Verb)),
+    "state": _one_of(get_args(CommandState), "the last that the run said of it"),
+    "step": _count("where it was applied; -1 before"),
+    "detail": _text("why, in words; may be empty"),
+})  # fmt: skip
+_IMPORT: Final = _object({
+    "id": _text("the name of the directory that was made"),
+    "log": _text("the recording"),
+    "form": _text("what the file was taken for"),
+    "verdict": _one_of(EXIT_CODES, "the worst that fired, by the built-in rules"),
+    "records": _count("records read, where whole records were"),
+    "values": _count("values read, where numbers were"),
+    "metrics": _count("of how many metrics"),
+    "first_step": _count(),
+    "last_step": _count(),
+    "notes": _list(_text(), "what a reader of the numbers must know"),
+    "left_out": _by_name(_count(), "what was not read, and how often; 0 where that is not counted"),
+})  # fmt: skip
+
+SCHEMAS: Final[Mapping[str, tuple[str, Schema]]] = MappingProxyType({
+    "runs": ("bedside runs --json", _list(_object(_RUN), "the runs of this machine, newest first")),
+    "status": ("bedside status [RUN] --json", _STATUS),
+    "check": ("bedside check [RUN] --json", _CHECK),
+    "wait": ("bedside wait [RUN] --until EXPRESSION --json", _WAIT),
+    "ctl": ("bedside ctl RUN ACTION --json", _CTL),
+    "import": ("bedside import FILE --json", _IMPORT),
+    "watch": ("bedside watch [RUN], a line", RECORD),
+})  # fmt: skip
+"""(command, schema of what it prints) by the name of the schema's file."""
