@@ -104,7 +104,8 @@ class Notifier:
             messenger.wait()
         assert messenger.stdout is not None
         with messenger.stdout as pipe:
-            said = "" if code is None else pipe.read().decode(errors="replace")
+            os.set_blocking(pipe.fileno(), False)  # something it has started may hold the other end
+            said = (pipe.read() or b"").decode(errors="replace") if code is not None else ""
         self._messenger = None
         command = self._waiting.popleft()
         if code is None:

@@ -11,6 +11,7 @@ import contextlib
 import os
 import signal
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
@@ -297,6 +298,10 @@ class Hub:
                     fired.append(record.body)
             self._recorder.append(chunk, count, counters)
             self._chunks += 1
+        self._act(fired)
+
+    def _act(self, fired: Iterable[AlertChanged]) -> None:
+        """Ask for what the rules of these alarms ask for; what was asked before is not asked again."""
         for change in fired:
             for ask in asks_of(change, self._journal.engine.rules, self._status.probes, self._plan.run):
                 self._put(ask, "operator", time.monotonic())
@@ -349,6 +354,8 @@ class Hub:
             self._desk.restore(command, time.monotonic())
             if command.verb == "notify" and command.state == "requested":
                 self._notifier.recover(command)
+        if self._status.lifecycle not in OVER:  # an earlier hub may have written an alarm and not lived to act
+            self._act(self._journal.engine.firing)
         return end
 
     def _is_done(self, now: float) -> bool:
