@@ -160,7 +160,7 @@ def test_a_file_that_cannot_be_read_is_said_in_one_line(bedside: Cli, home: Path
 
 
 def test_a_recording_is_judged_by_the_rules_of_the_file(bedside: Cli, record: Made, losses: Losses, write: Write) -> None:
-    record([losses([1.0] * 20 + [12.0] * 40)], "high")
+    record([losses([3.0] * 20 + [12.0] * 40)], "high")
     said = bedside("check", "high", "--json", "--rules", write(MINE))
     assert said.code == 2
     assert [(alert["rule"], alert["severity"], alert["first_step"], alert["message"]) for alert in said.json["alerts"]] == [
@@ -218,7 +218,7 @@ TRAINING = """
 import bedside
 run = bedside.init(name="own", rules={rules!r})
 for number in run.steps(range(60)):
-    run.log({{"loss": 12.0 if number >= 20 else 1.0}})
+    run.log({{"loss": 12.0 if number >= 20 else 3.0}})
 run.finish()
 """
 
