@@ -49,6 +49,11 @@ run.finish()
 """Logs a step for each number it is told."""
 
 
+def _obey_interrupts() -> None:
+    """As in a shell, also where the tests themselves run in the background of one, which is inherited."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 class Command:
     """A command of `bedside` in a process of its own."""
 
@@ -56,6 +61,7 @@ class Command:
         self.process = subprocess.Popen(
             [sys.executable, "-m", "bedside_tui", *map(str, words)],
             env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+            preexec_fn=_obey_interrupts,
         )  # fmt: skip
 
     def line(self) -> Any:
@@ -279,6 +285,15 @@ def test_ctrl_c_is_met_with_silence_and_touches_no_training(
     assert (code, err) == (130, "")
     tell(training, 2.0)
     training.wait_points("loss", 1)
+
+
+def test_closed_streams_are_no_tracebacks(record: Made, losses: Losses, environment: dict[str, str]) -> None:
+    record([losses([1.0])])
+    for words in ("watch", "once", "wait --until 'loss<2'"):
+        said = subprocess.run(
+            ["bash", "-c", f"{sys.executable} -m bedside_tui {words} >&-"], env=environment, capture_output=True, text=True, check=False
+        )
+        assert (said.returncode, said.stderr) == (0, "")
 
 
 @pytest.mark.parametrize(

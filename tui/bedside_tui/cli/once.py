@@ -8,7 +8,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import re
-import sys
 from pathlib import Path
 from typing import Final
 
@@ -58,7 +57,7 @@ def run(options: argparse.Namespace) -> int:
 
 def _write(drawn: str, out: Path | None) -> None:
     if out is None:
-        sys.stdout.write(drawn)
+        print(drawn, end="")
         return
     try:
         with whole_file(out.expanduser()) as file:

@@ -39,6 +39,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     if options.since == "now" and not options.follow:
         raise Failure("--from now --no-follow asks for nothing: leave one out")
+    if sys.stdout is None:  # closed by who started us: there is nobody to tell
+        return 0
     skipping = options.since == "now"
     with closing(updates_of(chosen_run(options))) as updates:
         for update in updates:
