@@ -18,6 +18,13 @@ _HEAD: Final = """\
 What every run is judged by unless its own rules say otherwise ([rules.md](rules.md)). The viewer opens the same page beside each alarm.
 Amber is worth a look, red is worth stopping for; *now* is said of what runs on in vain, *within the hour* of what can wait that long. Made
 by `bedside rules book`.
+
+- A metric or probe that stops arriving is judged no more. What fires on it goes on firing; what was never judged stays *not checked*, with
+  the reason. Only where no step is made at all that is an alarm of its own (*stalled*).
+- Where the steps go back the run was resumed: what fires on its metrics and probes is over, and levels, peaks and evidence begin anew.
+  Rules that compare with the beginning of a training are *not checked* from then on.
+- Values that are not finite are told by *not a number* and left out of every other rule.
+- A checkpoint saved during a red alarm on the model that says *now*, or during an explosion or a lost level, is *suspect*.
 """
 _WHEN: Final = {"now": "now", "hour": "within the hour"}
 

@@ -130,7 +130,8 @@ bedside check RUN --rules mine.toml  # judges a recording by it
 told otherwise.
 
 A key that does not exist, a value that is impossible, limits that contradict each other, a rule to change that there is not: all of it is
-said at once, each with its line, and the file is refused. Made by `bedside rules schema`.
+said at once, each with its line, and the file is refused. A rule that finds nothing to look at in a run (no metric is called so, there is
+no such probe, its `targets` and `but` leave nothing) is told by `check` among what was not checked. Made by `bedside rules schema`.
 """
 _CONDITIONS: Final = f"""\
 A condition with nothing to say is a bare word: `when = "non_finite"`. Of a metric, `field` is `{METRIC_FIELD}` and is left out.
