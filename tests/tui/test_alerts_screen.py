@@ -56,7 +56,7 @@ async def test_what_has_no_room_is_named_and_tab_leads_there_section_by_section(
             seen.append(pointed_at(opened.lines).strip())
         assert seen[0].startswith("✖ broken  loss < 0.5 after 100")
         assert seen[1].startswith("loss  ends at 1, 100% of the 1 it began at")
-        assert seen[2].startswith("codebook collapse    codes")
+        assert seen[2].startswith("codebook collapse  codes")
         assert seen[3].startswith("✖ RED")  # round, to the alarms
         await opened.press("shift+tab")
         assert "not checked · 9" in opened.text

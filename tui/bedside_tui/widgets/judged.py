@@ -48,7 +48,7 @@ def sections(view: View, width: int, passes: Passes = lambda *texts: True) -> li
 def _reviewed(view: View, width: int, passes: Passes) -> Section:
     """The remarks on a run that is over: worth knowing, never alarms."""
     remarks = [remark for remark in view.review if passes(remark.target, remark.text)]
-    cells = min(max((len(remark.target) for remark in remarks), default=0), max(8, width // 5))
+    cells = _cells([remark.target for remark in remarks], max(8, width // 5))
     rows = []
     for remark in remarks:
         parts = wrapped(remark.text, max(20, width - cells - 7)) or [""]
@@ -63,7 +63,7 @@ def _expected(view: View, width: int, passes: Passes) -> Section:
     """What the script expects, and how that stands; what is broken first."""
     order = {"broken": 0, "not yet": 1, "met": 2}
     shown = sorted((each for each in view.expectations if passes(each.text, each.said)), key=lambda each: order[each.state])
-    cells = min(max((len(each.text) for each in shown), default=0), max(16, width * 2 // 5))
+    cells = _cells([each.text for each in shown], max(16, width * 2 // 5))
     rows = []
     for each in shown:
         word, tone = _BROKEN[each.severity] if each.state == "broken" else _STATES[each.state]
@@ -75,15 +75,21 @@ def _expected(view: View, width: int, passes: Passes) -> Section:
 
 def _not_judged(view: View, width: int, passes: Passes) -> Section:
     """The rules that cannot judge yet, and why."""
-    name = min(24, max(12, width // 4))
+    known = [(Entry("not checked", name, target), view.rules.title(name), why) for name, target, why in view.not_checked]
+    shown = [(entry, title, why) for entry, title, why in known if passes(entry.rule, title, entry.target, why)]
+    most = min(24, max(12, width // 4))
+    titles, targets = _cells([title for _, title, _ in shown], most), _cells([entry.target for entry, _, _ in shown], most)
     rows = []
-    for rule_name, target, why in view.not_checked:
-        title = view.rules.title(rule_name)
-        if passes(rule_name, title, target, why):
-            row = line(f"   {pad(title, name)} ", pad(target, name) + " ", (why, "quiet"))
-            rows.append((Entry("not checked", rule_name, target), [fit(row, width)]))
+    for entry, title, why in shown:
+        row = line(f"   {pad(title, titles)}  ", pad(entry.target, targets) + "  ", (why, "quiet"))
+        rows.append((entry, [fit(row, width)]))
     count = number.count(len(rows))
     return Section(f"{count} not checked", rule(f"not checked{'' if view.over else ' yet'} · {count}", width), rows)
+
+
+def _cells(texts: Sequence[str], most: int) -> int:
+    """Of a column: as wide as its longest text, but no wider than `most`."""
+    return min(max(map(len, texts), default=0), most)
 
 
 def judged_by(view: View, width: int) -> list[Line]:
