@@ -22,13 +22,13 @@ def updates_of(place: RunPlace, deadline: float = math.inf) -> Generator[Update 
     """What a log holds and what is written to it, until its run is over (the last update is then `ended`) or the monotonic clock shows
     `deadline`; None after each second of silence.
 
-    That the way to the run is lost is said on stderr, each reason once: it is looked for again. Raises `Unreadable` where there is
-    nothing to read.
+    That the way to the run is lost and nothing comes is said on stderr, each reason once: it is looked for again. Raises `Unreadable`
+    where there is nothing to read.
     """
     if place.log.stat().st_size or not writer_lives(place.directory):  # an empty file is one that somebody is about to write to
         read_recording(place, lambda records, heard: None)
     inbox, source = Inbox(), LiveSource(place, read_only=True)
-    told: set[str] = set()
+    told, lost = {""}, ""
 
     def deliver(update: Update) -> None:
         inbox.put(update)
@@ -37,9 +37,11 @@ def updates_of(place: RunPlace, deadline: float = math.inf) -> Generator[Update 
         source.start(deliver)
         while (left := deadline - time.monotonic()) > 0:
             update = inbox.take(min(BEAT, left))
-            if update is not None and update.status.state == "unreachable" and update.status.detail not in told:
-                told.add(update.status.detail)
-                print(f"bedside: {safe(update.status.detail, 1000)}", file=sys.stderr)
+            if lost not in told and (update is None or update.status.state == "unreachable"):
+                told.add(lost)
+                print(f"bedside: {safe(lost, 1000)}", file=sys.stderr)
+            if update is not None:
+                lost = update.status.detail if update.status.state == "unreachable" else ""
             yield update
             if update is not None and update.status.state == "ended":
                 return
