@@ -18,6 +18,7 @@ from bedside_protocol.records import (
     ProbeDeclared,
     Record,
     RunStarted,
+    Snapshot,
 )
 from bedside_tui.sources.scripted import ScriptedSource
 
@@ -73,6 +74,16 @@ async def test_every_row_is_reached_by_walking_down(viewer: Open) -> None:
         await opened.press("j")
         assert pointed_at(opened.lines) == rows[-1]
         assert "further down" not in opened.text
+
+
+async def test_two_remarks_of_one_name_on_one_probe_are_two_rows(viewer: Open) -> None:
+    blurry = Snapshot("pictures", "samples", 10, {"sharpness/a": 0.1, "sharpness/b": 0.2})
+    records = [*unlucky(0, 1, over=False), Record(121.0, blurry), Record(122.0, LifecycleChanged("finished", "", 1199))]
+    async with viewer(ScriptedSource(records, live=False)) as opened:
+        await opened.press("end", "w", "slash", *"edges", "enter")
+        assert pointed_at(opened.lines).strip() == "pictures  a has 10% of the edges of its target"
+        await opened.press("j")
+        assert pointed_at(opened.lines).strip() == "pictures  b has 20% of the edges of its target"
 
 
 async def test_a_row_opens_what_it_is_about(viewer: Open) -> None:

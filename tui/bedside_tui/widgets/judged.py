@@ -23,7 +23,7 @@ class Entry(NamedTuple):
 
     section: Literal["expected", "review", "not checked"]
     rule: str
-    """The rule, of the review the remark's name."""
+    """The rule; of the review the remark itself, since a probe may have several of one name."""
     target: str
 
 
@@ -54,7 +54,7 @@ def _reviewed(view: View, width: int, passes: Passes) -> Section:
         parts = wrapped(remark.text, max(20, width - cells - 7)) or [""]
         names = [remark.target, *[""] * (len(parts) - 1)]
         lines = [fit(line(f"   {pad(name, cells)}  ", part), width) for name, part in zip(names, parts, strict=True)]
-        rows.append((Entry("review", remark.name, remark.target), lines))
+        rows.append((Entry("review", remark.text, remark.target), lines))
     brief = f"{number.count(len(rows))} {'remark' if len(rows) == 1 else 'remarks'}"
     return Section(brief, rule(f"review · {brief}", width), rows)
 
