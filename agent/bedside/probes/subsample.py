@@ -6,6 +6,8 @@ The choice is a function of the two numbers alone: no random number is drawn, an
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -14,6 +16,8 @@ from numpy.typing import NDArray
 from bedside.probes.intake import is_tensor
 
 _GOLDEN = (math.sqrt(5) - 1) / 2
+_NEAR = 16
+"""Steps tried on either side."""
 
 
 def positions(count: int, most: int) -> NDArray[np.int64]:
@@ -24,10 +28,23 @@ def positions(count: int, most: int) -> NDArray[np.int64]:
     """
     if count <= most:
         return np.arange(count)
-    step = round(count * _GOLDEN)
-    while math.gcd(step, count) != 1:
-        step += 1
-    return np.sort(np.arange(most, dtype=np.int64) * step % count)
+    return np.sort(np.arange(most, dtype=np.int64) * _step(count) % count)
+
+
+@lru_cache(maxsize=1024)
+def _step(count: int) -> int:
+    """Of the steps near `count` · 0.618 that share no divisor with it, the one whose multiples gather least: that with the smallest
+    largest term in the continued fraction of step / count."""
+    ideal = round(count * _GOLDEN)
+    near = [step for step in range(max(1, ideal - _NEAR), ideal + _NEAR + 1) if math.gcd(step, count) == 1]
+    return min(near, key=lambda step: (max(_terms(step, count)), abs(step - ideal)))
+
+
+def _terms(part: int, whole: int) -> Iterator[int]:
+    """The terms of the continued fraction of part / whole."""
+    while part:
+        yield whole // part
+        whole, part = part, whole % part
 
 
 def thinned(values: Any, most: int, axis: int = 0) -> Any:
