@@ -15,10 +15,21 @@ import pytest
 
 from bedside_protocol.alerts import DEFAULT_RULES, Engine
 from bedside_protocol.alerts.conditions import All, Condition
+from bedside_protocol.alerts.review import review
 from bedside_protocol.alerts.rule_file import RuleFileError, read_rules
 from bedside_protocol.alerts.rule_reach import Reach
 from bedside_protocol.alerts.rules import OnProbe
-from bedside_protocol.records import AlertChanged, Event, ExpectationDeclared, Metrics, Record, RunStarted, Snapshot, Tick
+from bedside_protocol.records import (
+    AlertChanged,
+    Event,
+    ExpectationDeclared,
+    LifecycleChanged,
+    Metrics,
+    Record,
+    RunStarted,
+    Snapshot,
+    Tick,
+)
 
 
 def logged(columns: Mapping[str, Sequence[float]], start: int = 0, steps: Sequence[int] | None = None) -> Record:
@@ -260,6 +271,27 @@ def odd(seed: int, length: int = 30) -> list[Record]:
     return records
 
 
+def test_a_level_beyond_all_numbers_is_said_in_a_word() -> None:
+    found = changes(Record(0.0, ExpectationDeclared("loss < 2")), logged({"loss": [1.79e308, 1.79e308]}), engine=Engine(()))
+    assert found[-1].message == "1.79e+308, expected < 2"
+    found = changes(Record(0.0, ExpectationDeclared("loss < 2 after 1")), logged({"loss": [1.79e308, 1.79e308]}), engine=Engine(()))
+    assert found[-1].message == "infinite, expected < 2 after 1"
+
+
+SHARPEST = """
+rules.a = {watch = {metric = "*loss"}, when = {leaves = {steps = [0, 100], low = [0.5, 0.5], high = [2.0, 2.0], window = 5}}}
+rules.b = {watch = {metric = "*"}, when = {expects = {above = 0.5, below = 2.0}}}
+rules.c = {watch = {metric = "*"}, when = {grows = {times = 1, factor = 1.0}}}
+rules.d = {watch = {metric = "*"}, when = {recurs = {times = 2, factor = 1.0, noise = 0.0}}}
+rules.e = {watch = {metric = "*"}, when = {spikes = {factor = 1.0}}}
+rules.f = {watch = {metric = "*"}, when = {explodes = {factor = 1.0, noise = 0.0}}}
+rules.g = {watch = {metric = "*"}, when = {lost_level = {noise = 0.0, rise = 1.0, above_start = 1.0, far_above_start = 1.0}}}
+rules.h = {watch = {metric = "*"}, when = {memorises = {gap = 1.0, rise = 1.0}}}
+rules.i = {watch = {metric = "*"}, when = {does_not_fall = {by = 0, share = 0.0}}}
+"""
+"""Each condition on values, as sharp as a file may have it."""
+
+
 @pytest.mark.parametrize("seed", range(25))
 def test_no_number_and_no_order_of_steps_stops_the_rules_and_what_comes_later_changes_nothing_said_before(seed: int) -> None:
     records = odd(seed)
@@ -267,6 +299,19 @@ def test_no_number_and_no_order_of_steps_stops_the_rules_and_what_comes_later_ch
     assert repr(changes(*records)) == repr(whole)
     assert repr(whole[: len(half)]) == repr(half)
     assert all(len(change.message) < 1000 for change in whole)
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_nor_does_it_stop_rules_of_ones_own(seed: int) -> None:
+    rules = [rule for rule in read_rules(SHARPEST).rules if rule not in DEFAULT_RULES]
+    assert len(rules) == 9
+    assert any(change.state == "firing" for change in changes(*odd(seed), engine=Engine(rules)))
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_nor_the_review(seed: int) -> None:
+    over = Record(1000.0, LifecycleChanged("finished", "", 10_000))
+    assert repr(review([*odd(seed), over])) == repr(review([*odd(seed), over]))
 
 
 _TWICE = """

@@ -98,7 +98,16 @@ def _number(facts: Facts) -> float:
     return value if isinstance(value, float) else nan
 
 
+class _Word(str):
+    """What is said in place of a number: the same, however the number was to be written."""
+
+    __slots__ = ()
+
+    def __format__(self, spec: str) -> str:
+        return str(self)
+
+
 def _spoken(value: float) -> float | str:
     if isfinite(value):
         return value
-    return "NaN" if isnan(value) else "infinite" if value > 0.0 else "minus infinite"
+    return _Word("NaN" if isnan(value) else "infinite" if value > 0.0 else "minus infinite")
