@@ -171,3 +171,32 @@ def test_an_export_that_cannot_be_made_says_why_on_one_line(words: list[str], wh
     record([losses([1.0])], "one")
     said = bedside("export", "one", *words)
     assert (said.code, said.out, said.err) == (3, "", f"bedside: {why}\n")
+
+
+# --- clips
+
+
+def test_a_clip_is_a_recording_that_every_verb_reads(bedside: Cli, record: Made, losses: Losses, home: Path) -> None:
+    blocks = [Metrics(("loss",), np.array([step]), np.array([step * 0.1]), np.array([[1.0 / step]])) for step in range(1, 901)]
+    place = record([MetricDefined("loss", unit="nats"), *blocks, Note("look here", "ann", 900)], "long")
+    said = bedside("clip", "long", "--at", 400, "--around", 30, "--out", home / "part.bedside")
+    assert (said.code, said.err) == (0, "")
+    assert said.out.endswith(f"bedside replay {home / 'part.bedside'} opens it\n")
+    assert (home / "part.bedside").stat().st_size < place.log.stat().st_size
+    status = bedside("status", home / "part.bedside", "--json").json
+    assert (status["name"], status["lifecycle"], status["step"], status["metrics"]) == ("long", "stopped", 430, {"loss": 1.0 / 430})
+    assert status["reason"] == "the clip ends here; the run went on to step 900 (finished)"
+    rows = bedside("export", home / "part.bedside", "--csv", "-", "--from", 370, "--to", 430).out.splitlines()
+    assert rows[1:] == [f"{step},{step * 0.1!r},loss,{1.0 / step!r}" for step in range(370, 431)]
+
+
+def test_a_clip_that_cannot_be_made_says_why_and_leaves_nothing(bedside: Cli, record: Made, losses: Losses, home: Path) -> None:
+    place = record([losses([1.0, 0.5])], "short")
+    said = bedside("clip", "short", "--at", 99, "--out", home / "part.bedside")
+    assert (said.code, said.out, said.err) == (3, "", "bedside: short: it has no step 99: steps 1 to 2\n")
+    assert not (home / "part.bedside").exists()
+    before = place.log.read_bytes()
+    said = bedside("clip", "short", "--at", 1, "--out", place.log)
+    assert (said.code, said.err) == (3, f"bedside: {place.log} is a recording and is not written over: name another file\n")
+    assert place.log.read_bytes() == before
+    assert [entry.name for entry in place.directory.iterdir()] == ["run.bedside"]

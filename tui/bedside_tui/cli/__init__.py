@@ -36,6 +36,7 @@ VERBS: Final[dict[str, str]] = {
     "check": "judge a recording; the exit code is the verdict",
     "rules": "list and explain the rules, test your own",
     "export": "write a recording as CSV or JSONL",
+    "clip": "write the part of a recording around a step, to send",
     "import": "make a recording of CSV, JSON lines, trainer_state.json or TensorBoard's event files",
     "ctl": "ask a run to pause, save or stop; acknowledge and shelve its alarms",
     "demo": "start a real training and watch it",

@@ -105,14 +105,11 @@ class RowTaker:
                 raise NoSuchColumn(name, self._seen)
 
     def _put(self, step: int, time: float, name: str, cell: object) -> None:
-        if _is_nothing(cell):
-            return
-        if not name:
-            self._left_out.add("values in a column without a name")
-            return
         value = number(cell)
         if value is None:
-            self._left_out.add(NO_NUMBER)
+            self._left_out.add(NO_NUMBER, 0 if _is_nothing(cell) else 1)
+        elif not name:
+            self._left_out.add("values in a column without a name")
         elif not self._points.add(step, time, name, value):
             self._left_out.add(TOO_MANY)
 

@@ -18,6 +18,7 @@ MOST_METRICS: Final = 2000
 """Metrics taken: as many as a viewer keeps. A file with a step or an id in its names has millions."""
 MOST_NAME: Final = 500
 LARGEST_STEP: Final = 2**53
+_PART: Final = 1 << 16
 _EPOCH_FROM: Final = 1e8
 """Seconds from which a time is one of the calendar: no training has lasted three years."""
 _EPOCH_TO: Final = 1e10
@@ -55,8 +56,7 @@ class Timeline:
         """Row by row. A metric that comes again begins another row, and the last value of a row tells its time."""
         row: dict[str, float] = {}
         at, when, number = 0, 0.0, 0
-        columns = (self.steps, self.times, self.place, self.values, self.begins)
-        for step, time, place, value, begins in zip(*(column.tolist() for column in columns), strict=True):
+        for step, time, place, value, begins in self._points():
             name = self.names[place]
             if row and (begins or name in row):
                 yield Row(at, when if self.timed else float(number), row)
@@ -65,6 +65,12 @@ class Timeline:
             at, when = step, time
         if row:
             yield Row(at, when if self.timed else float(number), row)
+
+    def _points(self) -> Iterator[tuple[int, float, int, float, bool]]:
+        """Value by value, a part of the columns at a time: as Python's numbers they are five times as large."""
+        columns = (self.steps, self.times, self.place, self.values, self.begins)
+        for first in range(0, self.values.size, _PART):
+            yield from zip(*(column[first : first + _PART].tolist() for column in columns), strict=True)
 
 
 class Points:

@@ -24,9 +24,10 @@ from bedside_tui.importing.left_out import LeftOut
 from bedside_tui.importing.lines import NotThat, read_history, read_rows
 from bedside_tui.importing.points import Points, Row, Timeline
 from bedside_tui.importing.record_lines import NO_RECORD, read_record_lines
-from bedside_tui.importing.recording import JudgedLog, LogWriter, new_run
+from bedside_tui.importing.recording import JudgedLog, new_run
 from bedside_tui.importing.sources import Source, find_source, first_three
 from bedside_tui.importing.table import read_table
+from bedside_tui.log_writer import LogWriter
 from bedside_tui.places import Unreadable
 
 PROJECT: Final = "imported"

@@ -1,0 +1,101 @@
+"""A recording's records around a moment, and of those before it what the screens at that moment are made of.
+
+Before the window everything stays that the run, the hub or a person said: who it is, definitions, rules, probes, alarms, commands,
+checkpoints, events, notes. Of what was measured stays each probe's last snapshot, and a thinned history of each metric. Records get new
+places, so that nothing seems to be missing; times and counters are those of the recording. A clip that does not hold the recording's end
+has one of its own, which says so. Two things at the moment are reckoned from what is left and may differ: since when a metric has been
+rising or flat, and what share of the time probes took.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from heapq import merge
+
+import numpy as np
+
+from bedside_protocol.lifecycle import OVER
+from bedside_protocol.records import HUB_RANK, LifecycleChanged, Metrics, Record, Snapshot, Tick
+from bedside_protocol.runlog import merge_metrics
+from bedside_tui.clip.thinned import Rows, ThinnedHistory
+from bedside_tui.clip.window import Window
+from bedside_tui.liveness import LastWord
+
+_Placed = tuple[int, Record]
+
+
+def clipped(records: Iterable[Record], window: Window) -> Iterator[Record]:
+    """The records of a clip, in order, without places."""
+    before = _Before()
+    word = LastWord()
+    last, counter, step = Record(0.0, Tick(0)), 0, 0
+    beyond = 0
+    for position, record in enumerate(records):
+        word.take((record,))
+        if window.end is not None and position >= window.end:
+            beyond = max(beyond, _step_of(record))
+            continue
+        counter = record.counter if record.rank == HUB_RANK else counter
+        if position < window.first:
+            before.take(position, record)
+            continue
+        if position == window.first:
+            yield from before.records()
+        last, step = record, max(step, _step_of(record))
+        yield replace(record, seq=0)
+    if window.end is not None:
+        ended = word.lifecycle if word.lifecycle in OVER else "goes on"
+        why = f"the clip ends here; the run went on to step {max(beyond, step):,} ({ended})"
+        yield Record(last.time, LifecycleChanged("stopped", why, step), HUB_RANK, counter + 1)
+
+
+class _Before:
+    """What stood before the window."""
+
+    def __init__(self) -> None:
+        self._said: list[_Placed] = []
+        self._histories: dict[tuple[int, tuple[str, ...]], ThinnedHistory] = {}
+        self._measured: dict[tuple[int, str], _Placed] = {}
+
+    def take(self, position: int, record: Record) -> None:
+        match record.body:
+            case Metrics(names=names, steps=steps) as block if steps.size:
+                history = self._histories.setdefault((record.rank, names), ThinnedHistory(names))
+                history.add(position, record, block)
+            case Snapshot(probe=probe):
+                self._measured[(record.rank, probe)] = (position, record)
+            case Tick():
+                self._measured[(record.rank, "")] = (position, record)
+            case Metrics():
+                pass
+            case _:
+                self._said.append((position, record))
+
+    def records(self) -> Iterator[Record]:
+        """All of it in the order of the log."""
+        measured = sorted(self._measured.values(), key=_place)
+        rows = [_blocks(rank, history.names, history.rows()) for (rank, _), history in self._histories.items()]
+        yield from merge_metrics([replace(record, seq=0) for _, record in merge(self._said, measured, *rows, key=_place)])
+
+
+def _place(placed: _Placed) -> int:
+    return placed[0]
+
+
+def _blocks(rank: int, names: tuple[str, ...], rows: Rows) -> Iterator[_Placed]:
+    """A record for the rows that are left of each."""
+    cuts = np.flatnonzero(np.diff(rows.position)) + 1
+    for part in np.split(np.arange(rows.position.size), cuts):
+        kept = rows.at(part)
+        body = Metrics(names, kept.steps, kept.times, kept.values)
+        yield int(kept.position[-1]), Record(float(kept.said[-1]), body, rank)
+
+
+def _step_of(record: Record) -> int:
+    match record.body:
+        case Metrics(steps=steps) if steps.size:
+            return int(steps.max())
+        case Tick(step=step) | Snapshot(step=step):
+            return step
+    return 0
