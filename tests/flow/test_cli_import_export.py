@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from math import inf, nan
 from pathlib import Path
@@ -131,6 +133,38 @@ def test_the_alarms_in_an_imported_recording_are_those_that_check_finds(
     ]
 
 
+READ_BY_TENSORBOARD = """
+import json, sys
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+read = EventAccumulator(sys.argv[1], size_guidance={"scalars": 0})
+read.Reload()
+print(json.dumps({tag: [[each.wall_time, each.step, each.value] for each in read.Scalars(tag)] for tag in read.Tags()["scalars"]}))
+"""
+
+
+def test_an_exported_event_file_is_read_by_tensorboard_and_comes_in_again(bedside: Cli, record: Made, losses: Losses, home: Path) -> None:
+    values = [1.0 / (step + 3) for step in range(50)]
+    record([losses(values), losses([0.5, inf, 1e300], "acc")], "digits", wall_start=1.7e9)
+    said = bedside("export", "digits", "--tensorboard", home / "tb")
+    assert said.out == f"wrote {home / 'tb' / 'events.out.tfevents.1700000000.digits'}: 53 values\n"
+    ran = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", READ_BY_TENSORBOARD, str(home / "tb")],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    )
+    read = json.loads(ran.stdout)
+    rounded = [float(np.float32(value)) for value in values]
+    assert read["loss"] == [[1.7e9 + step * 0.001, step, value] for step, value in enumerate(rounded, 1)]
+    assert [value for _, _, value in read["acc"]] == [0.5, inf, inf]
+    made = bedside("import", home / "tb", "--out", home / "old", "--json").json
+    assert (made["values"], made["last_step"], made["left_out"]) == (53, 50, {})
+    again = bedside("export", "digits", "--tensorboard", home / "tb")
+    assert (again.code, again.out) == (3, "")
+    assert again.err.startswith(f"bedside: {home / 'tb'} holds event files already")
+
+
 # --- choosing, and where it goes
 
 
@@ -163,6 +197,7 @@ def test_a_file_is_written_over_whole_but_never_a_recording(bedside: Cli, record
     [
         (["--csv", "/nowhere/x.csv"], "cannot write /nowhere/x.csv: No such file or directory"),
         (["--csv", "/dev/full"], "cannot write /dev/full: No space left on device"),
+        (["--tensorboard", "/dev/null/tb"], "cannot make /dev/null/tb: Not a directory"),
         (["--jsonl", "-", "--wide"], "--wide is a form of --csv"),
         (["--csv", "-", "--no-arrays"], "--no-arrays is a form of --jsonl: other forms have no arrays"),
     ],

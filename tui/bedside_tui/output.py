@@ -38,6 +38,23 @@ def whole_file(path: Path) -> Iterator[BinaryIO]:
 
 
 @contextlib.contextmanager
+def made_directory(path: Path) -> Iterator[None]:
+    """A directory, made where it is not there, with those above it; what was made and is empty is gone when the block fails. Raises
+    `Unwritable`."""
+    made = [each for each in (path, *path.parents) if not each.exists()]
+    try:
+        path.mkdir(parents=True, exist_ok=True, mode=0o700)
+        yield
+    except BaseException as error:
+        for each in made:
+            with contextlib.suppress(OSError):
+                each.rmdir()
+        if isinstance(error, OSError) and not isinstance(error, BrokenPipeError):
+            raise Unwritable(f"cannot make {path}: {error.strerror or error}") from error
+        raise
+
+
+@contextlib.contextmanager
 def _replacing(path: Path) -> Iterator[BinaryIO]:
     part = path.with_name(f".{path.name[:200]}.{os.getpid()}.part")
     try:

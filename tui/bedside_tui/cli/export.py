@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import io
+import math
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,14 +15,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TextIO
 
-from bedside_protocol.records import Metrics, Record, Snapshot
+from bedside_protocol.records import Metrics, Record, RunStarted, Snapshot
 from bedside_protocol.sanitise import text as safe
 from bedside_tui.cli import Failure
 from bedside_tui.cli.options import add_run, chosen_run
+from bedside_tui.export.event_file import write_events
 from bedside_tui.export.selection import Selection
 from bedside_tui.export.table import names_in, write_long, write_wide
 from bedside_tui.library import read_recording
-from bedside_tui.output import Unwritable, whole_file
+from bedside_tui.output import Unwritable, made_directory, whole_file
 from bedside_tui.places import RunPlace
 from bedside_tui.record_json import json_line
 
@@ -36,6 +38,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     form.add_argument(
         "--jsonl", metavar="FILE", help="every record, one JSON object a line; `bedside import` makes the same recording of it"
     )
+    form.add_argument("--tensorboard", metavar="DIR", help="metrics, as an event file in this directory; values are rounded to float32")
     parser.add_argument("--wide", action="store_true", help="with --csv: a line a logged row, a column a metric")
     parser.add_argument("--metrics", action="append", default=[], metavar="GLOB", help="only metrics named so; may be said again")
     parser.add_argument("--from", dest="first", type=int, metavar="STEP", help="only values of this step and later ones")
@@ -50,15 +53,40 @@ def run(options: argparse.Namespace) -> int:
         raise Failure("--no-arrays is a form of --jsonl: other forms have no arrays")
     chosen = Selection(tuple(options.metrics), options.first, options.last)
     place = chosen_run(options)
-    write, word = (_table(options.wide), options.csv) if options.csv is not None else (_lines(not options.no_arrays), options.jsonl)
     try:
-        with _text_file(word) as file:
-            said = write(file, place, chosen)
+        if options.tensorboard is not None:
+            word, said = _events(Path(options.tensorboard).expanduser(), place, chosen)
+        elif options.csv is not None:
+            word, said = options.csv, _text(options.csv, _table(options.wide), place, chosen)
+        else:
+            word, said = options.jsonl, _text(options.jsonl, _lines(not options.no_arrays), place, chosen)
     except Unwritable as error:
         raise Failure(str(error)) from error
     if word != "-":
         print(f"wrote {safe(word, 500)}: {said}")
     return 0
+
+
+def _events(directory: Path, place: RunPlace, chosen: Selection) -> tuple[str, str]:
+    """Writes an event file into a directory that has none: two of them would be read as one run. Its name, and what was written."""
+    if directory.is_dir() and any("tfevents" in entry.name for entry in directory.iterdir()):
+        raise Unwritable(f"{directory} holds event files already, which would be read as the same run: name another directory")
+    begun = read_recording(place, _wall_start)
+    path = directory / f"events.out.tfevents.{int(begun)}.{place.id}"
+    with made_directory(directory), whole_file(path) as file:
+        count = read_recording(place, lambda records, heard: write_events(file, chosen.blocks(records), begun))
+    return str(path), f"{count:,} values"
+
+
+def _wall_start(records: Iterator[Record], heard: float) -> float:
+    """The epoch second at which the run began; that of the file's last change where it does not tell."""
+    first = next(records).body
+    return first.wall_start if isinstance(first, RunStarted) and math.isfinite(first.wall_start) else heard
+
+
+def _text(word: str, write: Write, place: RunPlace, chosen: Selection) -> str:
+    with _text_file(word) as file:
+        return write(file, place, chosen)
 
 
 @contextmanager

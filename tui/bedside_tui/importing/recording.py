@@ -14,7 +14,7 @@ from bedside_protocol.alerts.rules import Rule
 from bedside_protocol.places import LOG_NAME
 from bedside_protocol.records import HUB_RANK, AlertChanged, Body, Record
 from bedside_tui.log_writer import LogWriter
-from bedside_tui.output import Unwritable, whole_file
+from bedside_tui.output import Unwritable, made_directory, whole_file
 
 
 class JudgedLog:
@@ -54,27 +54,9 @@ class JudgedLog:
 
 @contextlib.contextmanager
 def new_run(out: Path, id: str) -> Iterator[BinaryIO]:
-    """The file of a run that is not there yet, below `out`. Where the block fails nothing stays, directories included. Raises
-    `Unwritable`."""
+    """The file of a run that is not there yet, below `out`; where the block fails nothing stays. Raises `Unwritable`."""
     directory = out / id
     if (directory / LOG_NAME).exists():
         raise Unwritable(f"{directory} is there already: this has been imported before (`bedside rm` deletes it)")
-    made = [path for path in (directory, *directory.parents) if not path.exists()]
-    try:
-        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-    except OSError as error:
-        _remove(made)
-        raise Unwritable(f"cannot make {directory}: {error.strerror or error}") from error
-    try:
-        with whole_file(directory / LOG_NAME) as file:
-            yield file
-    except BaseException:
-        _remove(made)
-        raise
-
-
-def _remove(directories: Sequence[Path]) -> None:
-    """Remove directories that are empty, the innermost first."""
-    for path in directories:
-        with contextlib.suppress(OSError):
-            path.rmdir()
+    with made_directory(directory), whole_file(directory / LOG_NAME) as file:
+        yield file
