@@ -107,7 +107,7 @@ class RulesDeclared:
 
 @dataclass(frozen=True, slots=True)
 class ExpectationDeclared:
-    """The script says what it expects of a metric, in the words of `alerts.expectation`."""
+    """The script says what it expects of a metric, in the words of `alerts.expecting`."""
 
     text: str
     severity: Severity = "amber"

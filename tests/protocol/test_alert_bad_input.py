@@ -156,9 +156,11 @@ def test_where_the_steps_go_back_what_fired_is_over_and_the_values_that_come_are
 
 def test_a_value_that_was_not_finite_is_over_where_the_steps_go_back_to_before_it() -> None:
     broken = logged({"loss": [*noisy(1.0, 100), *[nan] * 20]})
-    assert states(changes(broken, logged({"loss": noisy(1.0, 20)}, 80)), "nonfinite") == [(0, "ok"), (100, "red"), (80, "red")]
+    assert states(changes(broken, logged({"loss": noisy(1.0, 20)}, 80)), "nonfinite") == [
+        (0, "ok"), (100, "red"), (80, "red"), (80, "not_checked"), (80, "ok"),
+    ]  # fmt: skip
     again = changes(broken, logged({"loss": [1.0] * 10 + [nan] * 10}, 80))
-    assert states(again, "nonfinite")[1:] == [(100, "red"), (80, "red"), (90, "red")]
+    assert states(again, "nonfinite")[2:] == [(80, "red"), (80, "not_checked"), (80, "ok"), (90, "red")]
 
 
 def test_a_probe_remembers_no_peak_of_steps_that_were_undone() -> None:
@@ -178,7 +180,17 @@ def test_what_fires_of_a_probe_begins_anew_where_its_steps_go_back() -> None:
 
     found = changes(*(dead(step) for step in range(500, 1000, 100)), *(dead(step) for step in range(100, 500, 100)))
     assert states(found, "dead-parameters", "gradients")[1:] == [
-        (500, "amber"), (600, "amber"), (700, "red"), (100, "red"), (100, "amber"), (200, "amber"), (300, "red"),
+        (500, "amber"), (600, "amber"), (700, "red"), (100, "red"), (100, "not_checked"), (100, "amber"), (200, "amber"), (300, "red"),
+    ]  # fmt: skip
+
+
+def test_what_was_about_to_fire_counts_from_its_first_step_after_the_resume() -> None:
+    def repeated(step: int) -> Record:
+        return measured("structure", step, same_batch=1.0)
+
+    found = changes(*(repeated(step) for step in (900, 950)), *(repeated(step) for step in (500, 550, 600)))
+    assert [(one.step, one.state, one.first_step) for one in found if one.rule == "same-batch"][1:] == [
+        (900, "pending", 900), (500, "not_checked", 0), (500, "pending", 500), (600, "firing", 500),
     ]  # fmt: skip
 
 

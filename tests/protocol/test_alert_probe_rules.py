@@ -94,7 +94,7 @@ def test_a_snapshot_that_lacks_a_field_neither_adds_to_the_evidence_nor_takes_fr
     steps = snapshots("similarity", {"vectors": "9", "cosine": "1 _ 1 _ 1"})
     (finding,) = said(steps)
     assert (finding.rule, finding.first_step, finding.step) == ("alike-vectors", 50, 250)
-    assert judge([*steps, *snapshots("similarity", {"vectors": "9"})]).not_checked == ()
+    assert judge(snapshots("similarity", {"vectors": "9", "cosine": "1 _ 1 _ 1 _"})).not_checked == ()
 
 
 def test_long_names_are_told_by_their_ends_and_their_number() -> None:

@@ -196,7 +196,7 @@ class Curves:
         """The run has gone back: what was found in these values is over, and what comes is judged anew."""
         self.resumed()
         for alarm in self._finite_alarms[track.name]:
-            self._ledger.clear(alarm, step)
+            self._ledger.undo(alarm, step)
         track.restart()
         for alarm in track.alarms:
             self._ledger.suspend(alarm, "resumed: too few values yet", step)

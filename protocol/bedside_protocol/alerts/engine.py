@@ -131,7 +131,7 @@ class Engine:
             self._ledger.suspend(alarm, stall.exempt, 0)
         for alarm, ending in self._endings:
             ending.restart()
-            self._ledger.clear(alarm, 0)
+            self._ledger.clear(alarm, alarm.first_step)
 
     def _metrics(self, record: Record, body: Metrics) -> None:
         if not len(body.steps):
@@ -178,7 +178,7 @@ class Engine:
         self._circumstances.causes.see(body)
         for sight in self._sights_of(body.probe, body.kind):
             if sight.resumes_at(body.step):
-                self._ledger.clear(sight.alarm, body.step)
+                self._ledger.undo(sight.alarm, body.step)
             sight.see(body)
             self._ledger.judge(sight.alarm, sight.level, body.step, record.time, partial(sight.facts, body), sight.why)
 

@@ -59,6 +59,11 @@ class Ledger:
         if alarm.suspend(why):
             self._write(alarm, step, {})
 
+    def undo(self, alarm: Alarm, step: int) -> None:
+        """What it found was found in steps that were undone: the run was resumed from before them."""
+        if alarm.state in ("pending", "firing"):
+            self.suspend(alarm, "resumed", step)
+
     def clear(self, alarm: Alarm, step: int) -> None:
         """What fired is over."""
         if alarm.clear():
