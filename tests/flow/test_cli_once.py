@@ -106,6 +106,16 @@ def test_a_still_at_a_step_shows_what_was_known_then(bedside: Cli, record: Made,
     assert (said.code, said.out, said.err) == (3, "", "bedside: step 4 was not reached: the newest is 3\n")
 
 
+def test_a_still_is_of_the_metric_or_probe_that_was_named(bedside: Cli, record: Made, losses: Losses) -> None:
+    record([losses([1.0, 0.5]), losses([9.0, 8.0], "val/acc"), codebook(2)])
+    assert "─ val/acc  2 of 2 ─" in bedside("once", "--screen", "chart", "--of", "val/acc").out
+    assert "─ loss  1 of 2 ─" in bedside("once", "--screen", "chart", "--of", "loss").out
+    assert bedside("once", "--screen", "codebook", "--of", "vq").code == 0
+    for screen, there_is in (("chart", "loss, val/acc"), ("codebook", "vq"), ("model", "nothing to choose")):
+        said = bedside("once", "--screen", screen, "--of", "acc")
+        assert (said.code, said.out, said.err) == (3, "", f"bedside: there is no acc on the {screen} screen; there is {there_is}\n")
+
+
 def test_a_still_as_svg_is_a_picture_that_looks_for_nothing_elsewhere(bedside: Cli, record: Made, losses: Losses, home: Path) -> None:
     record([losses([1.0, 0.5])])
     out = home / "still.svg"

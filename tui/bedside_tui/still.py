@@ -13,6 +13,7 @@ from typing import Final, Literal
 
 from bedside_tui.app import BedsideApp
 from bedside_tui.draw import number
+from bedside_tui.screens.probes import screen_of
 from bedside_tui.sources.source import Source
 from bedside_tui.theme import MONO, Palette
 
@@ -36,6 +37,8 @@ class Shot:
     form: Literal["text", "svg"] = "text"
     step: int | None = None
     """The step at which to look; None: as things stand."""
+    of: str = ""
+    """The metric of the chart, the probe of the screens of probes; empty: the first."""
     palette: Palette = MONO
     ascii: bool = False
 
@@ -53,6 +56,8 @@ async def take(source: Source, shot: Shot, *, over: bool) -> str:
             raise NoStill(f"nothing could be read of the run within {PATIENCE:g} s") from None
         if shot.step is not None:
             _stand_at(app, shot.step, instant)
+        if shot.of:
+            _choose(app, shot.screen, shot.of)
         app.show(shot.screen)
         await pilot.pause()
         app.redraw()
@@ -72,6 +77,19 @@ def svg_of(app: BedsideApp, title: str) -> str:
 def _is_read(app: BedsideApp, over: bool) -> bool:
     """Whether all has been read. A source may come to the end of a log before it finds that nobody is left to write to it."""
     return app.settled.is_set() and app.viewing.store.records > 0 and (not over or app.viewing.status.state == "ended")
+
+
+def _choose(app: BedsideApp, screen: str, name: str) -> None:
+    """Put the cursor of a screen on a metric or a probe."""
+    view = app.viewing.store.at(None)
+    if screen == "chart":
+        names = [metric.name for metric in view.metrics]
+        app.metric = name
+    else:
+        names = [probe.name for probe in view.probes if screen_of(probe.kind) == screen]
+        app.screens[screen].choice.choose(name)
+    if name not in names:
+        raise NoStill(f"there is no {name} on the {screen} screen; there is {', '.join(names) or 'nothing to choose'}")
 
 
 def _stand_at(app: BedsideApp, step: int, now: float) -> None:

@@ -49,10 +49,11 @@ _EXAMPLES: Final = r"""## A look, a stream, a wait
 
 ```sh
 bedside once                                      # the screen as text, 80 by 24, as `bedside attach` shows it
-bedside once RUN --screen chart --size 200x50     # any screen, any size: vitals chart codebook model samples alerts log help
+bedside once RUN --screen chart --of val/loss     # the chart of one metric
+bedside once RUN --screen alerts --size 200x50    # any screen, any size: vitals chart codebook model samples alerts log help
 bedside once RUN --at 5000 --svg --out step.svg   # as it was known at step 5000, as `bedside replay` shows it
 
-bedside watch RUN --kinds alert | jq .body.message
+bedside watch RUN --kinds alert | jq 'select(.body.state == "firing") | .body.message'
 bedside watch RUN --kinds metrics --from now | jq '.body.values.loss[-1]'
 bedside watch RUN --no-follow | gzip > run.jsonl.gz
 

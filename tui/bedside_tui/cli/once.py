@@ -33,6 +33,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(form="text")
     parser.add_argument("--size", type=_size, default=(80, 24), metavar="WxH", help="columns and rows (default 80x24)")
     parser.add_argument("--screen", choices=SCREENS, default="vitals", help="which (default vitals)")
+    parser.add_argument("--of", default="", metavar="NAME", help="the metric of the chart, or the probe of codebook, model and samples")
     parser.add_argument("--at", type=_step, metavar="STEP", help="as it was known when the run reached this step (default: as it is)")
     parser.add_argument("--out", type=Path, metavar="FILE", help="write to a file instead of stdout")
     add_look(parser)
@@ -46,7 +47,7 @@ def run(options: argparse.Namespace) -> int:
     from bedside_tui.theme import DARK, MONO, PALETTES
 
     palette = MONO if options.form == "text" else PALETTES.get(options.theme, DARK)
-    shot = Shot(options.screen, options.size, options.form, options.at, palette, options.ascii)
+    shot = Shot(options.screen, options.size, options.form, options.at, options.of, palette, options.ascii)
     try:
         drawn = asyncio.run(take(LiveSource(place) if options.at is None else ReplaySource(place.log), shot, over=over))
     except NoStill as why:
