@@ -174,6 +174,14 @@ def test_an_export_goes_to_the_standard_output_and_says_nothing_else(bedside: Cl
     assert (said.code, said.out, said.err) == (0, "step,time,metric,value\n2,0.002,loss,2.0\n", "")
 
 
+def test_a_picture_is_of_what_the_script_logged_unless_more_is_asked_for(bedside: Cli, record: Made, losses: Losses, home: Path) -> None:
+    record([losses([3.0, 2.0, 1.0]), losses([5.0], "system/memory")], "short")
+    assert bedside("export", "short", "--svg", home / "a.svg").out == f"wrote {home / 'a.svg'}: 1 metric\n"
+    assert "system/memory" not in (home / "a.svg").read_text()
+    assert bedside("export", "short", "--svg", home / "a.svg", "--metrics", "*").out == f"wrote {home / 'a.svg'}: 2 metrics\n"
+    assert "system/memory" in (home / "a.svg").read_text()
+
+
 def test_arrays_are_left_out_where_that_is_asked_for(bedside: Cli, record: Made, home: Path) -> None:
     record(EVERY_KIND, "all")
     bedside("export", "all", "--jsonl", home / "all.jsonl", "--no-arrays")

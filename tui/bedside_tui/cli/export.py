@@ -1,6 +1,7 @@
 """`bedside export RUN --csv FILE`: what a recording holds, in a form that other programs read.
 
-`--csv` and `--tensorboard` write metrics, `--jsonl` every record. The file is written whole or not at all; `-` is the standard output.
+`--csv`, `--tensorboard` and `--svg` write metrics, `--jsonl` every record. A file is written whole or not at all; `-` is the standard
+output.
 """
 
 from __future__ import annotations
@@ -15,10 +16,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TextIO
 
-from bedside_protocol.records import Metrics, Record, RunStarted, Snapshot
+from bedside_protocol.metrics import is_system
+from bedside_protocol.records import AlertChanged, Metrics, Record, RunStarted, Snapshot
 from bedside_protocol.sanitise import text as safe
 from bedside_tui.cli import Failure
 from bedside_tui.cli.options import add_run, chosen_run
+from bedside_tui.export.drawing import MOST_PANELS, Drawing
 from bedside_tui.export.event_file import write_events
 from bedside_tui.export.selection import Selection
 from bedside_tui.export.table import names_in, write_long, write_wide
@@ -39,6 +42,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "--jsonl", metavar="FILE", help="every record, one JSON object a line; `bedside import` makes the same recording of it"
     )
     form.add_argument("--tensorboard", metavar="DIR", help="metrics, as an event file in this directory; values are rounded to float32")
+    form.add_argument("--svg", metavar="FILE", help="metrics, as a picture with a panel each; what the machine measures only by --metrics")
     parser.add_argument("--wide", action="store_true", help="with --csv: a line a logged row, a column a metric")
     parser.add_argument("--metrics", action="append", default=[], metavar="GLOB", help="only metrics named so; may be said again")
     parser.add_argument("--from", dest="first", type=int, metavar="STEP", help="only values of this step and later ones")
@@ -56,15 +60,23 @@ def run(options: argparse.Namespace) -> int:
     try:
         if options.tensorboard is not None:
             word, said = _events(Path(options.tensorboard).expanduser(), place, chosen)
-        elif options.csv is not None:
-            word, said = options.csv, _text(options.csv, _table(options.wide), place, chosen)
         else:
-            word, said = options.jsonl, _text(options.jsonl, _lines(not options.no_arrays), place, chosen)
+            word, write = _form(options)
+            said = _text(word, write, place, chosen)
     except Unwritable as error:
         raise Failure(str(error)) from error
     if word != "-":
         print(f"wrote {safe(word, 500)}: {said}")
     return 0
+
+
+def _form(options: argparse.Namespace) -> tuple[str, Write]:
+    """The file that was named, and what writes it."""
+    if options.csv is not None:
+        return options.csv, _table(options.wide)
+    if options.svg is not None:
+        return options.svg, _picture
+    return options.jsonl, _lines(not options.no_arrays)
 
 
 def _events(directory: Path, place: RunPlace, chosen: Selection) -> tuple[str, str]:
@@ -140,6 +152,23 @@ def _lines(arrays: bool) -> Write:
         return _counted(read_recording(place, written), "record")
 
     return write
+
+
+def _picture(file: TextIO, place: RunPlace, chosen: Selection) -> str:
+    def drawn(records: Iterator[Record], heard: float) -> Drawing:
+        drawing = Drawing(place.id)
+        for record in records:
+            if isinstance(record.body, AlertChanged):
+                drawing.mark(record.body)
+            for block in chosen.blocks((record,)):
+                if chosen.globs or not all(is_system(name) for name in block.names):
+                    drawing.take(block)
+        return drawing
+
+    drawing = read_recording(place, drawn)
+    file.writelines(f"{line}\n" for line in drawing.lines())
+    left_out = f"; the first {MOST_PANELS}, without {len(drawing.left_out):,} others" if drawing.left_out else ""
+    return f"{_counted(len(drawing), 'metric')}{left_out}"
 
 
 def _counted(count: int, what: str) -> str:
