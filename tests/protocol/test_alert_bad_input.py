@@ -85,6 +85,16 @@ def test_a_rule_that_is_wrong_is_refused_with_its_line_and_what_is_wrong(text: s
 
 
 @pytest.mark.parametrize(
+    "text",
+    ["a = " + "[" * 3000, "a." * 1500 + "b = 1", "a." * 100_000 + "b = 1", "a = 1" + "0" * 3990, "#\n" * 40_000, "\x00", "\ud800"],
+)
+def test_a_text_that_no_person_writes_is_refused_like_any_other(text: str) -> None:
+    with pytest.raises(RuleFileError) as refused:
+        read_rules(text, "mine.toml")
+    assert refused.value.slips[0].startswith("mine.toml:1: ")
+
+
+@pytest.mark.parametrize(
     ("table", "why"),
     [
         ("watch = {metric = 'val/los'}", "no metric is called val/los in this run"),

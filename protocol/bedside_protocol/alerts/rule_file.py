@@ -26,6 +26,11 @@ Origin: TypeAlias = Literal["changed", "added", "off"]
 KEYS: Final = (*(WRITTEN.get(field.name, field.name) for field in fields(Rule) if field.name != "name"), "off")
 """What may be said of a rule."""
 
+LONGEST: Final = 64 << 10
+"""Characters of a file: a recording keeps it, as one record."""
+_WIDEST: Final = 4000
+"""Characters of a line. The lists of an envelope have half of it; a key of ten thousand tables would be read for a minute."""
+_TOO_DEEP: Final = "there are too many tables or lists in each other"
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9_.-]{0,39}")
 _HINTS: Final = {name: hint for name, hint in get_type_hints(Rule).items() if name not in ("name", "watch", "conditions")}
 
@@ -52,11 +57,7 @@ class RuleFile:
 
 def read_rules(text: str, name: str = "rules.toml", builtin: Sequence[Rule] = DEFAULT_RULES) -> RuleFile:
     """Reads the text of a file called `name`. Raises `RuleFileError`."""
-    try:
-        said = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        line, why = complaint(error, text)
-        raise RuleFileError([f"{name}:{line}: {why}"]) from None
+    said = _said(text, name)
     reader = Reader()
     book = _Book(builtin, reader)
     for key in said.keys() - {"rules", "tests"}:
@@ -75,8 +76,23 @@ def read_rules(text: str, name: str = "rules.toml", builtin: Sequence[Rule] = DE
             for key, why in objections(trial, book.all, book.known):
                 reader.refuse(("tests", at, key), why)
     if reader.slips:
-        raise RuleFileError(_located(reader.slips, Lines(text), name))
+        raise RuleFileError(_located(reader.slips, text, name))
     return RuleFile(name, book.all, MappingProxyType(book.origins), tuple(trials))
+
+
+def _said(text: str, name: str) -> dict[str, Any]:
+    """What the text says as TOML. A recording may hold any text, so that it is refused also where reading it would not end well."""
+    if len(text) > LONGEST or max(map(len, text.split("\n"))) > _WIDEST:
+        raise RuleFileError([f"{name}:1: longer than {LONGEST:,} characters, or than {_WIDEST:,} in a line"])
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        line, why = complaint(error, text)
+        raise RuleFileError([f"{name}:{line}: {why}"]) from None
+    except RecursionError:
+        raise RuleFileError([f"{name}:1: {_TOO_DEEP}"]) from None
+    except ValueError as error:  # a number of thousands of digits
+        raise RuleFileError([f"{name}:1: {error}"]) from None
 
 
 class _Book:
@@ -184,6 +200,10 @@ class _Book:
         return meant(str(name), [rule.name for rule in self._builtin])
 
 
-def _located(slips: Slips, lines: Lines, name: str) -> list[str]:
+def _located(slips: Slips, text: str, name: str) -> list[str]:
+    try:
+        lines = Lines(text)
+    except RecursionError:
+        return [f"{name}:1: {_TOO_DEEP}"]
     placed = sorted((lines.line(path), ".".join(key for key in path if isinstance(key, str)), why) for path, why in slips)
     return list(dict.fromkeys(f"{name}:{line}: {where}: {why}" for line, where, why in placed))

@@ -19,9 +19,6 @@ from bedside_tui.store.ledger import Ledger, Moment
 from bedside_tui.store.rules import RulesView
 from bedside_tui.store.view import Mark
 
-LONGEST: Final = 500_000
-"""Characters of a file of rules that are read: a damaged or hostile log may say anything."""
-
 _LONGEST_TITLE: Final = 60
 
 BUILT_IN: Final = RulesView({rule.name: rule for rule in reversed(DEFAULT_RULES)})
@@ -50,8 +47,8 @@ class JudgingFold:
         name = body.name or "its own rules"
         try:
             view = _read(body.text, name)
-        except (RuleFileError, ValueError, RecursionError) as error:
-            view = RulesView(BUILT_IN.rules, file=name, refused=safe(str(error).split("\n")[0], 300) or type(error).__name__)
+        except RuleFileError as error:
+            view = RulesView(BUILT_IN.rules, file=name, refused=safe(error.slips[0], 300))
         self._rules.add(moment.position, _with(view, [rule for rule, _ in self._expected.entries]))
         kind, glyph = ("problem", "!") if view.refused else ("event", "◆")
         return Mark(moment.time, moment.step, kind, glyph, view.said, jump=False)  # type: ignore[arg-type]
@@ -73,9 +70,7 @@ def _with(view: RulesView, rules: Sequence[Rule]) -> RulesView:
 
 
 def _read(text: str, name: str) -> RulesView:
-    """Raises what `read_rules` does, and `ValueError` for a text that is too long to be a file of rules."""
-    if len(text) > LONGEST:
-        raise ValueError(f"{name}: longer than {LONGEST:,} characters")
+    """Raises `RuleFileError`."""
     file = read_rules(text, name)
     done = {origin: tuple(rule for rule, what in file.origins.items() if what == origin) for origin in ("changed", "added", "off")}
     return RulesView({rule.name: rule for rule in reversed(file.rules)}, name, done["changed"], done["added"], done["off"])
