@@ -468,3 +468,12 @@ def test_a_view_of_what_has_been_looked_at_costs_little_of_the_first_look() -> N
     store.at()
     store.feed([Record(51.0, Tick(5_000))])
     assert seconds_to_look(store, [None, 25.0, None, 25.0, None, 25.0]) < first / 3
+
+
+def test_the_newest_view_is_kept_while_a_recording_plays() -> None:
+    store = busy_store(20)
+    newest = store.at()
+    assert [store.at(time) is newest for time in (None, 1.0, None, 2.0, None, 3.0, None)] == [True, False] * 3 + [True]
+    store.feed([Record(10.0, Tick(600))])
+    assert store.at() is not newest
+    assert store.at().step == 600

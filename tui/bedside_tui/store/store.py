@@ -75,7 +75,8 @@ class Store:
         self._marks: Ledger[Mark] = Ledger()
         self._stops: list[Mark] = []
         self._troubles = TroublesFold()
-        self._shown: tuple[tuple[int, float], View] | None = None
+        self._shown: dict[tuple[int, float], View] = {}
+        """The two moments looked at last: in a recording every picture shows one and knows the newest."""
         self._fold: Mapping[type[Any], Callable[[Moment, Any], Mark | None]] = {
             RunStarted: self._lifecycle.started,
             LifecycleChanged: self._lifecycle.changed,
@@ -175,10 +176,12 @@ class Store:
         """The run as known at `time` seconds, None for the newest. A time outside `span` is moved to its nearer end."""
         first, last = self.span
         when = last if time is None else min(max(time, first), last)
-        position = bisect_right(self._times, when)
-        if self._shown is None or self._shown[0] != (position, when):
-            self._shown = (position, when), self._view(position, when)
-        return self._shown[1]
+        moment = bisect_right(self._times, when), when
+        view = self._shown.pop(moment, None) or self._view(*moment)
+        if len(self._shown) > 1:
+            del self._shown[next(iter(self._shown))]
+        self._shown[moment] = view
+        return view
 
     def _view(self, position: int, time: float) -> View:
         self._metrics.settle()
