@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from pyarrow import parquet
 
 from bedside_protocol.codec import encode_record
 from bedside_protocol.records import (
@@ -165,6 +166,31 @@ def test_an_exported_event_file_is_read_by_tensorboard_and_comes_in_again(bedsid
     assert again.err.startswith(f"bedside: {home / 'tb'} holds event files already")
 
 
+def test_an_exported_parquet_file_has_a_row_a_value_and_every_number_as_it_was(
+    bedside: Cli, record: Made, losses: Losses, home: Path
+) -> None:
+    both = Metrics(("a", "b"), np.array([5, 6]), np.array([0.1, 0.2]), np.array([[nan, inf], [1 / 3, 1e-310]]))
+    record([losses([0.5]), both], "digits")
+    assert bedside("export", "digits", "--parquet", home / "x.parquet").out == f"wrote {home / 'x.parquet'}: 5 values\n"
+    rows = parquet.read_table(home / "x.parquet").to_pylist()
+    assert repr([tuple(row.values()) for row in rows]) == repr(
+        [(1, 0.001, "loss", 0.5), (5, 0.1, "a", nan), (5, 0.1, "b", 1 / 3), (6, 0.2, "a", inf), (6, 0.2, "b", 1e-310)]
+    )
+    assert bedside("export", "digits", "--parquet", home / "none.parquet", "--metrics", "nothing").code == 0
+    assert parquet.read_table(home / "none.parquet").column_names == ["step", "time", "metric", "value"]
+
+
+def test_without_the_extra_parquet_says_what_to_install(
+    bedside: Cli, record: Made, losses: Losses, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record([losses([0.5])], "digits")
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    monkeypatch.delitem(sys.modules, "bedside_tui.export.parquet", raising=False)
+    said = bedside("export", "digits", "--parquet", home / "x.parquet")
+    assert (said.code, said.err) == (3, "bedside: --parquet needs pyarrow: pip install 'bedside[parquet]'\n")
+    assert not (home / "x.parquet").exists()
+
+
 # --- choosing, and where it goes
 
 
@@ -206,6 +232,7 @@ def test_a_file_is_written_over_whole_but_never_a_recording(bedside: Cli, record
         (["--csv", "/nowhere/x.csv"], "cannot write /nowhere/x.csv: No such file or directory"),
         (["--csv", "/dev/full"], "cannot write /dev/full: No space left on device"),
         (["--tensorboard", "/dev/null/tb"], "cannot make /dev/null/tb: Not a directory"),
+        (["--parquet", "-"], "--parquet writes a file: - is for text"),
         (["--jsonl", "-", "--wide"], "--wide is a form of --csv"),
         (["--csv", "-", "--no-arrays"], "--no-arrays is a form of --jsonl: other forms have no arrays"),
     ],

@@ -35,7 +35,7 @@ VERBS: Final[dict[str, str]] = {
     "wait": "wait until something is true of a run",
     "check": "judge a recording; the exit code is the verdict",
     "rules": "list and explain the rules, test your own",
-    "export": "write a recording as CSV, JSON lines, event files or a picture",
+    "export": "write a recording as CSV, JSON lines, Parquet, event files or a picture",
     "clip": "write the part of a recording around a step, to send",
     "import": "make a recording of CSV, JSON lines, trainer_state.json or TensorBoard's event files",
     "ctl": "ask a run to pause, save or stop; acknowledge and shelve its alarms",

@@ -1,7 +1,7 @@
 """`bedside export RUN --csv FILE`: what a recording holds, in a form that other programs read.
 
-`--csv`, `--tensorboard` and `--svg` write metrics, `--jsonl` every record. A file is written whole or not at all; `-` is the standard
-output.
+`--jsonl` writes every record, the other forms metrics. A file is written whole or not at all; `-` is the standard output, where the form
+is text.
 """
 
 from __future__ import annotations
@@ -42,6 +42,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "--jsonl", metavar="FILE", help="every record, one JSON object a line; `bedside import` makes the same recording of it"
     )
     form.add_argument("--tensorboard", metavar="DIR", help="metrics, as an event file in this directory; values are rounded to float32")
+    form.add_argument("--parquet", metavar="FILE", help="metrics, with the columns of --csv; needs the extra `parquet`")
     form.add_argument("--svg", metavar="FILE", help="metrics, as a picture with a panel each; what the machine measures only by --metrics")
     parser.add_argument("--wide", action="store_true", help="with --csv: a line a logged row, a column a metric")
     parser.add_argument("--metrics", action="append", default=[], metavar="GLOB", help="only metrics named so; may be said again")
@@ -55,11 +56,15 @@ def run(options: argparse.Namespace) -> int:
         raise Failure("--wide is a form of --csv")
     if options.no_arrays and options.jsonl is None:
         raise Failure("--no-arrays is a form of --jsonl: other forms have no arrays")
+    if options.parquet == "-":
+        raise Failure("--parquet writes a file: - is for text")
     chosen = Selection(tuple(options.metrics), options.first, options.last)
     place = chosen_run(options)
     try:
         if options.tensorboard is not None:
             word, said = _events(Path(options.tensorboard).expanduser(), place, chosen)
+        elif options.parquet is not None:
+            word, said = options.parquet, _parquet(Path(options.parquet).expanduser(), place, chosen)
         else:
             word, write = _form(options)
             said = _text(word, write, place, chosen)
@@ -90,6 +95,16 @@ def _events(directory: Path, place: RunPlace, chosen: Selection) -> tuple[str, s
     return str(path), f"{count:,} values"
 
 
+def _parquet(path: Path, place: RunPlace, chosen: Selection) -> str:
+    try:
+        from bedside_tui.export.parquet import write_parquet  # the extra may be missing
+    except ImportError as error:
+        raise Failure("--parquet needs pyarrow: pip install 'bedside[parquet]'") from error
+    with whole_file(path) as file:
+        count = read_recording(place, lambda records, heard: write_parquet(file, chosen.blocks(records)))
+    return f"{count:,} values"
+
+
 def _wall_start(records: Iterator[Record], heard: float) -> float:
     """The epoch second at which the run began; that of the file's last change where it does not tell."""
     first = next(records).body
@@ -107,7 +122,7 @@ def _text_file(word: str) -> Iterator[TextIO]:
     if word == "-":
         yield sys.stdout
         return
-    with whole_file(Path(word)) as file:
+    with whole_file(Path(word).expanduser()) as file:
         text = io.TextIOWrapper(file, encoding="utf-8", newline="", write_through=True)
         try:
             yield text
