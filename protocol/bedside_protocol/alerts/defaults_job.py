@@ -48,7 +48,6 @@ JOB_RULES: Final[tuple[Rule, ...]] = (
         message="succeeds {value:.0%} less often than usual",
         runbook="failing-more",
         horizon="hour",
-        for_amber=_PAIR,
         for_red=_PAIR,
         keep_firing_for=_PAIR,
     ),

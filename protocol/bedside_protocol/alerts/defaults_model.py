@@ -68,7 +68,6 @@ WEIGHT_RULES: Final[tuple[Rule, ...]] = (
         conditions=(Beyond("std_ratio", amber_below=0.5, red_below=0.1, amber_above=2.0),),
         message="std is {value:.3g} of what it should be",
         runbook="wrong-scale",
-        for_amber=_PAIR,
         for_red=_PAIR,
         keep_firing_for=_PAIR,
         quiet_under=("nonfinite", "nonfinite-weights"),
