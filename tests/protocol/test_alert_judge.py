@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from math import nan
 
 import numpy as np
 import pytest
 
-from bedside_protocol.alerts import DEFAULT_RULES, EXIT_CODES, Judgement, judge
+from bedside_protocol.alerts import DEFAULT_RULES, EXIT_CODES, Judgement, Rule, judge
+from bedside_protocol.alerts.conditions import Beyond
+from bedside_protocol.alerts.rules import OnProbe, Span
 from bedside_protocol.records import Ended, LifecycleChanged, Metrics, Outcome, ProbeDeclared, Record, RunStarted, Snapshot, Tick
 
 STARTED = Record(0.0, RunStarted("a", "digits-1", "tokenizer", 0.0))
@@ -82,6 +85,16 @@ def test_the_hubs_verdict_is_the_last_word_and_silence_is_the_readers_guess() ->
     assert judge([STARTED, LEARNING, Record(1.0, LifecycleChanged("killed", "signal 9"))]).ended == "killed"
     assert judge([STARTED, LEARNING]).ended == "running"
     assert judge([STARTED, LEARNING], unended="lost").ended == "lost"
+
+
+def test_what_one_rule_found_red_stays_red_where_another_of_its_name_finds_amber_later() -> None:
+    far = Rule("apart", "apart", OnProbe("divergence"), (Beyond("kl", red_above=5.0),), "{kl:.0f}", "")
+    drift = replace(far, conditions=(Beyond("drop", amber_above=1.0),), worst="amber", for_amber=Span(2))
+    values = [(9.0, 0.0), (0.5, 0.0), (0.5, 2.0), (0.5, 2.0)]
+    records = [Record(float(at), Snapshot("a", "divergence", at, {"kl": kl, "drop": drop})) for at, (kl, drop) in enumerate(values)]
+    found = judge(records, [far, drift])
+    assert [(finding.severity, finding.step) for finding in found.alerts] == [("red", 0)]
+    assert found.verdict == "red"
 
 
 def test_other_rules_judge_otherwise() -> None:

@@ -87,8 +87,9 @@ def judge(records: Iterable[Record], rules: Sequence[Rule] = DEFAULT_RULES, unen
             if change.state != "not_checked":
                 judged.add((change.rule, change.target))
             if change.state == "firing" and change.severity:
-                found = _finding(change, change.severity)
-                findings[(change.rule, change.target, change.episode)] = replace(found, horizon=horizons.get(change.rule, "now"))
+                episode = (change.rule, change.target, change.episode)
+                if episode not in findings or change.severity == "red":  # an amber after it is that of a rule of the same name
+                    findings[episode] = _finding(change, change.severity, horizons.get(change.rule, "now"))
     alerts = tuple(findings.values())
     not_checked = tuple((change.rule, change.target, change.message) for change in engine.standing if change.state == "not_checked")
     return Judgement(
@@ -120,7 +121,7 @@ def _verdict(alerts: Sequence[Finding], standing: Sequence[AlertChanged], judged
     return "ok" if any(name in assuring for name, _ in judged) else "unknown"
 
 
-def _finding(change: AlertChanged, severity: Severity) -> Finding:
+def _finding(change: AlertChanged, severity: Severity, horizon: Horizon = "now") -> Finding:
     return Finding(
         rule=change.rule,
         severity=severity,
@@ -130,6 +131,7 @@ def _finding(change: AlertChanged, severity: Severity) -> Finding:
         value=change.value,
         message=change.message,
         runbook=change.runbook,
+        horizon=horizon,
     )
 
 
