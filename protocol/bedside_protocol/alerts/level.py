@@ -90,7 +90,8 @@ class LossLevel:
         return self._level.value if self._linear else exp(self._level.value)
 
     def facts(self) -> Facts:
-        return {"value": self.level, "level": self.level, "best": self.best, "start": self._start if self._linear else exp(self._start)}
+        start = self._start if self._linear else exp(self._start)
+        return {"value": self.level, "level": self.level, "best": min(self.best, start), "start": start}
 
     def see(self, step: int, value: float) -> int:
         x = self._coordinate(value)
