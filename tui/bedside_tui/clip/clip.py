@@ -1,10 +1,10 @@
 """A recording's records around a moment, and of those before it what the screens at that moment are made of.
 
 Before the window everything stays that the run, the hub or a person said: who it is, definitions, rules, probes, alarms, commands,
-checkpoints, events, notes. Of what was measured stays each probe's last snapshot, and a thinned history of each metric. Records get new
-places, so that nothing seems to be missing; times and counters are those of the recording. A clip that does not hold the recording's end
-has one of its own, which says so. Two things at the moment are reckoned from what is left and may differ: since when a metric has been
-rising or flat, and what share of the time probes took.
+checkpoints, events, notes. Of what was measured stays each probe's last snapshot, and a thinned history of each probe and metric.
+Records get new places, so that nothing seems to be missing; times and counters are those of the recording. A clip that does not hold
+the recording's end has one of its own, which says so. Two things at the moment are reckoned from what is left and may differ: since
+when a metric has been rising or flat, and what share of the time probes took.
 """
 
 from __future__ import annotations
@@ -12,16 +12,21 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from heapq import merge
+from typing import Final
 
 import numpy as np
 
 from bedside_protocol.lifecycle import OVER
-from bedside_protocol.records import HUB_RANK, LifecycleChanged, Metrics, Record, Snapshot, Tick
+from bedside_protocol.records import HUB_RANK, Body, LifecycleChanged, Metrics, Record, Snapshot, Tick
 from bedside_protocol.runlog import merge_metrics
 from bedside_tui.clip.thinned import Rows, ThinnedHistory
 from bedside_tui.clip.window import Window
 from bedside_tui.liveness import LastWord
 
+_SHOTS: Final = 32
+"""Snapshots of a probe kept from before the window, at least, where there are so many."""
+_SMALL: Final = 1024
+"""Numbers in an array that is kept of them: the usage of a codebook, and no picture."""
 _Placed = tuple[int, Record]
 
 
@@ -56,7 +61,8 @@ class _Before:
     def __init__(self) -> None:
         self._said: list[_Placed] = []
         self._histories: dict[tuple[int, tuple[str, ...]], ThinnedHistory] = {}
-        self._measured: dict[tuple[int, str], _Placed] = {}
+        self._shots: dict[tuple[int, str], _Shots] = {}
+        self._tick: list[_Placed] = []
 
     def take(self, position: int, record: Record) -> None:
         match record.body:
@@ -64,9 +70,9 @@ class _Before:
                 history = self._histories.setdefault((record.rank, names), ThinnedHistory(names))
                 history.add(position, record, block)
             case Snapshot(probe=probe):
-                self._measured[(record.rank, probe)] = (position, record)
+                self._shots.setdefault((record.rank, probe), _Shots()).take(position, record)
             case Tick():
-                self._measured[(record.rank, "")] = (position, record)
+                self._tick = [(position, record)]
             case Metrics():
                 pass
             case _:
@@ -74,9 +80,30 @@ class _Before:
 
     def records(self) -> Iterator[Record]:
         """All of it in the order of the log."""
-        measured = sorted(self._measured.values(), key=_place)
+        shots = [shots.placed for shots in self._shots.values()]
         rows = [_blocks(rank, history.names, history.rows()) for (rank, _), history in self._histories.items()]
-        yield from merge_metrics([replace(record, seq=0) for _, record in merge(self._said, measured, *rows, key=_place)])
+        yield from merge_metrics([replace(record, seq=0) for _, record in merge(self._said, self._tick, *shots, *rows, key=_place)])
+
+
+class _Shots:
+    """A probe's snapshots: the last whole, of those before it a few, without what takes room and is only looked at when it is new."""
+
+    def __init__(self) -> None:
+        self.placed: list[_Placed] = []
+
+    def take(self, position: int, record: Record) -> None:
+        if self.placed:
+            at, last = self.placed.pop()
+            self.placed.append((at, replace(last, body=_without_large_arrays(last.body))))
+        if len(self.placed) >= 2 * _SHOTS:
+            self.placed = self.placed[1::2]
+        self.placed.append((position, record))
+
+
+def _without_large_arrays(body: Body) -> Body:
+    if not isinstance(body, Snapshot):
+        return body
+    return replace(body, arrays={name: each for name, each in body.arrays.items() if each.values.size <= _SMALL})
 
 
 def _place(placed: _Placed) -> int:
