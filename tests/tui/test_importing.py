@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import struct
 import subprocess
 import sys
@@ -286,6 +285,11 @@ def test_a_column_that_is_not_there_is_told_with_those_that_are(
     assert not (tmp_path / "out").exists()
 
 
+def test_a_metric_of_a_long_table_may_be_called_as_the_columns_of_step_and_time_are(tmp_path: Path) -> None:
+    made = imported(table(tmp_path / "x.csv", "step,time,metric,value", "1,10,loss,0.5", "1,10,time,0.02", "2,20,step,7"))
+    assert rows(made) == [(1, 10.0, {"loss": 0.5, "time": 0.02}), (2, 20.0, {"step": 7.0})]
+
+
 def test_a_long_table_sorted_by_metric_becomes_rows_of_all_metrics(tmp_path: Path) -> None:
     lines = [f"{step},{name},{value}" for name, value in (("loss", 1.0), ("acc", 0.5)) for step in (1, 2, 3)]
     made = imported(table(tmp_path / "x.csv", "step,metric,value", *lines))
@@ -424,6 +428,19 @@ def test_an_id_that_somebody_wrote_into_a_file_leads_nowhere_else(tmp_path: Path
     assert made.left_out == {"lines that are no record of this version": 1}
 
 
+def test_a_record_that_wants_gigabytes_for_a_number_is_left_out(tmp_path: Path) -> None:
+    run = {"id": "x", "name": "n", "project": "p", "wall_start": 0.0}
+    array = {"meaning": "matrix", "dtype": "V" + "9" * 9, "shape": [1], "values": [0], "labels": [], "rows": []}
+    shot = {"probe": "p", "step": 1, "scalars": {}, "arrays": {"a": array}}
+    lines = [
+        json.dumps({"seq": seq, "time": 0.0, "rank": 0, "counter": seq, "kind": kind, "body": body})
+        for seq, kind, body in ((1, "run", run), (2, "snapshot", shot))
+    ]
+    made = imported(table(tmp_path / "x.jsonl", *lines))
+    assert made.records == 1
+    assert made.left_out == {"lines that are no record of this version": 1}
+
+
 # --- what cannot be imported
 
 
@@ -433,7 +450,7 @@ def test_an_id_that_somebody_wrote_into_a_file_leads_nowhere_else(tmp_path: Path
         ("x.csv", b"", "is empty: what can be imported is CSV, JSON lines, trainer_state.json and TensorBoard event files"),
         ("x.csv", b"step,loss\n", "holds no value of any metric"),
         ("x.csv", b"step,loss\n1,a\n", "holds no value of any metric; not read: values that are no number (1)"),
-        ("x.bin", os.urandom(32) + b"\0", "is no text: what can be"),
+        ("x.bin", bytes(range(128, 160)) + b"\0", "is no text: what can be"),
         ("x.parquet", b"PAR1....", "is Parquet: what can be"),
         ("x.txt", b"hello\nworld\n", "is no table: what can be"),
         ("x.json", b'{\n "a": 1\n}\n', "cannot be imported: it has no log_history"),
@@ -441,6 +458,7 @@ def test_an_id_that_somebody_wrote_into_a_file_leads_nowhere_else(tmp_path: Path
         ("x.json", b'{"log_history": 3}', "cannot be imported: it has no log_history"),
         ("run.wandb", b":W&B\x01\x02", "is one of W&B's offline files, which are not read: export the run as CSV and import that"),
         ("run.bedside", b"\x89BEDSIDE....", "is a recording already: bedside replay"),
+        ("x.csv", b"x" * 200_000 + b",loss\n1,2\n", "cannot be imported: its first line has a cell that no name of a column is as long as"),
         ("x.jsonl", b'{"a":' * 100_000, "cannot be imported: it is no JSON object"),
     ],
 )
