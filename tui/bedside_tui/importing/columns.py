@@ -80,8 +80,8 @@ class RowTaker:
         self._step = self._step or _first_of(_STEP_NAMES, self._seen)
         self._time = self._time or _first_of(_TIME_NAMES, self._seen)
 
-    def take(self, row: Mapping[str, object], *, whole_row: bool = True) -> None:
-        """One row. Not `whole_row`: it is one value of what may be a row."""
+    def take(self, row: Mapping[str, object], told: tuple[str, object] | None = None) -> None:
+        """One row. `told` are name and value of a metric whose name is no column's: the row is then one value of what may be a row."""
         if not self._met:
             self.meet(row)
         elif len(self._seen) <= MOST_METRICS:
@@ -95,8 +95,10 @@ class RowTaker:
         for name, cell in row.items():
             if name not in (self._step, self._time):
                 self._put(step, time, name, cell)
-        if whole_row:
+        if told is None:
             self._points.end_row()
+        else:
+            self._put(step, time, *told)
 
     def finish(self) -> None:
         """Raises `NoSuchColumn` where a column that was named has not come."""

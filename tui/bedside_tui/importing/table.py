@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterator
+from functools import partial
 from typing import Final, TextIO
 
 from bedside_tui.importing.columns import RowTaker
 from bedside_tui.importing.left_out import LeftOut
+from bedside_tui.importing.lines import MOST_LINE, NotThat
 
 _SEPARATORS: Final = (",", "\t", ";", "|")
 _METRIC: Final = frozenset({"metric", "name", "tag", "key", "variable"})
@@ -15,10 +17,10 @@ NOT_WHOLE: Final = "lines with fewer or more cells than the first"
 
 
 def read_table(file: TextIO, taker: RowTaker, left_out: LeftOut) -> None:
-    """Every row of a table to `taker`."""
-    first = file.readline()
+    """Every row of a table to `taker`. Raises `NotThat`."""
+    first = file.readline(MOST_LINE)
     separator = max(_SEPARATORS, key=first.count)
-    header = [cell.strip() for cell in next(csv.reader([first], delimiter=separator), [])]
+    header = _header(first, separator)
     metric, value = _long(header)
     if metric is None or value is None:
         taker.meet(header)
@@ -31,13 +33,18 @@ def read_table(file: TextIO, taker: RowTaker, left_out: LeftOut) -> None:
             left_out.add(NOT_WHOLE)
             continue
         row: dict[str, object] = {name: cells[place[name]] for name in header}
-        if metric is not None and value is not None:
-            row[str(row.pop(metric))] = row.pop(value)
-        taker.take(row, whole_row=metric is None)
+        taker.take(row, None if metric is None or value is None else (str(row.pop(metric)), row.pop(value)))
+
+
+def _header(line: str, separator: str) -> list[str]:
+    try:
+        return [cell.strip() for cell in next(csv.reader([line], delimiter=separator), [])]
+    except csv.Error:
+        raise NotThat("its first line has a cell too long for a column's name") from None
 
 
 def _lines(file: TextIO, separator: str, left_out: LeftOut) -> Iterator[list[str]]:
-    reader = csv.reader(file, delimiter=separator)
+    reader = csv.reader(iter(partial(file.readline, MOST_LINE), ""), delimiter=separator)
     while True:
         try:
             cells = next(reader, None)
