@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from detection.model import Alarm, Run, Truth
 from detection.scoring import (
@@ -82,10 +84,22 @@ def test_a_false_alarm_that_turns_red_is_one_false_red_alarm() -> None:
     assert [(one.step, one.severity) for one in judged.false] == [(10, "red")]
 
 
-def test_what_fired_without_reason_before_the_onset_and_turns_red_after_it_is_false_then_and_found_now() -> None:
-    judged = outcome(run(SICK), [alarm(10, "amber"), alarm(710)])
-    assert [(one.step, one.severity) for one in judged.false] == [(10, "amber")]
-    assert judged.first == 10
+def test_what_fired_without_reason_before_the_onset_and_turns_red_after_it_found_nothing_and_firing_anew_does() -> None:
+    grown = outcome(run(SICK), [alarm(10, "amber"), alarm(710)])
+    assert [(one.step, one.severity) for one in grown.false] == [(10, "amber")]
+    assert grown.found == ()
+    anew = outcome(run(SICK), [alarm(10, "amber"), replace(alarm(710), episode=2)])
+    assert (anew.first, anew.is_red) == (10, True)
+
+
+def test_red_of_a_later_episode_than_amber_is_another_false_alarm() -> None:
+    judged = outcome(run(WELL), [alarm(10, "amber"), replace(alarm(500), episode=2)])
+    assert [(one.step, one.severity) for one in judged.false] == [(10, "amber"), (500, "red")]
+
+
+def test_the_healthy_steps_of_a_log_that_continues_another_begin_where_it_does() -> None:
+    assert outcome(run(SICK, steps=900), [], begins=501).healthy_steps == 199
+    assert outcome(run(SICK, steps=900), [], begins=1).healthy_steps == 699
 
 
 def test_three_episodes_of_one_rule_on_one_target_are_chatter() -> None:

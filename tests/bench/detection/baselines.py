@@ -42,7 +42,7 @@ class Bedside:
         for record in run.records():
             for change in engine.observe(record):
                 if change.state == "firing" and change.severity:
-                    alarm = Alarm(change.step, change.severity, change.rule, change.target)
+                    alarm = Alarm(change.step, change.severity, change.rule, change.target, change.episode)
                     said.setdefault((change.rule, change.target, change.episode, change.severity), alarm)
         return sorted(said.values(), key=lambda alarm: alarm.step)
 

@@ -50,12 +50,14 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Alarm:
-    """One episode that a detector began. `rule` names it, empty where the detector has only one thing to say."""
+    """An episode that a detector began, or one that grew worse. `rule` names it, empty where the detector has only one thing to say."""
 
     step: int
     severity: Severity
     rule: str = ""
     target: str = ""
+    episode: int = 0
+    """Which of this rule on this target, where a detector tells: two alarms of one episode are one that grew worse."""
 
 
 class Detector(Protocol):

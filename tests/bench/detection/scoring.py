@@ -1,6 +1,7 @@
 """From what a detector said of a run to what that is worth, and from many runs to shares with their intervals. Pure: values in, values out.
 
-What counts: from the onset on every alarm is a detection; before it, and in a healthy run, a false one. A healthy run of which `Truth`
+What counts: from the onset on every alarm that begins is a detection; before it, and in a healthy run, a false one. One that began
+before the onset and goes on, or turns red, after it is none: of no detector. A healthy run of which `Truth`
 gives an onset has one odd batch there: one alarm within `ODD` steps of it is true of the run where it is amber and rightly named, or of a
 detector that has neither names nor amber. It is counted apart, as excused.
 """
@@ -8,7 +9,7 @@ detector that has neither names nor amber. It is counted apart, as excused.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from math import ceil, sqrt
@@ -22,6 +23,8 @@ the script asked for it."""
 ODD: Final = 10
 CHATTERS: Final = 3
 """Episodes of one rule on one target in one run."""
+_Episode = tuple[str, str, int]
+"""Rule, target, and which of theirs."""
 _Z95: Final = 1.959964
 """The 97.5 % point of the normal distribution."""
 
@@ -63,7 +66,7 @@ class Outcome:
     """Episodes that had no reason, at their worst."""
     excused: int
     found: tuple[Alarm, ...]
-    """Alarms since the onset, by step; empty for a healthy run."""
+    """Alarms that began since the onset, by step, and where they turned red; empty for a healthy run."""
     chatter: tuple[tuple[str, str], ...]
     """Rules and targets."""
     snapshots: int | None
@@ -78,7 +81,7 @@ class Outcome:
     @property
     def healthy_steps(self) -> int:
         """Steps in which every alarm is a false one."""
-        return self.steps if self.truth.is_healthy else max(0, min(self.steps, self.truth.onset - 1))
+        return self.steps if self.truth.is_healthy else max(0, min(self.steps, self.truth.onset - max(1, self.begins)))
 
     @property
     def first(self) -> int | None:
@@ -120,7 +123,7 @@ def outcome(run: Run, alarms: Iterable[Alarm], snapshots: Mapping[str, Sequence[
     truth = run.truth
     said = sorted(alarms, key=lambda alarm: alarm.step)
     unfounded = episodes(alarm for alarm in said if truth.is_healthy or alarm.step < truth.onset)
-    found = () if truth.is_healthy else tuple(alarm for alarm in said if alarm.step >= truth.onset)
+    found = () if truth.is_healthy else tuple(_begun_since(truth.onset, said))
     excused = next((alarm for alarm in unfounded if _is_odd_batch(truth, alarm)), None)
     seen = _since(truth.onset, found[0], snapshots or {}) if found else []
     return Outcome(
@@ -141,15 +144,27 @@ def outcome(run: Run, alarms: Iterable[Alarm], snapshots: Mapping[str, Sequence[
 def episodes(alarms: Iterable[Alarm]) -> list[Alarm]:
     """Each at its worst: red right after amber of the same alarm is no episode of its own, but that one grown worse."""
     begun = list[Alarm]()
-    last = dict[tuple[str, str], int]()
+    last = dict[_Episode, int]()
     for alarm in alarms:
-        place = last.get((alarm.rule, alarm.target))
+        place = last.get(_episode(alarm))
         if place is not None and (begun[place].severity, alarm.severity) == ("amber", "red"):
             begun[place] = replace(begun[place], severity="red")
         else:
-            last[alarm.rule, alarm.target] = len(begun)
+            last[_episode(alarm)] = len(begun)
             begun.append(alarm)
     return begun
+
+
+def _episode(alarm: Alarm) -> _Episode:
+    return alarm.rule, alarm.target, alarm.episode
+
+
+def _begun_since(onset: int, alarms: Sequence[Alarm]) -> Iterator[Alarm]:
+    """The alarms from the onset on, without the red ones of an episode that was amber before it."""
+    before = {_episode(alarm): alarm.severity for alarm in alarms if alarm.step < onset}
+    for alarm in alarms:
+        if alarm.step >= onset and (before.pop(_episode(alarm), ""), alarm.severity) != ("amber", "red"):
+            yield alarm
 
 
 def _is_odd_batch(truth: Truth, alarm: Alarm) -> bool:
