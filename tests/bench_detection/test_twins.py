@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +29,7 @@ def metrics(first: int, *values: float, name: str = "loss") -> Record:
 LOG = [
     Record(0.0, RunStarted("x", "x", "p", 0.0)),
     Record(0.0, ProbeDeclared("vq", "codebook", 50)),
+    Record(0.0, ProbeDeclared("gradients", "gradients", 25)),
     metrics(1, 2.0, 1.5, 1.0),
     Record(4.0, ProbeDeclared("vq", "codebook", 100)),
     Record(4.0, Snapshot("vq", "codebook", 50, {})),
@@ -48,10 +50,10 @@ class EveryTenth:
         return [Alarm(step, "red") for step in range(10, last_step(run.records()) + 1, 10)]
 
 
-def recorded(folder: Path, training: Training) -> None:
+def recorded(folder: Path, training: Training, log: Sequence[Record] = LOG) -> None:
     path = recording(folder, training)
     path.parent.mkdir(parents=True)
-    path.write_bytes(encode_chunk(LOG, 1, {}))
+    path.write_bytes(encode_chunk(log, 1, {}))
 
 
 def test_every_broken_case_has_its_truth() -> None:
@@ -83,11 +85,11 @@ def test_low_seeds_of_everything_come_first() -> None:
 
 
 def test_a_recording_that_is_there_is_a_run_and_one_that_is_not_is_missing(tmp_path: Path) -> None:
-    there, absent = Training("codebook-collapse", "vq_digits", True, 0), Training("crash", "crash", True, 0)
+    there, absent = Training("dead-parameters", "digits", True, 0), Training("crash", "crash", True, 0)
     recorded(tmp_path, there)
     (run,) = runs(tmp_path, [there, absent])
-    assert (run.name, run.program, run.steps) == ("codebook-collapse-broken-0", "vq_digits", 101)
-    assert (run.truth.family, run.truth.every, run.truth.first_nan, run.truth.curve) == ("codebook-collapse", 50, 52, False)
+    assert (run.name, run.program, run.steps) == ("dead-parameters-broken-0", "digits", 101)
+    assert (run.truth.family, run.truth.every, run.truth.first_nan, run.truth.curve) == ("dead-parameters", 25, 52, False)
     assert [record.body for record in run.records()] == [record.body for record in LOG]
     assert missing(tmp_path, [there, absent]) == [absent]
 
@@ -101,10 +103,17 @@ def test_a_program_that_is_held_out_has_the_truth_of_its_own_table(tmp_path: Pat
 
 
 def test_a_fault_in_a_step_that_never_ended_is_at_the_last_that_did(tmp_path: Path) -> None:
-    training = Training("codebook-collapse", "vq_digits", True, 0)
-    recorded(tmp_path, training)
+    training = Training("crash", "crash", True, 0)
+    recorded(tmp_path, training, [LOG[0], metrics(1, *[1.0] * 25), Record(6.0, Ended("failed", 25))])
     (run,) = runs(tmp_path, [training])
-    assert run.truth.onset == 101  # of a log of 101 steps; the case's own is 1,200
+    assert run.truth.onset == 25  # the case's own is 26
+
+
+def test_a_training_that_ended_before_its_fault_is_no_run_of_it(tmp_path: Path) -> None:
+    training = Training("codebook-collapse", "vq_digits", True, 0)
+    recorded(tmp_path, training)  # 101 steps; the fault comes at 1,200
+    assert list(runs(tmp_path, [training])) == []
+    assert missing(tmp_path, [training]) == []
 
 
 def test_a_healthy_form_has_no_fault_and_a_damaged_batch_is_told(tmp_path: Path) -> None:

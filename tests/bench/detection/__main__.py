@@ -100,7 +100,8 @@ def judged(folder: Path, curves: Path | None) -> tuple[list[Section], list[str]]
         detectors.append(checker)
     for title, wanted in (("Twins", list(trainings.wanted())), ("Held out", list(held_out.wanted()))):
         found = list(twins.runs(folder, wanted))
-        left_out.append(_counted(title, len(found), [one.name for one in trainings.missing(folder, wanted)]))
+        there = {run.name for run in found}
+        left_out.append(_counted(title, len(found), [one.name for one in wanted if one.name not in there]))
         sections += _section(title, found, detectors)
     if curves is None:
         return sections, [*left_out, "Public curves: left out, for no folder of them was given (CORPUS=DIR)."]
@@ -140,10 +141,10 @@ _SHOWN: Final = 6
 
 
 def _counted(title: str, there: int, missing: Sequence[str]) -> str:
-    """In words, how many recordings there are of how many, and which are not: never silently fewer."""
+    """In words, how many recordings there are of how many, and which are not, or ended before their fault: never silently fewer."""
     words = f"{title}: {there} recordings of {there + len(missing)} wanted"
     others = f" and {len(missing) - _SHOWN} more" if len(missing) > _SHOWN else ""
-    return f"{words}; missing: {', '.join(missing[:_SHOWN])}{others}." if missing else f"{words}."
+    return f"{words}; missing, or over before their fault: {', '.join(missing[:_SHOWN])}{others}." if missing else f"{words}."
 
 
 if __name__ == "__main__":

@@ -79,11 +79,12 @@ ODDITIES: Final[Mapping[str, tuple[int, str]]] = {"single-bad-batch": (700, "spi
 
 
 def runs(folder: Path, trainings: Iterable[Training]) -> Iterator[Run]:
-    """The runs recorded so far, in the order of `trainings`."""
+    """The runs recorded so far, in the order of `trainings`, without those that ended before their fault was at work: whatever else ended
+    such a training, its end is nothing to be found."""
     for training in trainings:
         path = recording(folder, training)
-        if path.exists():
-            yield _run(path, training)
+        if path.exists() and (run := _run(path, training)) is not None:
+            yield run
 
 
 def read(path: Path) -> Sequence[Record]:
@@ -91,10 +92,12 @@ def read(path: Path) -> Sequence[Record]:
         return list(read_records(file))
 
 
-def _run(path: Path, training: Training) -> Run:
+def _run(path: Path, training: Training) -> Run | None:
     records = read(path)
     steps = last_step(records)
     held_out = program(training.case)
+    if training.broken and steps < (held_out.fault_at if held_out else _fault_at(training.case)) - 1:
+        return None
     if not training.broken:
         truth = _of_health(training.case)
     elif held_out:
@@ -111,11 +114,15 @@ def _of_health(case: str) -> Truth:
 
 def _of_case(name: str, records: Sequence[Record], steps: int) -> Truth:
     """A fault in a step that never ended is seen at the last that did."""
+    fault = FAULTS[name]
+    return Truth(name, min(_fault_at(name), steps), fault.rules, fault.curve, schedule(records, fault.probe), first_nan(records))
+
+
+def _fault_at(name: str) -> int:
     fault, case = FAULTS[name], case_named(name)
     if case is None:
         raise LookupError(f"no case is called {name}")
-    at = case.fault_at if fault.at is None else fault.at
-    return Truth(name, min(at, steps), fault.rules, fault.curve, schedule(records, fault.probe), first_nan(records))
+    return case.fault_at if fault.at is None else fault.at
 
 
 def _of_program(found: Program, records: Sequence[Record], steps: int) -> Truth:
