@@ -324,6 +324,12 @@ def test_times_out_of_order_are_put_in_order_and_that_is_said(tmp_path: Path) ->
     assert problems == [Problem(made.notes[0], 1, "import")]
 
 
+def test_a_stopwatch_that_a_resume_began_anew_does_not_mix_the_steps_before_and_after_it(tmp_path: Path) -> None:
+    made = imported(table(tmp_path / "x.csv", "step,elapsed,loss", "1,5,0.4", "2,10,0.3", "3,5,0.2", "4,10,0.1"))
+    assert rows(made) == [(step, step - 1.0, {"loss": (5 - step) / 10}) for step in (1, 2, 3, 4)]
+    assert made.notes == ("times begin anew while steps go on and are not used: the time of a row is its number",)
+
+
 def test_what_is_no_number_is_counted_and_the_rest_is_read(tmp_path: Path) -> None:
     lines = ["1,0.5,ok", "2,,None", "x,0.5,", "4,0.25", '5,nan,"a', 'b"', "6,1e400,"]
     made = imported(table(tmp_path / "x.csv", "step,loss,state", *lines))

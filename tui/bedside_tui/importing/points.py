@@ -44,6 +44,8 @@ class Timeline:
     names: tuple[str, ...]
     timed: bool
     """Whether times are the file's own; else a row's time is its number, in seconds."""
+    anew: bool
+    """Whether the file's times are a stopwatch's that began anew while steps went on: they tell no order and are not used."""
     begun: float | None
     unordered: int
     """Values that stood behind one of a later time (or step, where there are no times)."""
@@ -119,10 +121,12 @@ class Points:
         self._ends.append(len(self._values))
 
     def timeline(self) -> Timeline:
-        """All of them in order: by time, where every one has a time, else by step."""
+        """All of them in order: by time, where every one has a time that tells an order, else by step."""
         steps, times = _column(self._steps, np.int64), _column(self._times, np.float64)
         place, values = _column(self._place, np.int32), _column(self._values, np.float64)
-        timed = bool(np.isfinite(times).all())
+        known = bool(np.isfinite(times).all())
+        anew = known and _begins_anew(steps, times, place)
+        timed = known and not anew
         by = times if timed else steps
         unordered = int(np.count_nonzero(by < np.maximum.accumulate(by))) if by.size else 0
         row = self._rows()
@@ -137,7 +141,7 @@ class Points:
             times = np.round(times / begun.scale - begun.second, 6)
         repeated = _repeated(steps, place)
         second = None if begun is None else begun.second
-        return Timeline(steps, times, place, values, tuple(self._names), timed, second, unordered, repeated, begins)
+        return Timeline(steps, times, place, values, tuple(self._names), timed, anew, second, unordered, repeated, begins)
 
     def _rows(self) -> NDArray[np.int64]:
         """The number of the file's row that each value stands in; 0 where rows are not told."""
@@ -158,6 +162,16 @@ def _begun(times: NDArray[np.float64]) -> _Beginning | None:
     first = float(times[0])
     scale = 1000.0 if first > _MILLISECONDS_FROM else 1.0
     return _Beginning(first / scale, scale) if _EPOCH_FROM < first / scale < _EPOCH_TO else None
+
+
+def _begins_anew(steps: NDArray[np.int64], times: NDArray[np.float64], place: NDArray[np.int32]) -> bool:
+    """Whether times that are no calendar's fall by half or more where a metric's steps rise, in the order of the file."""
+    if not times.size or times.min() > _EPOCH_FROM:
+        return False
+    order = np.argsort(place, kind="stable")
+    steps, place, since = steps[order], place[order], times[order] - times.min()
+    falls = (np.diff(since) < 0) & (since[1:] <= since[:-1] / 2)
+    return bool((falls & (np.diff(steps) > 0) & (np.diff(place) == 0)).any())
 
 
 def _column(values: array[Any], dtype: type[np.generic]) -> NDArray[Any]:

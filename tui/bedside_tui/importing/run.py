@@ -133,7 +133,9 @@ def _write(source: Source, out: Path, line: Timeline, left_out: LeftOut, notes: 
 
 def _notes(line: Timeline) -> tuple[str, ...]:
     said = []
-    if not line.timed:
+    if line.anew:
+        said.append("times begin anew while steps go on and are not used: the time of a row is its number")
+    elif not line.timed:
         said.append("not every value has a time: the time of a row is its number")
     if line.unordered:
         said.append(f"values that stood out of the order of {'times' if line.timed else 'steps'} and were put into it: {line.unordered:,}")
