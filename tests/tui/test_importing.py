@@ -328,6 +328,8 @@ def test_a_stopwatch_that_a_resume_began_anew_does_not_mix_the_steps_before_and_
     made = imported(table(tmp_path / "x.csv", "step,elapsed,loss", "1,5,0.4", "2,10,0.3", "3,5,0.2", "4,10,0.1"))
     assert rows(made) == [(step, step - 1.0, {"loss": (5 - step) / 10}) for step in (1, 2, 3, 4)]
     assert made.notes == ("times begin anew while steps go on and are not used: the time of a row is its number",)
+    back = imported(table(tmp_path / "y.csv", "step,elapsed,loss", "1,5,0.4", "2,10,0.3", "3,15,0.2", "2,5,0.3", "3,10,0.2", "4,15,0.1"))
+    assert [step for step, _, _ in rows(back)] == [1, 2, 2, 3, 3, 4]
 
 
 def test_what_is_no_number_is_counted_and_the_rest_is_read(tmp_path: Path) -> None:

@@ -165,13 +165,17 @@ def _begun(times: NDArray[np.float64]) -> _Beginning | None:
 
 
 def _begins_anew(steps: NDArray[np.int64], times: NDArray[np.float64], place: NDArray[np.int32]) -> bool:
-    """Whether times that are no calendar's fall by half or more where a metric's steps rise, in the order of the file."""
+    """Whether times that are no calendar's would put a metric's steps into worse order than they stand in; a few may be out of it."""
     if not times.size or times.min() > _EPOCH_FROM:
         return False
+    by_time = np.lexsort((steps, times))
+    return _falls(steps[by_time], place[by_time]) > _falls(steps, place) + steps.size // 100
+
+
+def _falls(steps: NDArray[np.int64], place: NDArray[np.int32]) -> int:
+    """How often a metric's steps go back."""
     order = np.argsort(place, kind="stable")
-    steps, place, since = steps[order], place[order], times[order] - times.min()
-    falls = (np.diff(since) < 0) & (since[1:] <= since[:-1] / 2)
-    return bool((falls & (np.diff(steps) > 0) & (np.diff(place) == 0)).any())
+    return int(np.count_nonzero((np.diff(steps[order]) < 0) & (np.diff(place[order]) == 0)))
 
 
 def _column(values: array[Any], dtype: type[np.generic]) -> NDArray[Any]:
