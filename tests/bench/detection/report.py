@@ -38,7 +38,7 @@ DISTURBED: Final = ("detector", "runs with red", "with any", "episodes per 10k s
 SILENCE: Final = ("healthy runs", "runs", "with red", "with any", "episodes per 10k steps", "programs with any")
 
 LEGEND: Final = """\
-In brackets the 95 % Wilson interval, in per cent. Whatever is said from the onset on counts as found, noise too: read it beside the false
+In brackets the 95 % Wilson interval, in per cent. Whatever begins from the onset on counts as found, noise too: read it beside the false
 alarms. Named: of the runs found, those whose alarms include one of the right family. First alarm: steps from the onset to any alarm, the
 median; p90: of nine in ten found. In time: within 100 steps where a metric shows the fault, else within one interval of the probe that
 sees it. Snapshots: how many of the probe it took; a rule asks for one to five, some for a number of steps besides. Every: the interval the
