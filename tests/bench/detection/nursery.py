@@ -9,13 +9,15 @@ from __future__ import annotations
 import json
 import os
 import runpy
+import select
 import signal
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from threading import Timer
 from typing import Final
+
+import numpy
 
 MODULE: Final = "-m"
 """As a command's first word: what follows is a module; else it is a file."""
@@ -34,17 +36,15 @@ class Nursery:
 
     def run(self, words: Sequence[str], output: Path, limit: float) -> int | None:
         """The exit code of `python WORDS` (`-m MODULE …` or `FILE …`), minus the signal that ended it; None where it took longer than
-        `limit` seconds and was killed. What it prints goes into the file `output`."""
+        `limit` seconds and was killed, with all it had started. What it prints goes into the file `output`."""
         assert self._process.stdin
         assert self._process.stdout
-        print(json.dumps([list(words), str(output)]), file=self._process.stdin, flush=True)
-        pid = int(self._process.stdout.readline())
-        late = Timer(limit, os.kill, (pid, signal.SIGKILL))
-        late.start()
-        code = int(self._process.stdout.readline())
-        was_late = not late.is_alive()
-        late.cancel()
-        return None if was_late else code
+        print(json.dumps([list(words), str(output), limit]), file=self._process.stdin, flush=True)
+        answer = self._process.stdout.readline()
+        if not answer:
+            raise RuntimeError(f"the nursery died: {self._process.wait()}")
+        found: int | None = json.loads(answer)
+        return found
 
     def close(self) -> None:
         """It ends when nothing more can be asked."""
@@ -53,19 +53,30 @@ class Nursery:
 
 
 def serve() -> list[str]:
-    """Forks for each line of stdin and answers its pid and its exit code. Returns only in a fork: the words it is to run."""
+    """Forks for each line of stdin and answers its exit code. Returns only in a fork: the words it is to run."""
     for line in sys.stdin:
-        words, output = json.loads(line)
+        words, output, limit = json.loads(line)
         pid = os.fork()
         if not pid:
             os.setsid()
+            numpy.random.seed()
             for stream, path in ((0, os.devnull), (1, output), (2, output)):
                 opened = os.open(path, os.O_RDONLY if stream == 0 else os.O_WRONLY | os.O_CREAT | os.O_APPEND)
                 os.dup2(opened, stream)
             return [str(word) for word in words]
-        print(pid, flush=True)
-        print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), flush=True)
+        print(json.dumps(_outcome(pid, limit)), flush=True)
     sys.exit(0)
+
+
+def _outcome(pid: int, limit: float) -> int | None:
+    """The exit code of a fork, None where it was killed for taking longer than `limit` seconds."""
+    handle = os.pidfd_open(pid)
+    in_time = bool(select.select([handle], [], [], limit)[0])
+    os.close(handle)
+    if not in_time:
+        os.killpg(pid, signal.SIGKILL)
+    code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    return code if in_time else None
 
 
 def become(words: Sequence[str]) -> None:

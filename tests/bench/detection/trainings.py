@@ -85,6 +85,10 @@ def train_all(folder: Path, trainings: Sequence[Training], say: Callable[[str], 
         nursery = nurseries.get()
         try:
             return train(folder, training, nursery)
+        except RuntimeError as died:
+            nursery.close()
+            nursery = Nursery(environment(folder))
+            return f"{training.name}: {died}"
         finally:
             nurseries.put(nursery)
 

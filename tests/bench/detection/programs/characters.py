@@ -107,7 +107,7 @@ def rate(step: int) -> float:
 
 def temperature(step: int, *, rises: bool) -> float:
     """Annealed to 1 while the rate warms up."""
-    return TEMPERATURE ** (step / WARM_UP - 1) if rises else TEMPERATURE ** max(0.0, 1 - step / WARM_UP)
+    return float(TEMPERATURE ** (step / WARM_UP - 1 if rises else max(0.0, 1 - step / WARM_UP)))
 
 
 @torch.no_grad()
