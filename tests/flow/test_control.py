@@ -49,7 +49,7 @@ def test_pause_holds_the_step_counter_and_resume_lets_it_go(start: Callable[...,
     assert training.points("loss")[-1][0] == held + 1
     assert states(training.ask("resume"))[-1] == "applied"
     training.wait_points("loss", held + 20)
-    assert [body.state for body in training.bodies(LifecycleChanged)][-3:] == ["running", "paused", "running"]
+    training.wait_for(lambda body: [one.state for one in training.bodies(LifecycleChanged)][-3:] == ["running", "paused", "running"])
 
 
 def test_a_checkpoint_is_a_whole_file_whose_path_and_size_are_told(start: Callable[..., Any]) -> None:

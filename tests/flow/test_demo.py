@@ -127,7 +127,7 @@ def demos(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Demo]:
 @pytest.mark.timeout(960)
 def test_the_healthy_demo_is_ok_and_its_codebook_was_judged(demos: dict[str, Demo], bedside: Cli) -> None:
     healthy = demos["vq-digits"]
-    assert healthy.out.splitlines()[-3] == f"● ok  ·  finished at step {HEALTHY_STEPS:,}"
+    assert f"● ok  ·  finished at step {HEALTHY_STEPS:,}" in healthy.out.splitlines()
     judged = bedside("check", healthy.place.directory, "--json")
     assert (judged.code, judged.json["verdict"], judged.json["alerts"]) == (0, "ok", [])
     assert "codebook-collapse" not in {entry["rule"] for entry in judged.json["not_checked"]}

@@ -87,7 +87,7 @@ LEARNING: Final = (
         1100,
         "a network meets the same 40 digits again and again: only their loss falls",
         0,
-        Sign("ratio", "gap", "avg50", "last", (0.5, 10.0), (25.0, inf), "vitals"),
+        Sign("ratio", "gap", "avg50", "last", (0.5, 60.0), (250.0, inf), "vitals"),
     ),
     Case(
         "crash",

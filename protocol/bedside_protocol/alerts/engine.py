@@ -17,6 +17,7 @@ from bedside_protocol.alerts.defaults import DEFAULT_RULES
 from bedside_protocol.alerts.endings import Ending
 from bedside_protocol.alerts.expecting import Declared
 from bedside_protocol.alerts.ledger import Ledger
+from bedside_protocol.alerts.levels import OK
 from bedside_protocol.alerts.roles import names_an_evaluation
 from bedside_protocol.alerts.rules import OnProbe, OnRun, Rule
 from bedside_protocol.alerts.sight import Sight
@@ -198,7 +199,8 @@ class Engine:
         if body.state in OVER:
             self._over(record.time, body.step)
             for alarm, ending in self._endings:
-                self._ledger.judge(alarm, ending.see(body), body.step, record.time, ending.facts)
+                if (level := ending.see(body)) > OK:  # of a good end the verdict is the last word
+                    self._ledger.judge(alarm, level, body.step, record.time, ending.facts)
             return
         self._held = body.state if body.state in _HELD else ""
         self._excuse(self._reason(), record.time, body.step)
