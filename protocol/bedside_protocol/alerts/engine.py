@@ -199,7 +199,7 @@ class Engine:
         if body.state in OVER:
             self._over(record.time, body.step)
             for alarm, ending in self._endings:
-                if (level := ending.see(body)) > OK:  # of a good end the verdict is the last word
+                if (level := ending.see(body)) > OK or alarm.fires:  # of a good end the verdict is the last word
                     self._ledger.judge(alarm, level, body.step, record.time, ending.facts)
             return
         self._held = body.state if body.state in _HELD else ""
