@@ -36,7 +36,7 @@ Point: TypeAlias = tuple[int, float, float]
 class Track:
     """A metric and its alarms. `fresh`: no resume came before, so a first value may be the training's own."""
 
-    __slots__ = ("_circumstances", "_held", "_last_step", "_stride", "alarms", "fresh", "name", "tests", "why")
+    __slots__ = ("_circumstances", "_held", "_last_step", "alarms", "fresh", "name", "tests", "why")
 
     def __init__(self, name: str, alarms: Sequence[Alarm], fresh: bool, circumstances: Circumstances) -> None:
         self._circumstances = circumstances
@@ -49,7 +49,6 @@ class Track:
         """One for each alarm once the stride is known; None where the test needs a beginning this segment does not have."""
         self._held: list[Point] = []
         self._last_step: int | None = None
-        self._stride = 1.0
 
     def __repr__(self) -> str:
         return f"<Track {self.name}, {len(self.alarms)} alarms, at step {self._last_step}>"
@@ -91,7 +90,7 @@ class Track:
 
     def _choose(self, points: Sequence[Point]) -> None:
         steps = [step for step, _, _ in points]
-        stride = self._stride = median(after - before for before, after in pairwise(steps))
+        stride = median(after - before for before, after in pairwise(steps))
         scratch = self.fresh and steps[0] <= max(FROM_SCRATCH, stride)
         self.tests = tuple(_test(_only(alarm.rule.conditions), stride, scratch, self._circumstances) for alarm in self.alarms)
 
