@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
+from importlib.metadata import version
 from math import inf, nan
 from pathlib import Path
 from typing import Any
@@ -236,6 +237,10 @@ def test_every_verb_has_its_help_and_is_in_the_list(bedside: Cli) -> None:
         said = bedside(verb, "--help")
         assert (said.code, said.err) == (0, "")
         assert said.out.startswith(f"usage: bedside {verb}")
+
+
+def test_the_version_is_that_of_the_package(bedside: Cli) -> None:
+    assert bedside("--version") == (0, f"bedside {version('bedside')}\n", "")
 
 
 @pytest.mark.parametrize(

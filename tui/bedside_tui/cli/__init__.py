@@ -63,6 +63,19 @@ class Failure(Exception):
         self.code = code
 
 
+class _Version(argparse.Action):
+    """Looked up only when it is asked for: no verb pays for that."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        from importlib.metadata import PackageNotFoundError, version
+
+        try:
+            said = version("bedside")
+        except PackageNotFoundError:
+            said = "of a source that is not installed"
+        parser.exit(message=f"bedside {said}\n")
+
+
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         self.print_usage(sys.stderr)
@@ -118,6 +131,7 @@ def _parser(name: str | None) -> _Parser:
         if verb == name:
             _verb(verb).arguments(below)
     if name is None:
+        parser.add_argument("--version", action=_Version, nargs=0, help="print the version and leave")
         _verb("pick").arguments(parser)
     return parser
 
