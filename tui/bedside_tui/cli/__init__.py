@@ -73,7 +73,8 @@ class _Version(argparse.Action):
             said = version("bedside")
         except PackageNotFoundError:
             said = "of a source that is not installed"
-        parser.exit(message=f"bedside {said}\n")
+        print(f"bedside {said}")
+        parser.exit()
 
 
 class _Parser(argparse.ArgumentParser):
