@@ -15,10 +15,11 @@ from rich.color import Color
 from rich.style import Style
 
 Tone = Literal[
-    "plain", "quiet", "rule", "strong", "accent", "curve", "second", "third", "ok", "amber", "red", "alarm", "key", "mode", "cursor"
+    "plain", "quiet", "rule", "strong", "accent", "ok", "amber", "red", "alarm", "key", "mode", "cursor",
+    "curve", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth",
 ]  # fmt: skip
-"""`alarm`: the whole line of a red alarm. `mode`: the line that says this is not now. `cursor`: the cell one types in. `curve`, `second`,
-`third`: data."""
+"""`alarm`: the whole line of a red alarm. `mode`: the line that says this is not now. `cursor`: the cell one types in. `curve` to `eighth`:
+data, as far apart as eight colours beside red and amber can be."""
 
 Colour: TypeAlias = tuple[int, int, int]
 
@@ -68,7 +69,8 @@ DARK = Palette(
     "dark", True, "#101418", Style.parse("on #24303a"),
     _styles(
         plain="#b4bcc4", quiet="#77818b", rule="#4a545e", strong="bold #e4e9ee", accent="#6fb3c8", curve="#6fb3c8",
-        second="#c9a86a", third="#a78fc9", ok="#7fa98a", amber="bold #e5b567", red="bold #ff6b63", alarm="bold #ffffff on #8c2a2a",
+        second="#c9a86a", third="#a78fc9", fourth="#8fc06c", fifth="#d98fb6", sixth="#d4dae0", seventh="#7090e0", eighth="#b98468",
+        ok="#7fa98a", amber="bold #e5b567", red="bold #ff6b63", alarm="bold #ffffff on #8c2a2a",
         key="bold #c8d0d8", mode="#cfe8f1 on #1f4a5a", cursor="#101418 on #6fb3c8",
     ),
     _ramp((26, 34, 42), (60, 120, 142), (208, 236, 244)),
@@ -78,7 +80,8 @@ LIGHT = Palette(
     "light", False, "#fafaf7", Style.parse("on #dde7ec"),
     _styles(
         plain="#3c444c", quiet="#6d757d", rule="#b4bac0", strong="bold #14181c", accent="#1f6f87", curve="#1f6f87",
-        second="#8a5a00", third="#6a4c9c", ok="#3c7a4c", amber="bold #965c00", red="bold #b3201a", alarm="bold #ffffff on #a8251f",
+        second="#8a5a00", third="#6a4c9c", fourth="#3f7d20", fifth="#a83a78", sixth="#2c3238", seventh="#2f4fb0", eighth="#7d4a34",
+        ok="#3c7a4c", amber="bold #965c00", red="bold #b3201a", alarm="bold #ffffff on #a8251f",
         key="bold #14181c", mode="#0f3a47 on #cfe3ea", cursor="#ffffff on #1f6f87",
     ),
     _ramp((232, 238, 240), (102, 162, 180), (14, 52, 66)),
@@ -90,7 +93,8 @@ ANSI = Palette(
     "ansi", True, "ansi_default", Style(reverse=True),
     _styles(
         plain="default", quiet="dim", rule="dim", strong="bold default", accent="cyan", curve="cyan",
-        second="yellow", third="magenta", ok="green", amber="bold yellow", red="bold red", alarm="bold white on red",
+        second="yellow", third="magenta", fourth="green", fifth="blue", sixth="default", seventh="bright_cyan", eighth="bright_magenta",
+        ok="green", amber="bold yellow", red="bold red", alarm="bold white on red",
         key="bold default", mode="reverse cyan", cursor="reverse",
     ),
 )  # fmt: skip
@@ -99,6 +103,7 @@ MONO = Palette(
     "mono", True, "ansi_default", Style(reverse=True),
     _styles(
         plain="default", quiet="dim", rule="dim", strong="bold", accent="default", curve="default", second="bold", third="dim",
+        fourth="default", fifth="bold", sixth="dim", seventh="default", eighth="bold",
         ok="default", amber="bold", red="bold", alarm="bold reverse", key="bold", mode="reverse", cursor="reverse",
     ),
 )  # fmt: skip

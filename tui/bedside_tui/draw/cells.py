@@ -10,7 +10,10 @@ from collections.abc import Iterable, Sequence
 from itertools import groupby
 from typing import Literal, NamedTuple, TypeAlias
 
-Style: TypeAlias = Literal["plain", "quiet", "rule", "strong", "accent", "curve", "second", "third", "ok", "amber", "red"]
+Style: TypeAlias = Literal[
+    "plain", "quiet", "rule", "strong", "accent", "ok", "amber", "red",
+    "curve", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth",
+]  # fmt: skip
 """What a piece of a drawing means; the viewer's theme has a colour for each."""
 
 Span: TypeAlias = tuple[str, Style]

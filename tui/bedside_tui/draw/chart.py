@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from bedside_protocol.series import TICKS, Columns, column_shift
 from bedside_tui.draw.cells import Line, Pin, Style, pinned, spans, text_of
+from bedside_tui.draw.letters import lettered
 from bedside_tui.draw.scale import Scale, axis_ticks, scale_for
 
 MARGIN = 10
@@ -45,6 +46,8 @@ class Curve:
 
     columns: Columns
     style: Style = "curve"
+    letter: str = ""
+    """Stands on the line here and there, for eyes and terminals that tell no colours apart; empty for none."""
 
 
 def reads(width: int) -> int:
@@ -60,18 +63,21 @@ def chart(
     log: bool = False,
     pins: Sequence[Pin] = (),
     cursor: float | None = None,
+    whole: bool = False,
     ascii: bool = False,
 ) -> list[Line]:
     """`height` lines of exactly `width` cells; all blank where that is too small or there is nothing to draw.
 
     A curve fills the range from low to high of each column. Its line is broken by columns of nothing but NaN and, over time, by
     silence; a column with NaN or infinity bears a `╳` on the lower edge. `pins` stand on the upper edge, `cursor` (a step or second) is a
-    vertical line. On a logarithmic axis values at or below zero are left out.
+    vertical line. On a logarithmic axis values at or below zero are left out. `whole`: the axis ends where the curves do, and has no room
+    for them to grow into.
     """
-    frame = _frame_for(curves, width, height, log)
+    frame = _frame_for(curves, width, height, log, whole)
     if frame is None:
         return [[(" " * max(0, width), "plain")] for _ in range(max(0, height))]
     cells = _cells(_drawn(curves, frame, ascii), frame, [curve.style for curve in curves], ascii)
+    _write_letters(cells, curves, frame, ascii)
     _lay_over(cells, curves, frame, pins, cursor, ascii)
     return [spans(row) for row in cells]
 
@@ -99,12 +105,14 @@ class _Frame:
     y: Scale
 
 
-def _frame_for(curves: Sequence[Curve], width: int, height: int, log: bool) -> _Frame | None:
+def _frame_for(curves: Sequence[Curve], width: int, height: int, log: bool, whole: bool) -> _Frame | None:
     columns, rows = width - MARGIN, height - _BELOW
     if columns < _FEWEST_COLUMNS or rows < _FEWEST_ROWS or not any(len(curve.columns) for curve in curves):
         return None
     found = [curve.columns for curve in curves if len(curve.columns)]
     low, high = _x_range(found, _DOTS_X * columns)
+    if whole:
+        high = min(high, max(float(it.start[-1]) + it.span for it in found))
     return _Frame(columns, rows, low, high, found[0].axis, _y_scale(found, log))
 
 
@@ -204,6 +212,16 @@ def _cells(drawn: str, frame: _Frame, styles: Sequence[Style], ascii: bool) -> l
         rows.append((row + blank)[: MARGIN + frame.columns])
     blank_row: list[tuple[str, Style]] = [(" ", "quiet")] * (MARGIN + frame.columns)
     return (rows + [list(blank_row) for _ in range(frame.rows + _BELOW)])[: frame.rows + _BELOW]
+
+
+def _write_letters(cells: list[list[tuple[str, Style]]], curves: Sequence[Curve], frame: _Frame, ascii: bool) -> None:
+    """The letters of the curves that have one, over their lines."""
+    across, down = (1, 1) if ascii else (_DOTS_X, _DOTS_Y)
+    named = [curve for curve in curves if curve.letter]
+    pieces = (_pieces(curve.columns, frame, frame.columns * across, frame.rows * down) for curve in named)
+    ways = [{x // across: y // down for xs, ys in piece for x, y in zip(xs, ys, strict=True)} for piece in pieces]
+    for (column, row), place in lettered(ways, frame.columns).items():
+        cells[frame.rows - 1 - row][MARGIN + column] = (named[place].letter, named[place].style)
 
 
 def _lay_over(
