@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from point_by_point import levels
+
 from bedside_protocol.alerts.alarm import Alarm
 from bedside_protocol.alerts.conditions import NonFinite
 from bedside_protocol.alerts.explosion import Explosion
 from bedside_protocol.alerts.levels import AMBER, OK, RED
 from bedside_protocol.alerts.rules import OnMetric, Rule, Span
+from bedside_protocol.alerts.surroundings import Surroundings, Windows
 
 
 def alarm(keep: int = 100) -> Alarm:
@@ -42,9 +45,9 @@ def test_a_new_segment_forgets_how_often_it_came_back() -> None:
 
 
 def test_an_explosion_is_over_when_its_level_is_below_the_beginning() -> None:
-    test = Explosion(window=5)
+    test = Explosion(1.5, Surroundings(Windows(level=5, scale=5, hold=5, burst=3)))
     values = [2.0, *[1.0] * 10, *[50.0] * 20, *[2.5] * 20, *[1.9] * 20]
-    found = [test.see(step, value) for step, value in enumerate(values)]
+    found = levels(test, values)
     assert found[12] == RED
     assert set(found[31:51]) == {AMBER}
     assert set(found[54:]) == {OK}

@@ -9,11 +9,13 @@ from math import exp
 
 import numpy as np
 import pytest
+from point_by_point import see
 
 from bedside_protocol.alerts import DEFAULT_RULES, Engine
 from bedside_protocol.alerts.circumstances import Marks
 from bedside_protocol.alerts.conditions import Recurs
 from bedside_protocol.alerts.recurrence import Recurrence
+from bedside_protocol.alerts.surroundings import Surroundings
 from bedside_protocol.records import AlertChanged, Event, Metrics, Record
 
 PACE = 0.1
@@ -140,9 +142,9 @@ def test_a_loss_logged_every_fifty_steps_has_its_points_counted() -> None:
     marks = Marks()
     for step in range(5000, 20000, 5000):
         marks.take(Event("reload", step))
-    test = Recurrence(Recurs(), marks)
+    test = Recurrence(Recurs(), marks, Surroundings())
     values = [5.0 if step in (5050, 10050, 15050) else 1.0 + 0.01 * (step % 3) for step in range(0, 20000, 50)]
-    found = [step for step, value in zip(range(0, 20000, 50), values, strict=True) if test.see(step, value) == 1]
+    found = [step for step, value in zip(range(0, 20000, 50), values, strict=True) if see(test, step, value) == 1]
     assert found[0] == 15100
     assert test.facts()["why"] == "3 spikes after reload every 5,000 steps"
     assert repr(test) == "<Recurrence 3 spikes: 3 spikes after reload every 5,000 steps>"

@@ -8,19 +8,16 @@ from math import exp, inf
 
 import numpy as np
 import pytest
+from point_by_point import levels
 
 from bedside_protocol.alerts import Engine
 from bedside_protocol.alerts.conditions import Explodes, Spikes
-from bedside_protocol.alerts.level import SPARSE
-from bedside_protocol.alerts.levels import AMBER, OK, UNCHECKED, PointTest
+from bedside_protocol.alerts.levels import AMBER, OK, UNCHECKED
 from bedside_protocol.alerts.spike import BreakAway, Spike
+from bedside_protocol.alerts.surroundings import SPARSE, Surroundings
 from bedside_protocol.records import AlertChanged, Metrics, Record, RunStarted
 
 PACE = 0.1
-
-
-def levels(test: PointTest, values: Sequence[float]) -> list[int]:
-    return [test.see(i, value) for i, value in enumerate(values)]
 
 
 def noisy(n: int, level: float = 1.0, sigma: float = 0.1, pace: float = inf) -> list[float]:
@@ -74,13 +71,13 @@ def test_a_value_less_than_twice_its_level_is_no_spike_however_quiet_the_level()
 
 
 def test_a_second_value_that_stands_out_takes_the_spike_back() -> None:
-    test = Spike(Spikes())
+    test = Spike(Spikes(), Surroundings())
     assert levels(test, [*noisy(60), 50.0, 50.0, 50.0, 1.0, 1.0])[60:] == [AMBER, OK, OK, OK, OK]
-    assert repr(test).startswith("<Spike <Surroundings log level")
+    assert repr(test).startswith("<Spike 50 in <Surroundings log level")
 
 
 def test_a_spike_is_not_looked_for_before_there_is_a_level() -> None:
-    test = Spike(Spikes(), SPARSE)
+    test = Spike(Spikes(), Surroundings(SPARSE))
     assert levels(test, [1.0, 2.0, 50.0, *noisy(8)]) == [UNCHECKED] * 11
     assert test.waiting == "fewer than 11 values"
 
@@ -88,26 +85,26 @@ def test_a_spike_is_not_looked_for_before_there_is_a_level() -> None:
 def test_a_loss_below_zero_spikes_by_its_own_size() -> None:
     values = [-5.0 + 0.1 * (i % 3) for i in range(300)]
     values[200] = 40.0
-    assert levels(Spike(Spikes()), values)[200:203] == [AMBER, AMBER, OK]
+    assert levels(Spike(Spikes(), Surroundings()), values)[200:203] == [AMBER, AMBER, OK]
     values[200] = -3.0
-    assert AMBER not in levels(Spike(Spikes()), values)
+    assert AMBER not in levels(Spike(Spikes(), Surroundings()), values)
 
 
 def test_a_loss_at_nothing_has_no_level_to_spike_from() -> None:
     values = [*noisy(200), *[0.0] * 200, 1e-5, *[0.0] * 10]
-    assert AMBER not in levels(Spike(Spikes()), values)
+    assert AMBER not in levels(Spike(Spikes(), Surroundings()), values)
 
 
 def test_ten_of_fifteen_values_that_stand_out_break_away_and_a_burst_of_nine_does_not() -> None:
     between = [50.0, 50.0, 1.0] * 5 + [1.0] * 20
-    assert levels(BreakAway(Explodes()), [*noisy(100), *between]).index(AMBER) == 100 + 13
-    assert AMBER not in levels(BreakAway(Explodes()), [*noisy(100), *[50.0] * 9, *noisy(50)])
+    assert levels(BreakAway(Explodes(), Surroundings()), [*noisy(100), *between]).index(AMBER) == 100 + 13
+    assert AMBER not in levels(BreakAway(Explodes(), Surroundings()), [*noisy(100), *[50.0] * 9, *noisy(50)])
 
 
 def test_where_few_values_are_logged_three_of_four_break_away() -> None:
     values = [*noisy(100), 50.0, 1.0, 50.0, 50.0, *noisy(20)]
-    assert levels(BreakAway(Explodes(), SPARSE), values).index(AMBER) == 103
-    assert AMBER not in levels(BreakAway(Explodes(), SPARSE), [*noisy(100), 50.0, 50.0, *noisy(20)])
+    assert levels(BreakAway(Explodes(), Surroundings(SPARSE)), values).index(AMBER) == 103
+    assert AMBER not in levels(BreakAway(Explodes(), Surroundings(SPARSE)), [*noisy(100), 50.0, 50.0, *noisy(20)])
 
 
 @pytest.mark.parametrize(("start", "continues"), [(0, "a"), (5000, "")], ids=["continues", "first step far on"])

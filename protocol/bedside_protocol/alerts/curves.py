@@ -206,16 +206,19 @@ class Curves:
         ready = track.take(points)
         if not ready:
             return
+        looking = []
         for alarm, test in track.pairs():
             if test is None:
                 judge(alarm, UNCHECKED, ready[0][0], ready[0][1], waiting=track.why or _NO_BEGINNING)
-                continue
-            see = test.see
-            for step, time, value in ready:
+            else:
+                looking.append((alarm, test, test.see))
+        for step, time, value in ready:
+            if track.around:
+                track.around.push(value)
+            for alarm, test, see in looking:
                 level = see(step, value)
-                if level == OK and alarm.rests:
-                    continue
-                judge(alarm, level, step, time, test.facts, track.why or test.waiting if level == UNCHECKED else "")
+                if level != OK or not alarm.rests:
+                    judge(alarm, level, step, time, test.facts, track.why or test.waiting if level == UNCHECKED else "")
         if track.name in self._trained:
             self._circumstances.training_level = track.level
 

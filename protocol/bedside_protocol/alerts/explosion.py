@@ -9,18 +9,18 @@ from __future__ import annotations
 from math import inf, nan
 
 from bedside_protocol.alerts.levels import AMBER, OK, RED, UNCHECKED, Facts
-from bedside_protocol.alerts.median import RollingMedian
+from bedside_protocol.alerts.surroundings import Surroundings
 
 
 class Explosion:
-    """Bad: a value above `factor` times the median of the previous `window` values and above the first one."""
+    """Bad: a value above `factor` times the median of the values before it and above the first one."""
 
-    __slots__ = ("_away", "_bad_before", "_first", "_median", "_reference", "_value", "factor")
+    __slots__ = ("_away", "_bad_before", "_first", "_reference", "_value", "around", "factor")
 
-    def __init__(self, factor: float = 1.5, window: int = 51) -> None:
+    def __init__(self, factor: float, around: Surroundings) -> None:
         self.factor = factor
+        self.around = around
         self._value = self._reference = self._first = nan
-        self._median = RollingMedian(window)
         self._bad_before = (False, False)
         self._away = False
 
@@ -29,7 +29,7 @@ class Explosion:
 
     @property
     def waiting(self) -> str:
-        return f"fewer than {self._median.size} values"
+        return f"fewer than {self.around.windows.level} values"
 
     def facts(self) -> Facts:
         times = self._value / self._reference if self._reference else inf
@@ -38,9 +38,8 @@ class Explosion:
     def see(self, step: int, value: float) -> int:
         if self._first != self._first:
             self._first = value
-        median, judged = self._median.value, self._median.full
-        self._median.push(value)
-        if not judged:  # healthy trainings wobble by such factors in their first ten steps
+        median = self.around.median_before
+        if median != median:  # healthy trainings wobble by such factors in their first ten steps
             return UNCHECKED
         bad = value > self._first and value - median > (self.factor - 1.0) * abs(median)
         one, two = self._bad_before

@@ -15,9 +15,8 @@ from typing import Final
 
 from bedside_protocol.alerts.circumstances import Marks
 from bedside_protocol.alerts.conditions import Recurs
-from bedside_protocol.alerts.level import DENSE, Windows
 from bedside_protocol.alerts.levels import AMBER, OK, UNCHECKED, Facts
-from bedside_protocol.alerts.spike import Surroundings
+from bedside_protocol.alerts.surroundings import Surroundings
 
 _SOON: Final = 3
 """Points after an event within which a spike is its consequence."""
@@ -68,14 +67,13 @@ class Pattern:
 class Recurrence:
     """Amber from the spike that completes a pattern until the next one of it is missing."""
 
-    __slots__ = ("_around", "_begun", "_calm", "_first", "_marks", "_pattern", "_spikes", "_steps", "_window", "limits")
+    __slots__ = ("_begun", "_calm", "_first", "_marks", "_pattern", "_spikes", "_steps", "_window", "around", "limits")
 
-    def __init__(self, limits: Recurs, marks: Marks, windows: Windows = DENSE) -> None:
+    def __init__(self, limits: Recurs, marks: Marks, around: Surroundings) -> None:
         self.limits = limits
         self._marks = marks
-        self._around = Surroundings(windows)
-        self._window = windows.level
-        self._calm = windows.level
+        self.around = around
+        self._window = self._calm = around.windows.level
         """Points since the last one that stood out."""
         self._steps: deque[int] = deque(maxlen=_SOON + 2)
         self._first: int | None = None
@@ -89,7 +87,7 @@ class Recurrence:
 
     @property
     def waiting(self) -> str:
-        return self._around.waiting
+        return self.around.waiting
 
     def facts(self) -> Facts:
         if self._pattern is None:
@@ -98,14 +96,15 @@ class Recurrence:
         return {"value": last.value, "times": last.value / last.level, "why": self._pattern.words}
 
     def see(self, step: int, value: float) -> int:
-        out = self._around.stands_out(value, self.limits.factor, self.limits.noise)
+        out = self.around.stands_out(self.limits.factor, self.limits.noise)
         self._steps.append(step)
         if out is None:
             self._first = step
             return UNCHECKED
         if self._begun is not None:
             self._note(*self._begun)
-        self._begun = (value, self._around.reference) if out and self._calm >= self._window and self._around.reference > 0.0 else None
+        level = self.around.unit(self.around.before) if out and self._calm >= self._window else 0.0
+        self._begun = (value, level) if level > 0.0 else None
         self._calm = 0 if out else self._calm + 1
         if self._pattern is not None and step - self._pattern.spikes[-1].step > _MISSING * self._pattern.longest:
             self._pattern = None

@@ -7,110 +7,51 @@ What lasts is another rule's business.
 from __future__ import annotations
 
 from collections import deque
-from math import exp, inf, log, nan
-from typing import Final
+from math import inf, nan
 
 from bedside_protocol.alerts.conditions import Explodes, Spikes
-from bedside_protocol.alerts.level import DENSE, FLOOR, Windows
 from bedside_protocol.alerts.levels import AMBER, OK, UNCHECKED, Facts
-from bedside_protocol.alerts.median import RollingMedian
-
-_TINY: Final = 1e-300
-_LEAST_LEVEL: Final = 1e-3
-"""A level below this share of the first is taken to be there: around a ten-thousandth of its beginning a loss doubles now and then."""
+from bedside_protocol.alerts.surroundings import Surroundings
 
 
-class Surroundings:
-    """The level of the last values and the median of their successive differences: of logarithms, until a value is below zero."""
-
-    __slots__ = ("_last", "_least", "_level", "_linear", "_low", "_scale", "reference", "value")
-
-    def __init__(self, windows: Windows) -> None:
-        self._linear = False
-        self._least = -inf
-        self._low = 0.0
-        """Below this all values are one; known with the first level."""
-        self._begin(windows.level, windows.scale)
-        self.value = self.reference = nan
-        """The last value that stood out, and the level it stood out from."""
-
-    def _begin(self, level: int, scale: int) -> None:
-        self._level = RollingMedian(level)
-        self._scale = RollingMedian(scale)
-        self._last: float | None = None
-
-    def __repr__(self) -> str:
-        return f"<Surroundings {'linear' if self._linear else 'log'} level {self._level.value:.4g}, scale {self._scale.value:.4g}>"
-
-    @property
-    def waiting(self) -> str:
-        return f"fewer than {self._level.size} values"
-
-    @property
-    def level(self) -> float:
-        """The level now, in the loss's own unit."""
-        return self._level.value if self._linear else exp(self._level.value)
-
-    def facts(self) -> Facts:
-        times = self.value / self.reference if self.reference else inf
-        return {"value": self.value, "reference": self.reference, "times": times}
-
-    def stands_out(self, value: float, factor: float, noise: float) -> bool | None:
-        """Takes a value: whether it is above `factor` times the level before it, by more than `noise` times the scale. None where too
-        few came before it."""
-        if value < 0.0 and not self._linear:
-            self._linear = True
-            self._begin(self._level.size, self._scale.size)
-        x = value if self._linear else log(max(value, self._low, _TINY))
-        level, scale, known = self._level.value, self._scale.value, self._level.full
-        self._take(x)
-        if not known:
-            return None
-        rise = x - (level if self._linear else max(level, self._least))
-        far = rise > (factor - 1.0) * abs(level) if self._linear else rise > log(factor)
-        if not far or rise <= noise * scale:
-            return False
-        self.value, self.reference = value, level if self._linear else exp(level)
-        return True
-
-    def _take(self, x: float) -> None:
-        if self._last is not None:
-            self._scale.push(abs(x - self._last))
-        self._last = x
-        level = self._level.push(x)
-        if not self._low and self._level.full and not self._linear:
-            self._low, self._least = FLOOR * exp(level), level + log(_LEAST_LEVEL)
+def _told(value: float, reference: float) -> Facts:
+    """Of a value that stood out, and the level it stood out from."""
+    return {"value": value, "reference": reference, "times": value / reference if reference else inf}
 
 
 class Spike:
     """Amber at a value that stands out and at the next if that does not: two points of evidence, then. Beside others that stand out it
     is no spike but the beginning of something."""
 
-    __slots__ = ("_around", "_before", "_lone", "limits")
+    __slots__ = ("_before", "_lone", "_reference", "_value", "around", "limits")
 
-    def __init__(self, limits: Spikes, windows: Windows = DENSE) -> None:
+    def __init__(self, limits: Spikes, around: Surroundings) -> None:
         self.limits = limits
-        self._around = Surroundings(windows)
-        self._before: deque[bool] = deque(maxlen=2)
+        self.around = around
+        self._before = (False, False)
         self._lone = False
+        self._value = self._reference = nan
 
     def __repr__(self) -> str:
-        return f"<Spike {self._around!r}>"
+        return f"<Spike {self._value:.4g} in {self.around!r}>"
 
     @property
     def waiting(self) -> str:
-        return self._around.waiting
+        return self.around.waiting
 
     def facts(self) -> Facts:
-        return self._around.facts()
+        return _told(self._value, self._reference)
 
     def see(self, step: int, value: float) -> int:
-        out = self._around.stands_out(value, self.limits.factor, self.limits.noise)
+        out = self.around.stands_out(self.limits.factor, self.limits.noise)
         if out is None:
             return UNCHECKED
+        if out:
+            self._value, self._reference = value, self.around.unit(self.around.before)
+        one, two = self._before
         alone = self._lone and not out
-        self._lone = out and not any(self._before)
-        self._before.append(out)
+        self._lone = out and not (one or two)
+        self._before = (two, out)
         return AMBER if self._lone or alone else OK
 
 
@@ -118,34 +59,38 @@ class BreakAway:
     """Amber where two in three of the last values stand out, until the level is back: the explosion of a loss that has no beginning to be
     compared with. Healthy trainings have bursts of up to a dozen values, and are back at once."""
 
-    __slots__ = ("_around", "_from", "_recent", "limits", "most")
+    __slots__ = ("_from", "_recent", "_reference", "_value", "around", "limits", "most")
 
-    def __init__(self, limits: Explodes, windows: Windows = DENSE) -> None:
+    def __init__(self, limits: Explodes, around: Surroundings) -> None:
         self.limits = limits
-        self.most = windows.burst
-        self._around = Surroundings(windows)
-        self._recent: deque[bool] = deque(maxlen=windows.burst + windows.burst // 2)
+        self.most = around.windows.burst
+        self.around = around
+        self._recent: deque[bool] = deque(maxlen=self.most + self.most // 2)
+        self._value = self._reference = nan
         self._from = inf
         """The level it broke away from, until it is back."""
 
     def __repr__(self) -> str:
-        return f"<BreakAway {sum(self._recent)} of {len(self._recent)}, {self._around!r}>"
+        return f"<BreakAway {sum(self._recent)} of {len(self._recent)}, {self.around!r}>"
 
     @property
     def waiting(self) -> str:
-        return self._around.waiting
+        return self.around.waiting
 
     def facts(self) -> Facts:
-        return {**self._around.facts(), "above": f"which was {self._around.reference:.4g}"}
+        return {**_told(self._value, self._reference), "above": f"which was {self._reference:.4g}"}
 
     def see(self, step: int, value: float) -> int:
-        out = self._around.stands_out(value, self.limits.factor, self.limits.noise)
+        around = self.around
+        out = around.stands_out(self.limits.factor, self.limits.noise)
         if out is None:
             return UNCHECKED
+        if out:
+            self._value, self._reference = value, around.unit(around.before)
         self._recent.append(out)
         if sum(self._recent) >= self.most:
-            self._from = min(self._from, self._around.reference)
+            self._from = min(self._from, self._reference)
             return AMBER
-        if self._around.level <= self.limits.factor * self._from:
+        if self._from < inf and around.unit(around.level) <= self.limits.factor * self._from:
             self._from = inf
         return AMBER if self._from < inf else OK

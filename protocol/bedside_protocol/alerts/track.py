@@ -18,16 +18,19 @@ from bedside_protocol.alerts.conditions import Beyond, Condition, DoesNotFall, E
 from bedside_protocol.alerts.explosion import Explosion
 from bedside_protocol.alerts.growth import Growth
 from bedside_protocol.alerts.learning import NeverLearns
-from bedside_protocol.alerts.level import DENSE, SPARSE, SPARSE_STRIDE, LossLevel
+from bedside_protocol.alerts.level import LossLevel
 from bedside_protocol.alerts.levels import PointTest
 from bedside_protocol.alerts.memorising import Memorising
 from bedside_protocol.alerts.recurrence import Recurrence
 from bedside_protocol.alerts.reference import Envelope
 from bedside_protocol.alerts.spike import BreakAway, Spike
+from bedside_protocol.alerts.surroundings import DENSE, SPARSE, SPARSE_STRIDE, Surroundings
 
 _HELD_BACK: Final = 11
 FROM_SCRATCH: Final = 10
 """The last step a first value may have to be taken for the training's own first (or the second of its stride)."""
+
+_OF_LEVELS: Final = (LostLevel, Explodes, Spikes, Recurs)
 
 Point: TypeAlias = tuple[int, float, float]
 """Step, seconds since the run began, value."""
@@ -36,7 +39,7 @@ Point: TypeAlias = tuple[int, float, float]
 class Track:
     """A metric and its alarms. `fresh`: no resume came before, so a first value may be the training's own."""
 
-    __slots__ = ("_circumstances", "_held", "_last_step", "alarms", "fresh", "name", "tests", "why")
+    __slots__ = ("_circumstances", "_held", "_last_step", "alarms", "around", "fresh", "name", "tests", "why")
 
     def __init__(self, name: str, alarms: Sequence[Alarm], fresh: bool, circumstances: Circumstances) -> None:
         self._circumstances = circumstances
@@ -47,6 +50,8 @@ class Track:
         """Why the segment began; empty for the first, and for a resume."""
         self.tests: tuple[PointTest | None, ...] = ()
         """One for each alarm once the stride is known; None where the test needs a beginning this segment does not have."""
+        self.around: Surroundings | None = None
+        """What those of them that look at levels read; each value is to be pushed before they see it. None where none does."""
         self._held: list[Point] = []
         self._last_step: int | None = None
 
@@ -92,7 +97,10 @@ class Track:
         steps = [step for step, _, _ in points]
         stride = median(after - before for before, after in pairwise(steps))
         scratch = self.fresh and steps[0] <= max(FROM_SCRATCH, stride)
-        self.tests = tuple(_test(_only(alarm.rule.conditions), stride, scratch, self._circumstances) for alarm in self.alarms)
+        conditions = [_only(alarm.rule.conditions) for alarm in self.alarms]
+        around = Surroundings(SPARSE if stride >= SPARSE_STRIDE else DENSE)
+        self.around = around if any(isinstance(condition, _OF_LEVELS) for condition in conditions) else None
+        self.tests = tuple(_test(condition, around, scratch, self._circumstances) for condition in conditions)
 
     def pairs(self) -> Iterator[tuple[Alarm, PointTest | None]]:
         return zip(self.alarms, self.tests, strict=True)
@@ -103,23 +111,22 @@ def _only(conditions: Sequence[Condition]) -> Condition:
     return condition
 
 
-def _test(condition: Condition, stride: float, scratch: bool, circumstances: Circumstances) -> PointTest | None:
-    windows = SPARSE if stride >= SPARSE_STRIDE else DENSE
+def _test(condition: Condition, around: Surroundings, scratch: bool, circumstances: Circumstances) -> PointTest | None:
     match condition:
         case LostLevel():
-            return LossLevel(condition, windows, scratch)
+            return LossLevel(condition, around, scratch)
         case Explodes(factor=factor):
-            return Explosion(factor, windows.level) if scratch else BreakAway(condition, windows)
+            return Explosion(factor, around) if scratch else BreakAway(condition, around)
         case Spikes():
-            return Spike(condition, windows)
+            return Spike(condition, around)
+        case Recurs():
+            return Recurrence(condition, circumstances.marks, around)
         case DoesNotFall(by=by, share=share):
             return NeverLearns(by, share, cause=circumstances.why_not) if scratch else None
         case Beyond():
             return Limits(condition)
         case Grows():
             return Growth(condition)
-        case Recurs():
-            return Recurrence(condition, circumstances.marks, windows)
         case Memorises():
             return Memorising(condition, circumstances)
         case Leaves():
