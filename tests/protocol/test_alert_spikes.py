@@ -8,7 +8,7 @@ from math import exp, inf
 
 import numpy as np
 import pytest
-from point_by_point import levels
+from point_by_point import levels, see
 
 from bedside_protocol.alerts import Engine
 from bedside_protocol.alerts.conditions import Explodes, Spikes
@@ -78,8 +78,9 @@ def test_a_second_value_that_stands_out_takes_the_spike_back() -> None:
 
 def test_a_spike_is_not_looked_for_before_there_is_a_level() -> None:
     test = Spike(Spikes(), Surroundings(SPARSE))
-    assert levels(test, [1.0, 2.0, 50.0, *noisy(8)]) == [UNCHECKED] * 11
+    assert levels(test, [1.0, 2.0, 50.0, *noisy(7)]) == [UNCHECKED] * 10
     assert test.waiting == "fewer than 11 values"
+    assert see(test, 10, 50.0) == UNCHECKED  # of the eleventh there is none before it
 
 
 def test_a_loss_below_zero_spikes_by_its_own_size() -> None:
