@@ -12,7 +12,7 @@ from typing import Final
 
 from bedside_protocol.alerts.conditions import LostLevel
 from bedside_protocol.alerts.levels import AMBER, OK, RED, UNCHECKED, Facts
-from bedside_protocol.alerts.surroundings import Surroundings
+from bedside_protocol.alerts.surroundings import FLOOR, Surroundings
 
 _HOPELESS: Final = 2.5
 """Times the factor that is far above the start: a level that high is lost even where no better one was ever seen."""
@@ -24,7 +24,7 @@ class LossLevel:
     `scratch`: the first value is the training's own. Otherwise the start is the first level, and only a level far above it is lost.
     """
 
-    __slots__ = ("_bad", "_best", "_earlier", "_linear", "_start", "around", "limits", "scratch")
+    __slots__ = ("_bad", "_best", "_earlier", "_least", "_linear", "_start", "around", "limits", "scratch")
 
     def __init__(self, limits: LostLevel, around: Surroundings, scratch: bool = True) -> None:
         self.limits = limits
@@ -36,6 +36,8 @@ class LossLevel:
     def _begin(self) -> None:
         self._earlier: deque[float] = deque(maxlen=self.around.windows.scale)
         self._start = inf
+        self._least = -inf
+        """A level below that is taken to be there."""
         self._best = inf
         self._bad = 0
 
@@ -69,8 +71,9 @@ class LossLevel:
             self._earlier.append(around.scale)
         if not around.known:
             self._start = around.start
+            self._least = -inf if self._linear else self._start + log(FLOOR)
             return UNCHECKED
-        level = around.level
+        level = max(around.level, self._least)
         if self._best == inf and not self.scratch:
             self._start = level
         if level < self._best:

@@ -14,7 +14,7 @@ from typing import Final
 from bedside_protocol.alerts.median import RollingMedian
 
 FLOOR: Final = 1e-4
-"""Losses below this share of the first are one: noise among ten-thousandths of the beginning is no event."""
+"""Values below this share of the first level are one: noise among ten-thousandths of the beginning is no event."""
 
 SPARSE_STRIDE: Final = 10
 """Steps between points from which the short windows hold: with the long ones a loss logged every 50 steps is judged after 5,000."""
@@ -115,12 +115,10 @@ class Surroundings:
         if len(self._starts) < _STARTS:
             self._starts.append(self.x)
             self.start = min(self._starts[0], sorted(self._starts)[len(self._starts) // 2])
-            if not self.linear:
-                self._low = max(_TINY, FLOOR * exp(self.start))
         self._wait -= 1
         self.known = not self._wait
         if self.known and not self.linear:
-            self._least = self.level + log(_LEAST_LEVEL)
+            self._low, self._least = max(_TINY, FLOOR * exp(self.level)), self.level + log(_LEAST_LEVEL)
 
     def stands_out(self, factor: float, noise: float) -> bool | None:
         """Whether the newest value is above `factor` times the level before it, by more than `noise` times the scale; in linear space by
