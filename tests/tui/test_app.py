@@ -209,7 +209,7 @@ async def test_a_live_run_looked_back_at_says_so_and_end_returns_to_now(viewer: 
 async def test_moving_on_from_the_last_moment_of_a_live_run_is_now(viewer: Open) -> None:
     async with viewer(ScriptedSource(RUN)) as opened:
         await opened.press("left", "right", "right")
-        assert opened.app.viewing.mode == "now"
+        assert opened.app.viewing.timeline.mode == "now"
 
 
 async def test_a_recording_plays_by_the_clock_and_holds_at_its_end(viewer: Open) -> None:
@@ -253,7 +253,7 @@ async def test_events_of_the_timeline_are_stops(viewer: Open) -> None:
 async def test_the_log_takes_one_to_the_moment_of_an_entry(viewer: Open) -> None:
     async with viewer(ScriptedSource(RUN)) as opened:
         await opened.press("l", "j", "j", "j", "enter")
-        assert opened.app.viewing.mode == "back"
+        assert opened.app.viewing.timeline.mode == "back"
         assert "checkpoint" in opened.text
 
 

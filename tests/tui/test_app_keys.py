@@ -43,7 +43,7 @@ def facts(opened: Any) -> Fact:
     assert isinstance(source, ScriptedSource)
     frame = app.viewing.frame(opened.clock.now)
     return Fact(
-        opened.name, app.top.choice.place, frame.playhead.time, app.viewing.clock.speed, frame.playhead.playing,
+        opened.name, app.top.choice.place, frame.playhead.time, app.viewing.timeline.clock.speed, frame.playhead.playing,
         [verb for verb, _ in source.scripted_control.sent], tuple(app.pinned), opened.text, type(app.screen),
     )  # fmt: skip
 

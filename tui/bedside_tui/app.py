@@ -1,6 +1,6 @@
-"""What keys and rows do: the one place where a key press becomes a move in time, another screen, or a question to the run.
+"""What keys and rows do: the one place where a key press becomes another screen, or a question to the run.
 
-The loop, the drawing and the colours are in `viewer`; keys have their names in `keys`.
+The loop, the drawing and the colours are in `viewer`, the keys that move in time in `moving`; keys have their names in `keys`.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from bedside_protocol.lifecycle import OVER
 from bedside_protocol.records import Scalar, Verb
 from bedside_tui.asking import doubts, pause_or_resume
 from bedside_tui.draw import number
+from bedside_tui.moving import MovingViewer
 from bedside_tui.screens.alerts import AlertsScreen, key_of
 from bedside_tui.screens.base import RunScreen, bindings_of
 from bedside_tui.screens.chart import ChartScreen
@@ -21,12 +22,11 @@ from bedside_tui.screens.log import LogScreen
 from bedside_tui.screens.probes import CodebookScreen, ModelScreen, SamplesScreen, screen_of
 from bedside_tui.screens.runs import RunsScreen
 from bedside_tui.screens.vitals import VitalsScreen
-from bedside_tui.store.view import AlertView, View
+from bedside_tui.store.view import AlertView
 from bedside_tui.theme import PALETTES
-from bedside_tui.viewer import Viewer
 
 
-class BedsideApp(Viewer, inherit_bindings=False):
+class BedsideApp(MovingViewer, inherit_bindings=False):
     """The viewer with its keys. Arguments as for `Viewer`."""
 
     BINDINGS = bindings_of("everywhere", "time")
@@ -84,14 +84,6 @@ class BedsideApp(Viewer, inherit_bindings=False):
         else:
             self.pinned.append(name)
         self.redraw()
-
-    def move_to(self, time: float) -> None:
-        """Stand at a second of the run."""
-        self.viewing.move_to(time, self._now())
-        self.redraw()
-
-    def _view(self) -> View:
-        return self.viewing.frame(self._now()).view
 
     # --- dialogs
 
@@ -206,6 +198,7 @@ class BedsideApp(Viewer, inherit_bindings=False):
         self.exit()
 
     def action_palette(self) -> None:
+        """What is typed is looked for among what can be done; a moment is gone to."""
         where = self.top.where if self.top else ()
         self.push_screen(PaletteDialog(self.look, deeds(where, [metric.name for metric in self._view().metrics])), self._do)
 
@@ -215,36 +208,11 @@ class BedsideApp(Viewer, inherit_bindings=False):
         kind, _, name = deed.action.partition(":")
         if kind == "chart":
             self.show_metric(name)
+        elif kind == "seek":
+            self.seek(name)
         elif kind == "paint":
             self.paint(PALETTES[name])  # type: ignore[index]
             self.redraw()
         elif self.top is not None:
             holder = self.top if hasattr(self.top, f"action_{deed.action.partition('(')[0]}") else self
             await self.run_action(deed.action, holder)
-
-    # --- keys: time
-
-    def action_play(self) -> None:
-        self._in_time(self.viewing.play)
-
-    def action_skip(self, steps: int) -> None:
-        self._in_time(self.viewing.skip, steps)
-
-    def action_record(self, direction: int) -> None:
-        self._in_time(self.viewing.record, direction)
-
-    def action_event(self, direction: int) -> None:
-        self._in_time(self.viewing.event, direction)
-
-    def action_speed(self, factor: float) -> None:
-        self._in_time(self.viewing.speed, factor)
-
-    def action_percent(self, percent: int) -> None:
-        self._in_time(self.viewing.percent, percent)
-
-    def action_end(self) -> None:
-        self._in_time(self.viewing.end)
-
-    def _in_time(self, move: Callable[..., None], *arguments: float) -> None:
-        move(*arguments, self._now())
-        self.redraw()

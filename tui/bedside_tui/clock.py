@@ -81,4 +81,9 @@ class ReplayClock:
     @property
     def speed_text(self) -> str:
         """`2×`, `1/4×`."""
-        return f"{self.speed:.0f}×" if self.speed >= 1 else f"1/{1 / self.speed:.0f}×"
+        return speed_text(self.speed)
+
+
+def speed_text(speed: float) -> str:
+    """`2×`, `1/4×`."""
+    return f"{speed:.0f}×" if speed >= 1 else f"1/{1 / speed:.0f}×"

@@ -95,10 +95,8 @@ def _choose(app: BedsideApp, screen: str, name: str) -> None:
 def _stand_at(app: BedsideApp, step: int, now: float) -> None:
     """Hold the viewer at the moment at which the run reached a step."""
     viewing = app.viewing
-    first, last = viewing.store.span
     newest = viewing.store.at(None).step
     if step > newest:
         raise NoStill(f"step {number.count(step)} was not reached: the newest is {number.count(newest)}")
     reached = viewing.store.time_of_step(step)
-    viewing.clock = viewing.clock.pause(now, last)
-    viewing.move_to(first if reached is None else reached, now)
+    viewing.timeline.hold(viewing.store.span[0] if reached is None else reached, now)

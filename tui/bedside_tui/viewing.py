@@ -1,34 +1,26 @@
 """One run being looked at: its source, what was read of it, where in its time we stand, what was asked of it and what was said to us.
 
-It turns all that into a `Frame` at any moment, and keys into moves. It knows no terminal; the time is an argument.
+It turns all that into a `Frame` at any moment. It knows no terminal; the time is an argument.
 """
 
 from __future__ import annotations
 
-from array import array
-from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Mapping
 
 from bedside_protocol.commands import FOR_TRAINING
 from bedside_protocol.lifecycle import OVER
 from bedside_protocol.records import Scalar, Verb
 from bedside_tui.asking import Asking, Verdict
-from bedside_tui.clock import ReplayClock
 from bedside_tui.greeting import since_left
 from bedside_tui.sources.source import Inbox, Source, SourceStatus, Update
 from bedside_tui.store.store import Store
 from bedside_tui.store.view import View
 from bedside_tui.theme import Tone
-from bedside_tui.widgets.frame import Frame, Mode, Playhead
+from bedside_tui.timeline import Timeline
+from bedside_tui.widgets.frame import Frame
 
 SAID_FOR = 8.0
 """Seconds a sentence to the person stays: long enough to be read twice."""
-
-SKIP = 0.01
-"""Share of the run that one press of an arrow skips: about one column of a chart."""
-
-MOST_SEEN = 32
-"""Stretches of a recording remembered as seen; beyond, the oldest is forgotten."""
 
 
 class Viewing:
@@ -38,17 +30,14 @@ class Viewing:
         self.source = source
         self.store = Store()
         self.status = SourceStatus("connecting") if source is not None else SourceStatus("ended", "no run is open")
-        live = source is None or source.live
-        self.clock = ReplayClock(following=True) if live else ReplayClock(since=now)
+        self.timeline = Timeline(self.store, live=source is None or source.live, now=now)
         self.asking = Asking()
         self._read_only = read_only
         self._left = left
         self._inbox = Inbox()
         self._heard: float | None = None
-        self._times = array("d")
         self._said = Verdict("", "plain")
         self._said_until = now
-        self._seen: list[tuple[float, float]] = []
         self._begun = False
         self._greeted = False
 
@@ -86,37 +75,25 @@ class Viewing:
 
     def _read(self, update: Update, now: float) -> None:
         self.store.feed(update.records)
-        for record in update.records:
-            if not self._times or record.time > self._times[-1]:
-                self._times.append(record.time)
+        self.timeline.take(update.records)
         if update.status.heard is not None:
             self._heard = update.status.heard
         elif update.records:
             self._heard = now
         self.status = update.status
-        if update.status.complete and not self._begun and not self._live:
+        if update.status.complete and not self._begun and self.timeline.mode == "replay":
             self._begun = True
-            first, last = self.store.span
-            self.clock = self.clock.seek(first, now, first, last).play(now, last)
-
-    @property
-    def _live(self) -> bool:
-        return self.source is None or self.source.live
+            self.timeline.begin(now)
 
     # --- drawing
 
     def frame(self, now: float) -> Frame:
         """Everything a screen needs, as things stand at `now`."""
-        first, last = self.store.span
-        if self.clock.ended(now, last) and not self._live:
-            self.clock = self.clock.pause(now, last)
+        playhead = self.timeline.at(now)
         newest = self.store.at(None)
-        shown = self.clock.shown(now, last)
-        view = newest if shown is None else self.store.at(shown)
+        view = newest if playhead.mode == "now" else self.store.at(playhead.time)
         self._follow_commands(newest, now)
         self._greet(newest, now)
-        playhead = Playhead(self.mode, self.clock.at(now, last), first, last, self.clock.playing, self.clock.speed_text)
-        self._note_seen(playhead)
         said = self._said if now < self._said_until else Verdict("", "plain")
         return Frame(
             view=view,
@@ -126,24 +103,12 @@ class Viewing:
             now=now,
             newest=newest,
             marks=self.store.marks if playhead.mode != "now" else (),
-            seen=tuple(self._seen),
+            seen=self.timeline.seen,
             asked=self.asking.asked(newest.commands),
             said=said.text,
             said_tone=said.tone,
             control=self.source is not None and self.source.control is not None and not self._read_only,
         )
-
-    @property
-    def mode(self) -> Mode:
-        """Whether this is now, a look back at a live run, or a recording."""
-        return "replay" if not self._live else "now" if self.clock.following else "back"
-
-    def _note_seen(self, playhead: Playhead) -> None:
-        time = playhead.time
-        if self._seen and playhead.playing and self._seen[-1][1] <= time:
-            self._seen[-1] = (self._seen[-1][0], time)
-        elif not self._seen or self._seen[-1][1] != time:
-            self._seen = [*self._seen[-MOST_SEEN:], (time, time)]
 
     # --- saying and asking
 
@@ -187,64 +152,3 @@ class Viewing:
             self.say(why, "amber", now)
             return
         self.asking.send(control, verb, arguments, now)
-
-    # --- moving in time
-
-    def play(self, now: float) -> None:
-        """`space`: play or hold. A live run at now is not held by it: that is `P`."""
-        first, last = self.store.span
-        if self.mode == "now":
-            self.say("this is live: P pauses the training, ← looks back in time", "plain", now)
-            return
-        self.clock = self.clock.toggle(now, last, first)
-
-    def skip(self, steps: int, now: float) -> None:
-        """So many hundredths of the run on or back; on a live run, on from the last moment is now."""
-        first, last = self.store.span
-        target = self.clock.at(now, last) + steps * max(0.25, SKIP * (last - first))
-        self.move_to(target, now)
-
-    def move_to(self, time: float, now: float) -> None:
-        """Stand at a second of the run. On a live run its end is now."""
-        first, last = self.store.span
-        if self._live and time >= last:
-            self.clock = self.clock.follow()
-        else:
-            self.clock = self.clock.seek(time, now, first, last)
-            if self._live:
-                self.clock = self.clock.pause(now, last)
-
-    def record(self, direction: int, now: float) -> None:
-        """To the moment of the next or previous record."""
-        here = self.clock.at(now, self.store.span[1])
-        place = bisect_right(self._times, here) if direction > 0 else bisect_left(self._times, here) - 1
-        if 0 <= place < len(self._times):
-            self.move_to(self._times[place], now)
-            self.clock = self.clock if self.clock.following else self.clock.pause(now, self.store.span[1])
-
-    def event(self, direction: int, now: float) -> None:
-        """To the next or previous mark worth a stop."""
-        mark = self.store.next_mark(self.clock.at(now, self.store.span[1]), direction)
-        if mark is None:
-            self.say("no later event" if direction > 0 else "no earlier event", "quiet", now)
-            return
-        self.move_to(mark.time, now)
-        self.say(f"{mark.glyph} {mark.text}", "plain", now)
-
-    def speed(self, factor: float, now: float) -> None:
-        """Play so many times as fast."""
-        if self.mode == "now":
-            self.say("this is live: speed is for recordings", "quiet", now)
-            return
-        self.clock = self.clock.faster(now, self.store.span[1], factor)
-
-    def percent(self, percent: int, now: float) -> None:
-        """To a share of the run."""
-        first, last = self.store.span
-        self.move_to(first + (last - first) * percent / 100, now)
-
-    def end(self, now: float) -> None:
-        """The end: now, where the run lives."""
-        self.clock = (
-            self.clock.follow() if self._live else self.clock.seek(self.store.span[1], now, *self.store.span).pause(now, self.store.span[1])
-        )

@@ -10,6 +10,7 @@ from textual.app import ComposeResult
 from textual.screen import ModalScreen
 
 from bedside_tui.keys import KEYS, Where
+from bedside_tui.seek import EXAMPLES, FORMS, read_seek
 from bedside_tui.theme import PALETTES
 from bedside_tui.widgets.choice import Choice, window
 from bedside_tui.widgets.editor import Editor
@@ -154,7 +155,7 @@ def deeds(where: Sequence[Where], metrics: Sequence[str]) -> list[Deed]:
 
 
 class PaletteDialog(Dialog[Deed]):
-    """Everything there is to do, found by typing parts of its name; parts may stand in any order."""
+    """Everything there is to do, found by typing parts of its name, which may stand in any order; a moment that is typed comes first."""
 
     def __init__(self, look: Look, deeds: Sequence[Deed]) -> None:
         super().__init__(look, 12)
@@ -163,11 +164,13 @@ class PaletteDialog(Dialog[Deed]):
         self.choice: Choice[str] = Choice()
 
     def found(self) -> list[Deed]:
-        """The deeds that contain every word typed, those whose name begins with it first."""
+        """Going to the moment typed; then the deeds that contain every word typed, those whose name begins with it first."""
+        seek = read_seek(self.editor.text)
+        moment = [Deed(seek.said, "", "", f"seek:{self.editor.text}")] if seek is not None else []
         words = self.editor.text.lower().split()
         fitting = [deed for deed in self.deeds if all(word in f"{deed.name} {deed.what}".lower() for word in words)]
         first = words[0] if words else ""
-        return sorted(fitting, key=lambda deed: (not deed.name.lower().startswith(first), first not in deed.name.lower()))
+        return [*moment, *sorted(fitting, key=lambda deed: (not deed.name.lower().startswith(first), first not in deed.name.lower()))]
 
     def lines(self, width: int, height: int) -> list[Line]:
         found = self.found()
@@ -181,9 +184,10 @@ class PaletteDialog(Dialog[Deed]):
             row = ends(line("   ", (f"{deed.name[:name]:<{name}} ", "strong"), what), line((f"{deed.key} ", "key")), width)
             rows.append(select(row, width) if deed.action == chosen else row)
         if not found:
-            rows.append(line(("   nothing is called that", "quiet")))
+            rows.append(line(("   nothing is called that, and it is no moment; a moment is", "quiet")))
+            rows += [line(f"   {form:<16} ", (what, "quiet")) for form, what in FORMS]
         rows += [()] * (height - 1 - len(rows))
-        return [*rows, self.editor.line("do", width, "⏎ do it  ↑ ↓ choose  esc leave")]
+        return [*rows, self.editor.line("do", width, "⏎ do it  ↑ ↓ choose  esc leave" if self.editor.text else f"a name, or {EXAMPLES}")]
 
     def press(self, key: str, character: str | None) -> bool:
         if key in ("down", "tab"):

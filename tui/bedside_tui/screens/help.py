@@ -6,6 +6,7 @@ from itertools import zip_longest
 
 from bedside_tui.keys import help_rows
 from bedside_tui.screens.base import RunScreen
+from bedside_tui.seek import FORMS
 from bedside_tui.widgets.frame import Frame
 from bedside_tui.widgets.lines import Line, beside, line, pad, rule
 
@@ -28,12 +29,12 @@ def help_lines(width: int, wanted: str = "") -> list[Line]:
     """Everything the help screen says, in one column, or in two where the width allows; with `wanted` only rows that contain it."""
     columns = 2 if width >= TWO_COLUMNS and not wanted else 1
     each = width // columns - (1 if columns == 2 else 0)
-    sections = [*help_rows(), ("symbols", list(SYMBOLS))]
+    sections = [*help_rows(), ("moments, after :", list(FORMS)), ("symbols", list(SYMBOLS))]
     kept = [(title, [row for row in rows if wanted.lower() in " ".join(row).lower()]) for title, rows in sections]
     blocks = [_section(title, rows, each) for title, rows in kept]
     if columns == 1:
         return [row for block, (_, rows) in zip(blocks, kept, strict=True) if rows for row in block]
-    left, right = [*blocks[0], *blocks[3]], [*blocks[1], *blocks[2], *blocks[4]]
+    left, right = [*blocks[0], *blocks[3]], [*blocks[1], *blocks[2], *blocks[4], *blocks[5]]
     paired = zip_longest(left, right, fillvalue=())
     return [beside([one], [other], each)[0] for one, other in paired]
 
