@@ -42,6 +42,8 @@ BODIES: Final[dict[str, type]] = {
     "checkpoint": records.CheckpointSaved,
     "event": records.Event,
     "note": records.Note,
+    "verdict": records.VerdictGiven,
+    "tags": records.TagsChanged,
     "lifecycle": records.LifecycleChanged,
     "tick": records.Tick,
     "problem": records.Problem,

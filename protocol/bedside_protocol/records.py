@@ -237,6 +237,29 @@ class Note:
     text: str
     author: str
     step: int
+    at: float | None = None
+    """The moment it is pinned to, in seconds since the run began; None: the record's own."""
+    wall: float = 0.0
+    """Seconds since the epoch at which it was written after the run had ended; 0: while it lived, and then the record's time tells."""
+
+
+@dataclass(frozen=True, slots=True)
+class VerdictGiven:
+    """A person's verdict on the run. The newest counts; an empty one takes it back. `wall` as in `Note`."""
+
+    verdict: str
+    who: str
+    wall: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class TagsChanged:
+    """Tags a person put on the run and took from it. Of each tag the newest word counts. `wall` as in `Note`."""
+
+    added: tuple[str, ...]
+    removed: tuple[str, ...]
+    who: str
+    wall: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -293,7 +316,7 @@ class Unknown:
 Body: TypeAlias = (
     RunStarted | RulesDeclared | ExpectationDeclared | Metrics | MetricDefined | ProbeDeclared | Snapshot
     | AlertChanged | AlertAcknowledged | AlertShelved | CommandChanged | CheckpointSaved | Event | Note
-    | LifecycleChanged | Tick | Problem | Lost | Ended | Unknown
+    | VerdictGiven | TagsChanged | LifecycleChanged | Tick | Problem | Lost | Ended | Unknown
 )  # fmt: skip
 
 

@@ -10,7 +10,18 @@ from bedside.hub.desk import Desk
 from bedside_protocol.codec import encode_record
 from bedside_protocol.commands import EXPIRES_IN, OVER
 from bedside_protocol.messages import Answer, Ask, Order
-from bedside_protocol.records import AlertAcknowledged, AlertShelved, Body, CommandChanged, Note, Record, Scalar, Verb
+from bedside_protocol.records import (
+    AlertAcknowledged,
+    AlertShelved,
+    Body,
+    CommandChanged,
+    Note,
+    Record,
+    Scalar,
+    TagsChanged,
+    Verb,
+    VerdictGiven,
+)
 
 RUN = "digits-1"
 
@@ -139,6 +150,24 @@ def test_a_note_is_written_down_at_once_also_after_the_end(is_over: bool) -> Non
 def test_a_note_may_speak_of_another_step() -> None:
     assert Desk(RUN).ask(ask("note", text="here", step=3), "operator", 0.0, 5, is_over=False)[1][1] == Note("here", "me@laptop", 3)
     assert Desk(RUN).ask(ask("note", text="here", step="3"), "operator", 0.0, 5, is_over=False)[1][1] == Note("here", "me@laptop", 5)
+
+
+def test_a_verdict_and_tags_are_notes_of_another_kind_and_say_what_was_written() -> None:
+    _, said = Desk(RUN).ask(ask("note", text="verdict: good", verdict="good"), "operator", 0.0, 5, is_over=True)
+    assert said[1:] == [VerdictGiven("good", "me@laptop"), CommandChanged("c1", "note", "applied", "me@laptop", "verdict good", 5)]
+    _, said = Desk(RUN).ask(ask("note", added="a b", removed="c"), "operator", 0.0, 5, is_over=False)
+    assert said[1:] == [
+        TagsChanged(("a", "b"), ("c",), "me@laptop"),
+        CommandChanged("c1", "note", "applied", "me@laptop", "tags +a +b -c", 5),
+    ]
+
+
+@pytest.mark.parametrize("arguments", [{"text": " "}, {"verdict": "v" * 81}, {"added": "a,b"}])
+def test_what_is_no_entry_of_the_book_is_refused_in_words(arguments: dict[str, Scalar]) -> None:
+    _, said = Desk(RUN).ask(ask("note", **arguments), "operator", 0.0, 5, is_over=False)
+    assert states(said) == ["requested", "refused"]
+    assert isinstance(said[1], CommandChanged)
+    assert said[1].detail
 
 
 def test_an_alarm_is_acknowledged_by_name() -> None:

@@ -8,7 +8,21 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from bedside_protocol.records import HUB_RANK, Array, Body, Event, LifecycleChanged, Metrics, Record, RunStarted, Snapshot, Tick
+from bedside_protocol.records import (
+    HUB_RANK,
+    Array,
+    Body,
+    Event,
+    LifecycleChanged,
+    Metrics,
+    Note,
+    Record,
+    RunStarted,
+    Snapshot,
+    TagsChanged,
+    Tick,
+    VerdictGiven,
+)
 from bedside_tui.clip.clip import clipped
 from bedside_tui.clip.thinned import MOST_ROWS, kept_of
 from bedside_tui.clip.window import NoSuchStep, Window, find_window
@@ -17,7 +31,7 @@ from bedside_tui.store.store import Store
 
 SAME = (
     "time", "run", "step", "lifecycle", "reason", "steps_per_second", "paused_seconds", "system", "alerts", "not_checked", "commands",
-    "checkpoints", "rules", "expectations", "marks", "lost", "problems",
+    "checkpoints", "rules", "expectations", "marks", "lost", "problems", "book",
 )  # fmt: skip
 """What a view at the moment says of the run."""
 
@@ -145,3 +159,18 @@ def test_of_the_snapshots_before_the_window_the_last_stays_whole_and_a_few_witho
     assert kept[-1] == Snapshot("a", "codebook", 200, {"used": 1.0}, arrays)
     assert [set(shot.arrays) for shot in kept[:-1]] == [{"usage"}] * (len(kept) - 1)
     assert [record.body for record in clip if isinstance(record.body, Tick)] == [Tick(2)]
+
+
+def test_what_people_wrote_after_the_run_goes_with_a_clip_as_far_as_it_speaks_of_it() -> None:
+    records = said(
+        RunStarted("a", "a", "p", 0.0), LifecycleChanged("running"), *(block(step, step) for step in range(1, 1001)),
+        LifecycleChanged("finished", "", 1000), VerdictGiven("broken", "ann"), TagsChanged(("vq",), (), "ann"),
+        Note("here", "ann", 500, 502.0), Note("much later", "ann", 900, 902.0), Note("at the end", "ann", 1000),
+    )  # fmt: skip
+    clip = clip_of(records, 500, 50)
+    assert [record.body.text for record in clip if isinstance(record.body, Note)] == ["here"]
+    times = [record.time for record in clip]
+    assert times == sorted(times)
+    view = store_of(clip).at()
+    assert (view.book.verdict, view.book.tags, view.lifecycle) == ("broken", ("vq",), "stopped")
+    assert [mark.time for mark in view.marks if mark.text == "ann: here"] == [502.0]

@@ -30,8 +30,10 @@ from bedside_protocol.records import (
     Record,
     RunStarted,
     Snapshot,
+    TagsChanged,
     Tick,
     Unknown,
+    VerdictGiven,
 )
 from bedside_protocol.series import SeriesHistory
 from bedside_tui.store.store import Store
@@ -96,6 +98,8 @@ BODIES: st.SearchStrategy[Body] = st.one_of(
     st.builds(LifecycleChanged, st.sampled_from(["running", "paused", "stalled", "killed", "finished"]), TEXTS, STEPS),
     st.builds(Event, TEXTS, STEPS, st.dictionaries(TEXTS, NUMBERS, max_size=1)),
     st.builds(Note, TEXTS, TEXTS, STEPS),
+    st.builds(VerdictGiven, TEXTS, TEXTS),
+    st.builds(TagsChanged, st.tuples(TEXTS), st.tuples(TEXTS), TEXTS),
     st.builds(Problem, TEXTS, st.integers(1, 9)),
     st.builds(Lost, st.integers(0, 9), TEXTS),
     st.builds(Ended, st.sampled_from(["finished", "failed", "exited"]), STEPS),

@@ -6,17 +6,17 @@ Decides and returns; the hub sends and records. A command is known by its id for
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bedside_protocol.commands import EXPIRED, EXPIRES_IN, FOR_TRAINING, LONGEST_SHELF, NO_SHELF, OVER
+from bedside_protocol.lab_book import MAX_NOTE, BadEntry, entry_of, said_of
 from bedside_protocol.messages import Answer, Ask, Order
-from bedside_protocol.records import AlertAcknowledged, AlertShelved, Body, CommandChanged, Note, Scalar
+from bedside_protocol.records import AlertAcknowledged, AlertShelved, Body, CommandChanged, Scalar
 
 from .gate import Role
 
 _HAND_OVER_AGAIN = 1.0
 """Seconds until an order that was not accepted is sent again; the agent carries out each id once."""
-_MAX_NOTE = 2000
 _MAX_ARGUMENTS = 16
 _MAX_ID = 100
 
@@ -106,9 +106,11 @@ class Desk:
             if not (rule and target) or not isinstance(seconds, int | float) or not 0 <= seconds <= LONGEST_SHELF:
                 return [CommandChanged(ask.id, ask.verb, "refused", who, NO_SHELF)]
             return [AlertShelved(rule, target, who, float(seconds)), applied]
-        text = str(ask.arguments.get("text", ""))[:_MAX_NOTE]
-        at = ask.arguments.get("step")
-        return [Note(text, who, at if isinstance(at, int) else step), applied]
+        try:
+            entry = entry_of(ask.arguments, who, step)
+        except BadEntry as error:
+            return [CommandChanged(ask.id, ask.verb, "refused", who, str(error))]
+        return [entry, replace(applied, detail=said_of(entry))]
 
 
 def _expired(order: Order, seconds: float) -> CommandChanged:
@@ -118,4 +120,4 @@ def _expired(order: Order, seconds: float) -> CommandChanged:
 def _short(arguments: Mapping[str, Scalar]) -> dict[str, Scalar]:
     """Arguments as they are recorded: few, and no text longer than a note."""
     few = list(arguments.items())[:_MAX_ARGUMENTS]
-    return {name[:100]: value[:_MAX_NOTE] if isinstance(value, str) else value for name, value in few}
+    return {name[:100]: value[:MAX_NOTE] if isinstance(value, str) else value for name, value in few}

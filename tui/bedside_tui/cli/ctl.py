@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
-import queue
 import sys
-import time
-from collections.abc import Iterator
 from typing import Final
 
 from bedside_protocol.commands import LONGEST_SHELF, is_over
@@ -18,8 +15,7 @@ from bedside_tui.cli import Failure
 from bedside_tui.cli.options import add_json, add_run, chosen_run, length_of_time, word_for
 from bedside_tui.library import summarise
 from bedside_tui.places import door_of
-from bedside_tui.sources.live import LiveSource
-from bedside_tui.sources.source import Update
+from bedside_tui.sources.command import life_of_command
 
 ACTIONS: dict[str, Verb] = {
     "pause": "pause",
@@ -68,19 +64,10 @@ def run(options: argparse.Namespace) -> int:
         raise Failure(f"{place.id} is {state}: nothing can be asked of it")
     if door_of(place.id, may_command=True) is None:
         raise Failure(f"{place.id} is {state}, but has no hub on this machine: ask on the machine where it runs")
-    source = LiveSource(place, start=place.log.stat().st_size)
-    control = source.control
-    assert control is not None
-    updates: queue.SimpleQueue[Update] = queue.SimpleQueue()
-    name = control.send(verb, arguments)
-    source.start(updates.put)
-    try:
-        last = None
-        for last in _life(name, updates, options.wait):
-            if not options.json:
-                print(_line(last), flush=True)
-    finally:
-        source.close()
+    last = None
+    for last in life_of_command(place, verb, arguments, options.wait):
+        if not options.json:
+            print(_line(last), flush=True)
     if options.json:
         print(json.dumps(_to_json(last), indent=2))
     if last is None or not is_over(last.state):
@@ -112,23 +99,6 @@ def _seconds(text: str) -> float:
     if seconds > LONGEST_SHELF:
         raise argparse.ArgumentTypeError(f"{text}: an alarm is shelved for a week at most")
     return seconds
-
-
-def _life(name: str, updates: queue.SimpleQueue[Update], seconds: float) -> Iterator[CommandChanged]:
-    """The moments of a command, until it is over or the time is up."""
-    deadline = time.monotonic() + seconds
-    while (left := deadline - time.monotonic()) > 0:
-        try:
-            update = updates.get(timeout=left)
-        except queue.Empty:
-            return
-        for record in update.records:
-            if isinstance(record.body, CommandChanged) and record.body.id == name:
-                yield record.body
-                if is_over(record.body.state):
-                    return
-        if update.status.state == "ended":
-            return
 
 
 def _line(command: CommandChanged) -> str:

@@ -1,7 +1,8 @@
 """A recording's records around a moment, and of those before it what the screens at that moment are made of.
 
 Before the window everything stays that the run, the hub or a person said: who it is, definitions, rules, probes, alarms, commands,
-checkpoints, events, notes. Of what was measured stays each probe's last snapshot, and a thinned history of each probe and metric.
+checkpoints, events, notes. After it, of what people wrote later: the verdict, the tags, and the notes that are pinned to a moment before
+its end. Of what was measured stays each probe's last snapshot, and a thinned history of each probe and metric.
 Records get new places, so that nothing seems to be missing; times and counters are those of the recording. A clip that does not hold
 the recording's end has one of its own, which says so. Two things at the moment are reckoned from what is left and may differ: since
 when a metric has been rising or flat, and what share of the time probes took.
@@ -17,7 +18,7 @@ from typing import Final
 import numpy as np
 
 from bedside_protocol.lifecycle import OVER
-from bedside_protocol.records import HUB_RANK, Body, LifecycleChanged, Metrics, Record, Snapshot, Tick
+from bedside_protocol.records import HUB_RANK, Body, LifecycleChanged, Metrics, Note, Record, Snapshot, TagsChanged, Tick, VerdictGiven
 from bedside_protocol.runlog import merge_metrics
 from bedside_tui.clip.thinned import Rows, ThinnedHistory
 from bedside_tui.clip.window import Window
@@ -36,10 +37,13 @@ def clipped(records: Iterable[Record], window: Window) -> Iterator[Record]:
     word = LastWord()
     last, counter, step = Record(0.0, Tick(0)), 0, 0
     beyond = 0
+    later: list[Record] = []
     for position, record in enumerate(records):
         word.take((record,))
         if window.end is not None and position >= window.end:
             beyond = max(beyond, _step_of(record))
+            if _speaks_of(last.time, record.body):
+                later.append(record)
             continue
         counter = record.counter if record.rank == HUB_RANK else counter
         if position < window.first:
@@ -51,8 +55,16 @@ def clipped(records: Iterable[Record], window: Window) -> Iterator[Record]:
         yield replace(record, seq=0)
     if window.end is not None:
         ended = word.lifecycle if word.lifecycle in OVER else "goes on"
+        for record in later:
+            counter += record.rank == HUB_RANK
+            yield replace(record, time=last.time, seq=0, counter=counter if record.rank == HUB_RANK else record.counter)
         why = f"the clip ends here; the run went on to step {max(beyond, step):,} ({ended})"
         yield Record(last.time, LifecycleChanged("stopped", why, step), HUB_RANK, counter + 1)
+
+
+def _speaks_of(until: float, body: Body) -> bool:
+    """Whether it was written about the run as a whole, or about a moment up to `until`."""
+    return isinstance(body, (VerdictGiven, TagsChanged)) or (isinstance(body, Note) and body.at is not None and body.at <= until)
 
 
 class _Before:

@@ -22,7 +22,9 @@ NO_RECORD: Final = "lines that are no record of this version"
 _NUMBERS: Final = {"NaN": float("nan"), "Infinity": float("inf"), "-Infinity": float("-inf")}
 _MAPS: Final = frozenset({"config", "settings", "fields", "arguments", "scalars"})
 """Fields whose values may be numbers."""
-_FLOATS: Final = {kind: frozenset(field.name for field in fields(body) if field.type == "float") for kind, body in BODIES.items()}
+_FLOATS: Final = {
+    kind: frozenset(field.name for field in fields(body) if field.type in ("float", "float | None")) for kind, body in BODIES.items()
+}
 
 
 def read_record_lines(file: BinaryIO, left_out: LeftOut) -> Iterator[Record]:

@@ -31,6 +31,8 @@ from bedside_protocol.records import (
     RunStarted,
     Scalar,
     Snapshot,
+    TagsChanged,
+    VerdictGiven,
 )
 from bedside_protocol.sanitise import text
 
@@ -65,6 +67,8 @@ _NAME_FIELDS: dict[type[Any], tuple[str, ...]] = {
     RulesDeclared: ("name",),
     RunStarted: ("id", "name", "project", "host", "boot_id", "python", "torch", "bedside", "git_commit", "continues"),
     Snapshot: ("probe", "kind"),
+    TagsChanged: ("who",),
+    VerdictGiven: ("verdict", "who"),
 }
 
 
@@ -129,4 +133,5 @@ _SPECIAL: dict[type[Any], Callable[[Any], dict[str, Any]]] = {
     ProbeDeclared: lambda body: {"settings": _mapping(body.settings, _scalar)},
     RunStarted: lambda body: {"config": _mapping(body.config, _scalar), "argv": _texts(body.argv)},
     Snapshot: _snapshot,
+    TagsChanged: lambda body: {"added": _texts(body.added), "removed": _texts(body.removed)},
 }

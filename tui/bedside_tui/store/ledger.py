@@ -82,6 +82,12 @@ class Ledger(Generic[T]):
         self._positions.append(position)
         self.entries.append(entry)
 
+    def insert(self, position: int, entry: T) -> None:
+        """Add an entry that belongs to an earlier position than the newest: asked again, the past has it too."""
+        place = bisect_right(self._positions, position)
+        self._positions.insert(place, position)
+        self.entries.insert(place, entry)
+
     def size_at(self, position: int) -> int:
         """How many entries were known at `position`."""
         if not self._positions or self._positions[-1] <= position:

@@ -1,8 +1,8 @@
-"""What the script and people say of a moment, as entries of the timeline; and what never reached the log or could not be taken."""
+"""What the script says of a moment, as entries of the timeline; and what never reached the log or could not be taken."""
 
 from __future__ import annotations
 
-from bedside_protocol.records import Event, Lost, Note, Problem
+from bedside_protocol.records import Event, Lost, Problem
 from bedside_protocol.sanitise import text
 from bedside_tui.draw import number
 from bedside_tui.store.ledger import Ledger, Moment
@@ -16,12 +16,6 @@ def event(moment: Moment, body: Event) -> Mark:
     """A mark that the script made."""
     fields = "  ".join(f"{name} {_plain(value)}" for name, value in body.fields.items())
     return Mark(moment.time, body.step, "event", "◆", text(f"{body.name}  {fields}".rstrip()), jump=False)
-
-
-def note(moment: Moment, body: Note) -> Mark:
-    """A person's remark."""
-    by = f"{body.author}: " if body.author else ""
-    return Mark(moment.time, body.step, "note", "✎", f"{by}{body.text}")
 
 
 def _plain(value: object) -> str:

@@ -1,13 +1,14 @@
 """Records in, views out: the run at any moment, exactly as it was known then.
 
 `feed` takes records in log order, once. `at` shows the newest moment or any past one; views share what they show with the store and
-copy none of it. The store knows no terminal, socket or clock: a past moment is an argument, and time advances by records only.
+copy none of it. Only notes stand at the moment they are pinned to, also where they were written later: they speak of it. The store knows no
+terminal, socket or clock: a past moment is an argument, and time advances by records only.
 """
 
 from __future__ import annotations
 
 from array import array
-from bisect import bisect_left, bisect_right
+from bisect import bisect_left, bisect_right, insort
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -34,10 +35,13 @@ from bedside_protocol.records import (
     RulesDeclared,
     RunStarted,
     Snapshot,
+    TagsChanged,
     Tick,
+    VerdictGiven,
 )
 from bedside_tui.store import marks
 from bedside_tui.store.alerts import AlertsFold
+from bedside_tui.store.book import BookFold
 from bedside_tui.store.clean import clean
 from bedside_tui.store.commands import CommandsFold
 from bedside_tui.store.judging import JudgingFold
@@ -69,6 +73,7 @@ class Store:
         self._judging = JudgingFold()
         self._alerts = AlertsFold(self._judging)
         self._commands = CommandsFold()
+        self._book = BookFold()
         self._saved = SavedFold()
         self._review = ReviewFold(self._metrics)
         self._lifecycle = LifecycleFold()
@@ -92,7 +97,9 @@ class Store:
             RulesDeclared: self._judging.rules_declared,
             ExpectationDeclared: self._judging.expectation_declared,
             Event: marks.event,
-            Note: marks.note,
+            Note: self._book.noted,
+            VerdictGiven: self._book.judged,
+            TagsChanged: self._book.tagged,
             Problem: self._troubles.problem,
             Lost: self._troubles.lost,
         }
@@ -165,9 +172,13 @@ class Store:
         return Moment(position, time, running, self._trail.step_at(position))
 
     def _mark(self, position: int, mark: Mark) -> None:
-        self._marks.add(position, mark)
+        if mark.time < self._times[-1]:  # pinned to a moment that was there already
+            self._marks.insert(bisect_right(self._times, mark.time), mark)
+            self._shown.clear()
+        else:
+            self._marks.add(position, mark)
         if mark.jump:
-            self._stops.append(mark)
+            insort(self._stops, mark, key=lambda stop: stop.time)
 
     def _gap(self, record: Record, position: int, time: float) -> None:
         self._mark(position, marks.gap(time, self._trail.step_at(position), record.seq - self._seq - 1))
@@ -212,6 +223,7 @@ class Store:
             rules=rules,
             review=self._review.at(position) if state.lifecycle in OVER else (),
             expectations=alerts.expectations,
+            book=self._book.at(position),
             marks=self._marks.upto(position),
             lost=self._troubles.lost_at(position),
             problems=self._problems_at(position),

@@ -13,6 +13,7 @@ from typing import Literal
 
 from bedside_protocol.alerts.remark import Remark
 from bedside_protocol.alerts.rules import Horizon
+from bedside_protocol.lab_book import Book
 from bedside_protocol.lifecycle import OVER
 from bedside_protocol.records import (
     AlertState,
@@ -203,6 +204,8 @@ class View:
     lost: int
     """Records that never reached the log, as far as known."""
     problems: Mapping[str, int] = field(default_factory=dict)
+    book: Book = field(default_factory=Book)
+    """The verdict and the tags that people gave; notes are among the marks."""
 
     @property
     def over(self) -> bool:
