@@ -93,7 +93,7 @@ def test_what_one_rule_found_red_stays_red_where_another_of_its_name_finds_amber
     values = [(9.0, 0.0), (0.5, 0.0), (0.5, 2.0), (0.5, 2.0)]
     records = [Record(float(at), Snapshot("a", "divergence", at, {"kl": kl, "drop": drop})) for at, (kl, drop) in enumerate(values)]
     found = judge(records, [far, drift])
-    assert [(finding.severity, finding.step) for finding in found.alerts] == [("red", 0)]
+    assert [(finding.severity, finding.step) for finding in found.alerts] == [("red", 0), ("amber", 3)]
     assert found.verdict == "red"
 
 

@@ -6,8 +6,13 @@ from collections.abc import Sequence
 from math import exp
 
 import numpy as np
+from point_by_point import levels
 
+from bedside_protocol.alerts.circumstances import Circumstances
+from bedside_protocol.alerts.conditions import Memorises
 from bedside_protocol.alerts.judge import judge
+from bedside_protocol.alerts.levels import UNCHECKED
+from bedside_protocol.alerts.memorising import Memorising
 from bedside_protocol.records import Metrics, Record
 
 STEPS = 2000
@@ -49,8 +54,6 @@ def test_a_gap_alone_is_none_nor_a_rise_of_a_tenth() -> None:
 
 
 def test_nothing_is_said_of_a_run_that_logs_only_its_evaluation() -> None:
-    evaluation = np.array([rising(0.3)[::EVERY]])
-    steps = np.arange(1, STEPS, EVERY)
-    alone = judge([Record(1.0, Metrics(("val/loss",), steps, steps / 10.0, evaluation))])
-    assert alone.alerts == ()
-    assert ("overfitting", "val/loss", "no level of the training loss yet") in alone.not_checked
+    test = Memorising(Memorises(), Circumstances())
+    assert set(levels(test, rising(0.3)[::EVERY])) == {UNCHECKED}
+    assert test.waiting == "no level of the training loss yet"

@@ -28,7 +28,7 @@ def walk(alarm: Alarm, *found: int) -> list[str]:
 def test_an_alarm_pends_fires_worsens_and_clears_by_its_spans() -> None:
     alarm = Alarm(RULE, "x")
     assert walk(alarm, OK, AMBER, RED, RED, RED, RED, RED, RED, OK, OK, OK, OK, OK) == ["ok", "pending", "amber", "red", "cleared"]
-    assert (alarm.first_step, alarm.episode, alarm.severity) == (1, 1, "red")
+    assert (alarm.first_step, alarm.severity) == (1, "red")
 
 
 def test_evidence_that_ends_before_its_time_leaves_no_alarm() -> None:
@@ -39,13 +39,12 @@ def test_evidence_that_ends_before_its_time_leaves_no_alarm() -> None:
 def test_an_alarm_that_is_well_for_too_short_goes_on_firing_in_one_episode() -> None:
     alarm = Alarm(RULE, "x")
     assert walk(alarm, AMBER, AMBER, AMBER, OK, OK, AMBER, OK, OK, OK, AMBER) == ["pending", "amber"]
-    assert alarm.episode == 1
 
 
-def test_an_episode_after_another_has_the_next_number() -> None:
+def test_a_new_episode_has_its_own_first_step_and_severity() -> None:
     alarm = Alarm(RULE, "x")
-    walk(alarm, *[AMBER] * 3, *[OK] * 5, *[AMBER] * 3)
-    assert (alarm.episode, alarm.first_step, alarm.severity) == (2, 8, "amber")
+    assert walk(alarm, *[RED] * 6, *[OK] * 5, *[AMBER] * 3) == ["pending", "amber", "red", "cleared", "pending", "amber"]
+    assert (alarm.first_step, alarm.severity) == (11, "amber")
 
 
 def test_a_rule_that_is_amber_at_worst_never_turns_red() -> None:

@@ -47,7 +47,7 @@ class Evidence:
 class Alarm:
     """One rule on one target. `severity` is empty unless pending, firing or cleared; within an episode it only rises."""
 
-    __slots__ = ("_bad", "_cleared", "_patience", "_red", "_well", "episode", "first_step", "rule", "severity", "state", "target", "why")
+    __slots__ = ("_bad", "_cleared", "_patience", "_red", "_well", "first_step", "rule", "severity", "state", "target", "why")
 
     def __init__(self, rule: Rule, target: str) -> None:
         self.rule = rule
@@ -56,7 +56,6 @@ class Alarm:
         self.severity: Severity | None = None
         self.why = ""
         """Why it is not checked."""
-        self.episode = 0
         self.first_step = 0
         self._bad, self._red, self._well = Evidence(), Evidence(), Evidence()
         self._patience = 1
@@ -143,7 +142,6 @@ class Alarm:
         if self.state == "pending" and not fires:
             return False
         if self.state != "pending":
-            self.episode += 1
             self.first_step = self._bad.step
         if fires:
             self._patience = min(2 * self._patience, _MOST_PATIENT) if self._was_well_briefly() else 1

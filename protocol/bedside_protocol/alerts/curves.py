@@ -90,26 +90,17 @@ class Curves:
         """From now on the metrics are what these definitions say; those that are something else than before are judged anew."""
         self._definitions = definitions
         changed = {name: kind for name, before in self._names.items() if (kind := definitions.kind_of(name)) != before}
-        episodes = {name: self._dismiss(name, f"the script says: {kind}") for name, kind in changed.items()}
+        for name, kind in changed.items():
+            self._dismiss(name, f"the script says: {kind}")
         if changed:
             self._meet(list(changed), self._step)
-        for name, before in episodes.items():
-            for alarm in self._alarms_of(name):
-                alarm.episode = max(alarm.episode, before.get(alarm.rule.name, 0))
 
-    def _dismiss(self, name: str, why: str) -> dict[str, int]:
-        """Take a metric from its rules; how many episodes each of them counted."""
-        alarms = self._alarms_of(name)
-        for alarm in alarms:
+    def _dismiss(self, name: str, why: str) -> None:
+        """Take a metric from its rules."""
+        track = self._tracks.pop(name, None)
+        for alarm in (*self._finite_alarms.pop(name, ()), *(track.alarms if track else ())):
             self._ledger.suspend(alarm, why, self._step)
-        self._finite_alarms.pop(name, None)
-        self._tracks.pop(name, None)
         del self._names[name]
-        return {alarm.rule.name: alarm.episode for alarm in alarms}
-
-    def _alarms_of(self, name: str) -> tuple[Alarm, ...]:
-        track = self._tracks.get(name)
-        return (*self._finite_alarms.get(name, ()), *(track.alarms if track else ()))
 
     def restart_after(self, step: int, why: str) -> None:
         """From the first value after `step` on, a loss has another level; in the first steps of a training that is its only one."""

@@ -88,8 +88,7 @@ def judge(records: Iterable[Record], rules: Sequence[Rule] = DEFAULT_RULES, unen
                 judged.add((change.rule, change.target))
             if change.state == "firing" and change.severity:
                 episode = (change.rule, change.target, change.episode)
-                if episode not in findings or change.severity == "red":  # an amber after it is that of a rule of the same name
-                    findings[episode] = _finding(change, change.severity, horizons.get(change.rule, "now"))
+                findings[episode] = _finding(change, change.severity, horizons.get(change.rule, "now"))
     alerts = tuple(findings.values())
     not_checked = tuple((change.rule, change.target, change.message) for change in engine.standing if change.state == "not_checked")
     return Judgement(

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable
-from math import isfinite, isnan, nan
 
 from bedside_protocol.alerts.alarm import Alarm
 from bedside_protocol.alerts.incident import Incidents
 from bedside_protocol.alerts.levels import OK, UNCHECKED, Facts
 from bedside_protocol.alerts.rules import Rule
+from bedside_protocol.alerts.voice import Voice
 from bedside_protocol.records import AlertChanged
 
 
@@ -22,7 +22,7 @@ class Ledger:
 
     def __init__(self) -> None:
         self._alarms: dict[tuple[Rule, str], Alarm] = {}
-        self._standing: dict[tuple[Rule, str], AlertChanged] = {}
+        self._voices: defaultdict[tuple[str, str], Voice] = defaultdict(Voice)
         self._incidents = Incidents()
         self._changes: list[AlertChanged] = []
 
@@ -31,12 +31,16 @@ class Ledger:
 
     @property
     def standing(self) -> tuple[AlertChanged, ...]:
-        """The last change of every alarm, in the order the alarms came to be."""
-        return tuple(self._standing.values())
+        """The last change of all alarms of a name on a target, in the order the alarms came to be."""
+        return tuple(voice.told for voice in self._voices.values() if voice.told)
 
     def alarm(self, rule: Rule, target: str) -> Alarm:
         """The alarm of a rule on a target, new where there is none."""
-        return self._alarms.setdefault((rule, target), Alarm(rule, target))
+        known = self._alarms.get((rule, target))
+        if known is None:
+            known = self._alarms[rule, target] = Alarm(rule, target)
+            self._voices[rule.name, target].alarms.append(known)
+        return known
 
     def collect(self) -> list[AlertChanged]:
         """The changes since the last call, by step."""
@@ -70,49 +74,7 @@ class Ledger:
             self._write(alarm, step, {})
 
     def _write(self, alarm: Alarm, step: int, facts: Facts) -> None:
-        in_episode = alarm.state in ("pending", "firing", "cleared")
-        change = AlertChanged(
-            rule=alarm.rule.name,
-            target=alarm.target,
-            state=alarm.state,
-            severity=(in_episode and alarm.severity) or "",
-            step=step,
-            first_step=alarm.first_step if in_episode else 0,
-            value=_number(facts),
-            message=self._message(alarm, step, facts),
-            runbook=alarm.rule.runbook,
-            episode=alarm.episode,
-        )
-        self._standing[(alarm.rule, alarm.target)] = change
-        self._changes.append(change)
+        change = self._voices[alarm.rule.name, alarm.target].hear(alarm, step, facts)
+        if change is not None:
+            self._changes.append(change)
         self._incidents.note(alarm, step)
-
-    def _message(self, alarm: Alarm, step: int, facts: Facts) -> str:
-        """The finding where there is one, what it was where it is over, the reason where nothing can be found."""
-        match alarm.state:
-            case "pending" | "firing":
-                known = {**facts, "step": step, "first_step": alarm.first_step, "value": _spoken(_number(facts))}
-                return alarm.rule.message.format_map(defaultdict(lambda: nan, known))  # a snapshot may lack what is told besides
-            case "cleared":
-                return self._standing[(alarm.rule, alarm.target)].message
-        return alarm.why
-
-
-def _number(facts: Facts) -> float:
-    value = facts.get("value", nan)
-    return value if isinstance(value, float) else nan
-
-
-class _Word(str):
-    """What is said in place of a number: the same, however the number was to be written."""
-
-    __slots__ = ()
-
-    def __format__(self, spec: str) -> str:
-        return str(self)
-
-
-def _spoken(value: float) -> float | str:
-    if isfinite(value):
-        return value
-    return _Word("NaN" if isnan(value) else "infinite" if value > 0.0 else "minus infinite")
