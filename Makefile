@@ -7,7 +7,7 @@ CASE ?=
 PIP := $(BIN)/python -m pip install --disable-pip-version-check --no-warn-script-location
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test lint types contracts unit cases bench bench-probes bench-curves bench-detection pictures clean
+.PHONY: demo test lint types contracts browser unit cases bench bench-probes bench-curves bench-detection pictures clean
 
 demo: $(STAMP) ## start a real training and watch it (CASE=codebook-collapse for a sick one)
 	@$(BIN)/bedside demo $(CASE); code=$$?; \
@@ -25,7 +25,14 @@ types: $(STAMP)
 contracts: $(STAMP)
 	$(BIN)/lint-imports
 
-unit: $(STAMP) # two processes, a file of tests in one of them: much of the suite waits for real processes
+browser: $(STAMP) # the page of `bedside serve` is tested in a real one; where none can be had, that test is skipped and says so
+	@$(BIN)/python tests/flow/chromium.py && exit 0; \
+	test "$$(id -u)" = 0 && command -v apt-get >/dev/null || { echo "no Chromium, and none to be had without asking: the page's test is skipped"; exit 0; }; \
+	echo "installing Chromium for the page's test"; \
+	{ apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install --no-install-recommends chromium; } >/dev/null 2>&1 \
+	|| echo "apt-get has no Chromium to give: the page's test is skipped"
+
+unit: $(STAMP) browser # two processes, a file of tests in one of them: much of the suite waits for real processes
 	$(BIN)/pytest --numprocesses 2 --dist loadfile
 
 bench: $(STAMP) ## what a log call costs, beside a bare append and others

@@ -39,6 +39,7 @@ VERBS: Final[dict[str, str]] = {
     "clip": "write the part of a recording around a step, to send",
     "import": "make a recording of CSV, JSON lines, trainer_state.json or TensorBoard's event files",
     "ctl": "ask a run to pause, save or stop; acknowledge and shelve its alarms",
+    "serve": "show the same screens in a browser, on loopback",
     "demo": "start a real training and watch it",
     "rm": "delete the recording of a run that is over",
 }
