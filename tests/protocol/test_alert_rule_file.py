@@ -12,6 +12,7 @@ import pytest
 
 from bedside_protocol.alerts import DEFAULT_RULES, Rule, judge
 from bedside_protocol.alerts.conditions import (
+    All,
     Beyond,
     Condition,
     Expects,
@@ -450,6 +451,10 @@ def test_a_rule_reads_as_a_sentence() -> None:
     assert condition_words(rule.conditions[0]).startswith("beyond: field usage, amber below 0.8")
     assert warming_up(rule) == "step 1,000 and until window is 18 × size"
     assert fires(replace(rule, for_amber=Span(1, "steps"), worst="amber")) == "amber after 1 step, never red"
+    assert fires(replace(rule, conditions=(Beyond("x", amber_above=1.0),), for_amber=Span())) == "amber at once, never red"
+    either = (All((Beyond("x", red_above=1.0), FellFromPeak("y", 0.5))), Beyond("z", red_below=0.0))
+    assert fires(replace(rule, conditions=either[:1])).endswith("never red")
+    assert fires(replace(rule, conditions=either)).endswith("red after 4 points")
     assert watched(OnMetric(("loss",), "a/*", trained_on=True)) == "metric a/* of kind loss, those the training minimises"
     assert condition_words(FellFromPeak("x", 0.0)) == "fell from peak: field x, share 0"
     assert condition_words(Beyond("x", red_above=inf)) == "beyond: field x, red above inf"

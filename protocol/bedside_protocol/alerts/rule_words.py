@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import MISSING, Field, fields, is_dataclass
 from typing import Any, Final
 
-from bedside_protocol.alerts.conditions import Condition
+from bedside_protocol.alerts.conditions import All, Beyond, Condition, FellFromPeak, Grows, Memorises, Recurs, Spikes
 from bedside_protocol.alerts.rule_schema import WATCHES, WRITTEN, subject, word
 from bedside_protocol.alerts.rules import OnMetric, OnProbe, Rule, Span, Watch
 
@@ -35,7 +35,17 @@ def watched(watch: Watch) -> str:
 
 def fires(rule: Rule) -> str:
     """When it is amber, and when red."""
-    return f"amber {_after(rule.for_amber)}, {f'red {_after(rule.for_red)}' if rule.worst == 'red' else 'never red'}"
+    red = rule.worst == "red" and any(_may_be_red(condition) for condition in rule.conditions)
+    return f"amber {_after(rule.for_amber)}, {f'red {_after(rule.for_red)}' if red else 'never red'}"
+
+
+def _may_be_red(condition: Condition) -> bool:
+    match condition:
+        case All(conditions=parts):
+            return all(_may_be_red(part) for part in parts)
+        case Beyond():
+            return condition.red_below is not None or condition.red_above is not None
+    return not isinstance(condition, FellFromPeak | Grows | Memorises | Recurs | Spikes)
 
 
 def condition_words(condition: Condition) -> str:
