@@ -94,7 +94,9 @@ def eventful(record: Made, losses: Losses) -> RunPlace:
 
 def test_what_is_printed_of_a_recording_is_as_the_schemas_say(bedside: Cli, record: Made, losses: Losses, home: Path) -> None:
     place = eventful(record, losses)
+    other = record([losses([nan, 2.0]), Snapshot("vq", "codebook", 1, {"usage": 0.5})], "other", config={"lr": nan})
     for name, words in (
+        ("compare", ["compare", place.id, other.id]),
         ("runs", ["runs"]),
         ("status", ["status", place.id]),
         ("check", ["check", place.id]),

@@ -34,6 +34,7 @@ VERBS: Final[dict[str, str]] = {
     "watch": "print a run's records as they come, as JSON",
     "wait": "wait until something is true of a run",
     "check": "judge a recording; the exit code is the verdict",
+    "compare": "lay two to sixteen runs beside each other",
     "rules": "list and explain the rules, test your own",
     "export": "write a recording as CSV, JSON lines, Parquet, event files or a picture",
     "clip": "write the part of a recording around a step, to send",

@@ -57,6 +57,9 @@ bedside watch RUN --kinds alert | jq 'select(.body.state == "firing") | .body.me
 bedside watch RUN --kinds metrics --from now | jq '.body.values.loss[-1]'
 bedside watch RUN --no-follow | gzip > run.jsonl.gz
 
+bedside compare A B --metric loss 'val/*' --by time  # curves over each other, what differs, the best at each checkpoint; --md for a page
+bedside compare A B C --json | jq '.checkpoints.quantities[] | select(.best != []) | {name, best}'
+
 bedside wait RUN --until 'alert>=red or step>=5000' --timeout 8h && sbatch next.sh
 bedside wait RUN --until 'state=over'; bedside check RUN
 ```
@@ -133,7 +136,8 @@ def _words(schema: Schema) -> str:
         return str(schema["title"])
     if "enum" in schema:
         return " ".join(f"`{json.dumps(word)}`" for word in schema["enum"])
-    names: dict[Any, str] = {"string": "text", "integer": "whole number", "number": "number", "null": "null", "object": "object"}
+    names: dict[Any, str] = {"string": "text", "integer": "whole number", "number": "number", "null": "null", "object": "object",
+                             "boolean": "true or false"}  # fmt: skip
     kinds = [schema["type"]] if isinstance(schema["type"], str) else schema["type"]
     if kinds == ["array"]:
         return f"list of {_words(schema['items'])}s"

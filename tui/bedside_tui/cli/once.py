@@ -13,7 +13,7 @@ from typing import Final
 
 from bedside_protocol.lifecycle import OVER
 from bedside_tui.cli import Failure
-from bedside_tui.cli.options import add_look, add_run, chosen_run
+from bedside_tui.cli.options import add_look, add_run, chosen_run, size_of
 from bedside_tui.cli.terminal import need_screens
 from bedside_tui.library import summarise
 from bedside_tui.output import Unwritable, whole_file
@@ -21,8 +21,6 @@ from bedside_tui.sources.live import LiveSource
 from bedside_tui.sources.replay import ReplaySource
 
 SCREENS: Final = ("vitals", "chart", "codebook", "model", "samples", "alerts", "log", "help")
-SMALLEST, LARGEST = (20, 5), (1000, 500)
-"""Columns and rows between which a screen can be drawn, and of which nobody has more."""
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -31,7 +29,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     form.add_argument("--text", dest="form", action="store_const", const="text", help="as text, without colours and escapes (the default)")
     form.add_argument("--svg", dest="form", action="store_const", const="svg", help="as a picture")
     parser.set_defaults(form="text")
-    parser.add_argument("--size", type=_size, default=(80, 24), metavar="WxH", help="columns and rows (default 80x24)")
+    parser.add_argument("--size", type=size_of, default=(80, 24), metavar="WxH", help="columns and rows (default 80x24)")
     parser.add_argument("--screen", choices=SCREENS, default="vitals", help="which (default vitals)")
     parser.add_argument("--of", default="", metavar="NAME", help="the metric of the chart, or the probe of codebook, model and samples")
     parser.add_argument("--at", type=_step, metavar="STEP", help="as it was known when the run reached this step (default: as it is)")
@@ -65,15 +63,6 @@ def _write(drawn: str, out: Path | None) -> None:
             file.write(drawn.encode())
     except Unwritable as error:
         raise Failure(str(error)) from error
-
-
-def _size(text: str) -> tuple[int, int]:
-    found = re.fullmatch(r"(\d{1,4})[x×](\d{1,4})", text)
-    size = (int(found[1]), int(found[2])) if found else (0, 0)
-    if not all(low <= it <= high for low, it, high in zip(SMALLEST, size, LARGEST, strict=True)):
-        low, high = ("x".join(map(str, bound)) for bound in (SMALLEST, LARGEST))
-        raise argparse.ArgumentTypeError(f"{text} is no size: write columns and rows such as 80x24, from {low} to {high}")
-    return size
 
 
 def _step(text: str) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import math
+import re
 import shlex
 from pathlib import Path
 from typing import Final
@@ -11,6 +12,8 @@ from typing import Final
 from bedside_protocol.places import LOG_NAME
 from bedside_tui.places import RunPlace, find_run, roots
 
+SMALLEST, LARGEST = (20, 5), (1000, 500)
+"""Columns and rows between which something can be drawn, and of which nobody has more."""
 _UNITS: Final = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
 
 
@@ -56,6 +59,16 @@ def length_of_time(text: str) -> float:
     if not 0 < seconds < math.inf:
         raise argparse.ArgumentTypeError(f"{text} is no length of time: write 90s, 30m, 8h or 7d")
     return seconds
+
+
+def size_of(text: str) -> tuple[int, int]:
+    """Columns and rows of `80x24`."""
+    found = re.fullmatch(r"(\d{1,4})[x×](\d{1,4})", text)
+    size = (int(found[1]), int(found[2])) if found else (0, 0)
+    if not all(low <= it <= high for low, it, high in zip(SMALLEST, size, LARGEST, strict=True)):
+        low, high = ("x".join(map(str, bound)) for bound in (SMALLEST, LARGEST))
+        raise argparse.ArgumentTypeError(f"{text} is no size: write columns and rows such as 80x24, from {low} to {high}")
+    return size
 
 
 def chosen_run(options: argparse.Namespace) -> RunPlace:

@@ -12,8 +12,10 @@ from typing import Any, Final, TypeAlias, get_args
 
 from bedside_protocol.alerts.judge import EXIT_CODES
 from bedside_protocol.alerts.rules import Horizon
-from bedside_protocol.records import CommandState, Lifecycle, Severity, Verb
+from bedside_protocol.columns import Axis
+from bedside_protocol.records import CommandState, Direction, Lifecycle, Severity, Verb
 from bedside_tui.cli import wait
+from bedside_tui.compare.configuration import Section
 from bedside_tui.record_schema import RECORD
 
 Schema: TypeAlias = dict[str, Any]
@@ -33,6 +35,10 @@ def _count(description: str = "") -> Schema:
 
 def _number(description: str = "") -> Schema:
     return _said({"type": "number"}, description)
+
+
+def _flag(description: str = "") -> Schema:
+    return _said({"type": "boolean"}, description)
 
 
 def _maybe(schema: Schema) -> Schema:
@@ -113,6 +119,92 @@ _CHECK: Final = _object({
     ),
     "not_checked": _list(_object({"rule": _text(), "why": _text()}), "rules that could not judge"),
 })  # fmt: skip
+_NUMBERS: Final = _maybe(_number())
+_COMPARE: Final = _object({
+    "runs": _list(
+        _object({
+            "letter": _text("by which the run is known below"),
+            **{name: _RUN[name] for name in ("id", "name", "project", "lifecycle", "reason", "step")},
+            "seconds": _number("how long it took, or so far"),
+            "verdict": _RUN["verdict"],
+        }),
+        "in the order they were named",
+    ),
+    "by": _one_of(get_args(Axis), "what `at` of the curves is: steps, or seconds since each run began"),
+    "metrics": _list(
+        _object({
+            "name": _text(),
+            "direction": _maybe(_one_of(get_args(Direction), "which way is better; null where nobody knows")),
+            "last": _by_name(_NUMBERS, "the newest value, by the run's letter; null for what is no finite number"),
+            "best": _by_name(_NUMBERS, "the best value so far, by letter"),
+            "best_step": _by_name(_count(), "its step, by letter"),
+            "best_last": _list(_text(), "the runs whose newest value is the best"),
+            "best_of_all": _list(_text(), "the runs that have had the best"),
+        }),
+        "all that were logged, those that more runs have first",
+    ),
+    "curves": _list(
+        _object({
+            "metric": _text(),
+            "run": _text("its letter"),
+            "at": _list(_number(), "where each stretch of steps or of time begins"),
+            "mean": _list(_NUMBERS, "the mean in each"),
+        }),
+        "of the metrics of `--metric`, or of the first that runs have in common",
+    ),
+    "configuration": _object({
+        "differences": _list(
+            _object({
+                "section": _one_of(get_args(Section)),
+                "key": _text(),
+                "values": _by_name(
+                    {"type": ["string", "number", "boolean", "null"]}, "by letter; a run that has no such key is not there"
+                ),
+            }),
+            "what not all runs agree on",
+        ),
+        "same": _count("keys that all runs agree on"),
+    }),
+    "checkpoints": _object({
+        "quantities": _list(
+            _object({
+                "name": _text(),
+                "probe": _text("empty for a metric"),
+                "scalar": _text(),
+                "direction": _maybe(_one_of(get_args(Direction))),
+                "best": _list(_count(), "the rows in which it is best, from 0; several where they tie"),
+            }),
+            "what was measured",
+        ),
+        "rows": _list(
+            _object({
+                "run": _text("its letter"),
+                "step": _count(),
+                "path": _text("of the checkpoint; empty for a run that saved none, as it was known last"),
+                "suspect_of": _maybe(_text("what it may hold; null for a good one")),
+                "values": _by_name(_NUMBERS, "the newest at or before the step, by the quantity's name"),
+            }),
+            "the checkpoints, run by run",
+        ),
+    }),
+    "alerts": _list(
+        _object({
+            "rule": _text(),
+            "target": _text(),
+            "title": _text(),
+            "runs": _by_name(
+                _object({
+                    "severity": _one_of(get_args(Severity), "the worst it became"),
+                    "step": _count("at which it fired first"),
+                    "stands": _flag("whether it needs somebody"),
+                    "episodes": _count("how often it fired"),
+                }),
+                "by letter; a run in which it never fired is not there",
+            ),
+        }),
+        "each rule that fired in one of the runs",
+    ),
+})  # fmt: skip
 _WAIT: Final = _object({
     "outcome": _one_of(wait.EXIT_CODES, "what the exit code says"),
     "until": _text("the expression, as it was read"),
@@ -148,6 +240,7 @@ SCHEMAS: Final[Mapping[str, tuple[str, Schema]]] = MappingProxyType({
     "runs": ("bedside runs --json", _list(_object(_RUN), "the runs of this machine, newest first")),
     "status": ("bedside status [RUN] --json", _STATUS),
     "check": ("bedside check [RUN] --json", _CHECK),
+    "compare": ("bedside compare RUN RUN … --json", _COMPARE),
     "wait": ("bedside wait [RUN] --until EXPRESSION --json", _WAIT),
     "ctl": ("bedside ctl RUN ACTION --json", _CTL),
     "import": ("bedside import FILE --json", _IMPORT),
