@@ -70,6 +70,7 @@ def test_importing_a_room_does_not_load_what_it_must_not_know(code: str, never: 
         ["export", "x", "--csv", "-"],
         ["import", "x"],
         ["clip", "x", "--at", "1", "--out", "y"],
+        ["probe", "x", "--checkpoints", "y"],
         ["attach"],
         ["replay"],
         ["--help"],
@@ -110,10 +111,21 @@ def forbidden_in(tree: ast.AST) -> Iterator[tuple[int, str]]:
                 yield node.lineno, name
 
 
+LOADS_WEIGHTS = ROOT / "agent" / "bedside" / "checkpoint_file.py"
+
+
 # A case is somebody's training: it may read its own checkpoint again.
 @pytest.mark.parametrize("path", [path for path in SOURCES if path.parent.name != "cases"], ids=lambda path: str(path.relative_to(ROOT)))
 def test_nothing_is_unpickled_evaluated_or_loaded_as_a_checkpoint(path: Path) -> None:
-    assert list(forbidden_in(ast.parse(path.read_text()))) == []
+    found = [what for _, what in forbidden_in(ast.parse(path.read_text()))]
+    assert found == (["torch.load"] if path == LOADS_WEIGHTS else [])
+
+
+def test_the_one_file_that_loads_checkpoints_loads_nothing_but_weights() -> None:
+    """It runs in the training process alone, and only where somebody asks for a checkpoint to be measured."""
+    calls = [node for node in ast.walk(ast.parse(LOADS_WEIGHTS.read_text())) if isinstance(node, ast.Call)]
+    (load,) = (call for call in calls if isinstance(call.func, ast.Attribute) and ast.unparse(call.func) == "torch.load")
+    assert "weights_only=True" in [ast.unparse(keyword) for keyword in load.keywords]
 
 
 @pytest.mark.parametrize(

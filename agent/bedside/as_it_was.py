@@ -45,7 +45,7 @@ def as_it_was(model: Module, optimizers: Sequence[Optimizer]) -> Iterator[None]:
         held = [value for module in modules for value in vars(module).values()]
         states = [value for optimizer in optimizers for value in (optimizer.state, optimizer.param_groups)]
         for tensor in {id(one): one for one in _tensors([held, states, parameters], _DEEPEST)}.values():
-            afterwards.callback(_write_back, tensor, tensor.detach().to("cpu", copy=True))
+            afterwards.callback(write_back, tensor, tensor.detach().to("cpu", copy=True))
         for owner in (*modules, *optimizers):
             afterwards.callback(_restore_attributes, vars(owner), dict(vars(owner)))
         for container in {id(one): one for one in _containers([held, states], _DEEPEST)}.values():
@@ -96,7 +96,7 @@ def _parts(value: object) -> Iterable[object]:
     return value if isinstance(value, (list, tuple, set, deque)) else ()
 
 
-def _write_back(tensor: Tensor, values: Tensor) -> None:
+def write_back(tensor: Tensor, values: Tensor) -> None:
     """Always, and not where values differ: −0 equals 0. A tensor whose places share memory can be read, but not written to."""
     import torch
 

@@ -87,6 +87,17 @@ class OnDemand:
         return NEVER
 
 
+@dataclass(frozen=True, slots=True)
+class Once:
+    """Due at step `at` alone, and fed for `every` steps before it where a probe counts over its whole schedule."""
+
+    at: int
+    every: int
+
+    def after(self, step: int, stretch: int = 1) -> int:
+        return self.at if step < self.at else NEVER
+
+
 def every(steps: int, *, early: Sequence[int] = ()) -> Schedule:
     """Measured at the multiples of `steps`, and at each of the `early` steps."""
     return Every(steps, tuple(sorted(early)))

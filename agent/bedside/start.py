@@ -14,6 +14,7 @@ from typing import Any
 
 import platformdirs
 
+from bedside_protocol.measuring import VARIABLE, Request
 from bedside_protocol.places import run_id, run_root
 from bedside_protocol.records import Body, RunStarted
 
@@ -52,6 +53,10 @@ def start_run(
         run = _started(project, name, config, directory, rules, problems)
     except Exception as error:  # disk, permissions, sockets, fork limits: none of them may end a training
         problems(f"this run is not monitored: {error or type(error).__name__}")
+        if os.environ.get(VARIABLE):  # a checkpoint was to be measured: the script must not begin to train instead
+            from .leaving import REFUSED, leave
+
+            leave(REFUSED)
         return no_run()
     see_off(run)
     if not quiet:
@@ -70,8 +75,11 @@ def _started(
     problems: Problems,
 ) -> Run:
     wall, origin = time.time(), time.monotonic()
+    request = Request.of_text(text) if (text := os.environ.get(VARIABLE)) else None
     name = str(name)[:200] or Path(sys.argv[0] or "run").stem
     identity = run_id(name, time.strftime("%Y%m%d-%H%M%S", time.localtime(wall)), secrets.token_hex(2))
+    if request is not None:
+        name, identity, directory = request.name[-200:], request.run, request.directory
     place = _run_directory(identity, directory, problems)
     started = describe(identity, name, str(project)[:200], flat_config(config), wall)
     keys = make_keys()
@@ -80,10 +88,10 @@ def _started(
     text = _rules(rules, problems)
     told = Path(rules).name[:200] if rules is not None and text else ""
     plan = HubPlan(identity, str(place), str(runtime), started.pid, started.pid_start, wall, origin, SIZE_CAP, keys, text, told)
-    return _connected(started, origin, HubSpawner(plan), problems)
+    return _connected(started, origin, HubSpawner(plan), problems, request)
 
 
-def _connected(started: RunStarted, origin: float, spawner: HubSpawner, problems: Problems) -> Run:
+def _connected(started: RunStarted, origin: float, spawner: HubSpawner, problems: Problems, request: Request | None) -> Run:
     queue = SendQueue(problems)
     queue.append(0.0, started)
 
@@ -97,7 +105,8 @@ def _connected(started: RunStarted, origin: float, spawner: HubSpawner, problems
         demand=lambda probe: run.probes.demand(probe),
         rate=lambda probe, every: run.change_rate(probe, every),
     )
-    run = Run(started, origin, spawner.plan.directory, queue, control, problems)
+    given = (started, origin, spawner.plan.directory, queue, control, problems)
+    run = Run(*given) if request is None else _measuring(request, *given)
     uplink = Uplink(
         queue,
         spawner,
@@ -110,6 +119,12 @@ def _connected(started: RunStarted, origin: float, spawner: HubSpawner, problems
     spawner.start(time.monotonic())
     uplink.start()
     return run
+
+
+def _measuring(request: Request, *given: Any) -> Run:
+    from .measuring_run import MeasuringRun  # loaded only where a checkpoint is measured
+
+    return MeasuringRun(request, *given)
 
 
 def _rules(path: str | os.PathLike[str] | None, problems: Problems) -> str:

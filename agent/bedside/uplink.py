@@ -89,6 +89,12 @@ class Uplink:
         """Seconds since the hub was last heard."""
         return time.monotonic() - self._heard
 
+    def settle(self, seconds: float) -> None:
+        """Wait until all that was said is written, `seconds` at most."""
+        deadline = time.monotonic() + seconds
+        while (len(self._queue) or self._unacked or not self._met) and not self._done.wait(WAKE) and time.monotonic() < deadline:
+            pass
+
     def close(self) -> None:
         """Send what is left, wait for it to be written: at most `DRAIN_DEADLINE` seconds, or until `HUB_STARTS_WITHIN` for a first hub."""
         if not self._met:

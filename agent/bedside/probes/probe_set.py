@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 
 from bedside.probes.planned import Planned
 from bedside.probes.probe import Gone, Probe
-from bedside.schedule import BUDGET, NEVER, allowances, load, on_demand, stretches
+from bedside.schedule import BUDGET, NEVER, Once, allowances, load, on_demand, stretches
 from bedside.schedule import every as every_steps
 from bedside_protocol.records import ProbeDeclared, Snapshot
 
@@ -134,6 +134,20 @@ class ProbeSet:
             entry.schedule_after(self._last)
         self._plan()
         return entry.every
+
+    def measure_once(self, first: int, steps: int) -> None:
+        """Measure every probe after `steps` steps from `first` on, and no more: neither by its own schedule nor by the budget."""
+        for entry in self._entries.values():
+            entry.follow(Once(first + steps, steps), max(self._last, first))
+        self._plan()
+
+    def longest_lead(self, most: int) -> int:
+        """Steps the probes have to be fed for before a measurement, `most` at most."""
+        return max((min(entry.probe.lead, most) for entry in self._entries.values()), default=0)
+
+    def due(self) -> list[str]:
+        """Names of the probes that have a measurement before them."""
+        return [name for name, entry in self._entries.items() if entry.due < NEVER]
 
     def boundary(self, step: int, step_seconds: float) -> list[Snapshot]:
         """What is measured after `step` steps, the last of which took `step_seconds`. Called by the training thread between two steps.
