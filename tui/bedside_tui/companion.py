@@ -56,6 +56,11 @@ class Companion:
         if done:
             self._over.set()
 
+    @property
+    def over(self) -> bool:
+        """Whether it has been read, or cannot be."""
+        return self._over.is_set()
+
     def wait(self) -> None:
         """Until it is over."""
         self._over.wait()

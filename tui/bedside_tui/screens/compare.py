@@ -1,0 +1,257 @@
+"""Runs beside the one that is open: its curves over theirs, and panels of what differs.
+
+The open run goes on as it does everywhere; the others are read once, one after the other, and stand as they were then.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any, Final, cast
+
+from textual.message import Message
+
+from bedside_protocol.sanitise import text as safe
+from bedside_tui.companion import Companion
+from bedside_tui.compare.alerts import alert_rows
+from bedside_tui.compare.checkpoints import checkpoint_table
+from bedside_tui.compare.configuration import configuration
+from bedside_tui.compare.curves import SMOOTHINGS, Reading, Shared, overlaid, shared_metrics
+from bedside_tui.compare.parts import alert_lines, checkpoint_lines, configuration_lines, legend, metric_lines
+from bedside_tui.compare.runs import MOST, Run, lettered_runs
+from bedside_tui.draw import cells, number
+from bedside_tui.run_row import RunRow
+from bedside_tui.screens.base import RunScreen
+from bedside_tui.screens.compare_choice import CompareDialog, others
+from bedside_tui.store.view import View
+from bedside_tui.viewing import Viewing
+from bedside_tui.widgets.choice import window
+from bedside_tui.widgets.frame import Frame
+from bedside_tui.widgets.lines import Line, Span, beside, filled, fit, line, select
+from bedside_tui.widgets.rows import Look
+
+PANELS: Final = ("metrics", "configuration", "checkpoints", "alerts")
+
+WIDE: Final = 130
+"""Columns from which the panel stands beside the chart; below, the panel of the metrics is the chart."""
+
+KEPT: Final = 1.0
+"""Seconds for which a drawing of a live run is kept, as other charts are."""
+
+LEAST_CHART: Final = 7
+"""Lines that a chart keeps, however many runs there are."""
+
+
+class _Kept:
+    """Lines that cost much, made anew when what they show changed: in a live run, once a second."""
+
+    def __init__(self) -> None:
+        self._key: tuple[object, ...] = ()
+        self._view: View | None = None
+        self._at = -math.inf
+        self._lines: list[cells.Line] = []
+
+    def lines(self, key: tuple[object, ...], frame: Frame, make: Callable[[], list[cells.Line]]) -> list[cells.Line]:
+        live = frame.playhead.mode == "now"
+        fresh = frame.view is self._view or (live and frame.now - self._at < KEPT)
+        if key != self._key or not fresh:
+            self._key, self._view, self._at, self._lines = key, frame.view, frame.now, make()
+        return self._lines
+
+
+class CompareScreen(RunScreen):
+    """`j` and `k` choose the metric, or scroll the panel that `tab` chose; `=` chooses the runs."""
+
+    where = ("lists", "compare")
+    idle = frozenset({"compare"})
+    lists_runs = True
+
+    class Read(Message):
+        """A run has been read."""
+
+    def __init__(self, look: Look) -> None:
+        super().__init__(look)
+        self.companions: list[Companion] = []
+        self.reading = Reading()
+        self.panel = 0
+        self._scroll = 0
+        self._of: Viewing | None = None
+        self._begun: set[object] = set()
+        self._charted, self._listed = _Kept(), _Kept()
+
+    # --- which runs
+
+    def choose(self) -> None:
+        """Ask for the runs to compare with."""
+        viewer = self.viewer
+        if viewer.library is None:
+            viewer.say("there is no list of runs: the viewer was opened on one alone", "amber")
+            return
+        run = viewer.viewing.store.at(None).run
+        marked = [str(companion.key) for companion in self.companions]
+
+        def rows() -> list[RunRow] | None:
+            return others(viewer.run_rows, run) if viewer.runs_read else None
+
+        viewer.push_screen(CompareDialog(viewer.look, rows, marked, MOST - 1), self.compare_with)
+
+    def compare_with(self, rows: list[RunRow] | None) -> None:
+        """Compare with these runs from here on; those already read are not read again. None: as before."""
+        if rows is None or self.viewer.library is None:
+            return
+        known = {companion.key: companion for companion in self.companions}
+        wanted = {row.id for row in rows}
+        for companion in self.companions:
+            if companion.key not in wanted:
+                companion.close()
+        self._of = self.viewer.viewing
+        self.companions = [known.get(row.id) or Companion(row.id, row.title, self.viewer.library.open(row)) for row in rows]
+        self._read_next()
+
+    def _read_next(self) -> None:
+        """Let go of what has been read, and begin with the next: one at a time, so that the screen stays quick."""
+        for companion in self.companions:
+            if companion.over:
+                companion.close()
+        waiting = [companion for companion in self.companions if companion.key not in self._begun or not companion.over]
+        if waiting and waiting[0].key not in self._begun:
+            self._begun.add(waiting[0].key)
+            waiting[0].start(lambda: self.post_message(self.Read()))
+        self.viewer.redraw()
+
+    def on_compare_screen_read(self) -> None:
+        self._read_next()
+
+    def _let_go(self) -> None:
+        for companion in self.companions:
+            companion.close()
+        self.companions, self._begun, self._of = [], set(), None
+
+    def on_unmount(self) -> None:
+        self._let_go()
+
+    # --- drawing
+
+    def body(self, frame: Frame, width: int, height: int) -> list[Line]:
+        if self._of is not None and self._of is not self.viewer.viewing:
+            self._let_go()  # another run has been opened
+        if not self.companions:
+            return [self.heading(frame, "compare", width), *self.empty("no other run is chosen: = lays some beside this one")]
+        views = [companion.view for companion in self.companions]
+        runs = lettered_runs([frame.view, *(view for view in views if view is not None)])
+        metrics = [metric for metric in shared_metrics(runs) if self.passes(metric.name)]
+        name = cast("str | None", self.choice.offer([metric.name for metric in metrics]))
+        chosen = next((metric for metric in metrics if metric.name == name), None)
+        lines = [self.heading(frame, self._title(chosen, len(metrics)), width), self._tabs(width)]
+        room = height - len(lines)
+        if width >= WIDE:
+            side = min(100, width * 2 // 5)
+            left = self._chart(frame, runs, chosen, width - side - 1, room)
+            return lines + beside(left, self._panel(frame, runs, metrics, side, room), width - side - 1)
+        if self.panel == 0:
+            return lines + self._chart(frame, runs, chosen, width, room)
+        return lines + self._panel(frame, runs, metrics, width, room)
+
+    def _title(self, chosen: Shared | None, count: int) -> str:
+        place = f"  {number.ordinal(self.choice.place + 1, count)}" if count else ""
+        return f"compare · {chosen.name if chosen else 'no metric'} · {self.reading.said}{place}"
+
+    def _tabs(self, width: int) -> Line:
+        """The panels, the one in sight pointed at."""
+        spans = [
+            Span(f"{'›' if place == self.panel else ' '}{name} ", "strong" if place == self.panel else "quiet")
+            for place, name in enumerate(PANELS)
+        ]
+        return fit((Span("  "), *spans), width)
+
+    def _chart(self, frame: Frame, runs: Sequence[Run], chosen: Shared | None, width: int, height: int) -> list[Line]:
+        """The curves, and below them whose they are."""
+        waiting = [_waiting(companion, width) for companion in self.companions if companion.view is None]
+        if chosen is None:
+            why = "no metric contains this text; esc shows all" if self.filter else "none of these runs has logged a metric yet"
+            return [*self.empty(why), *waiting]
+        below = legend(runs, chosen, width, max(2, height - LEAST_CHART - len(waiting)), ascii=frame.ascii)
+        room = max(0, height - len(below) - len(waiting))
+        key = (chosen.name, self.reading, width, room, len(runs), frame.ascii)
+        drawn = self._charted.lines(key, frame, lambda: overlaid(runs, chosen, width, room, self.reading, ascii=frame.ascii))
+        return filled([*_spans(drawn), *_spans(below), *waiting], height)
+
+    def _panel(self, frame: Frame, runs: Sequence[Run], metrics: Sequence[Shared], width: int, height: int) -> list[Line]:
+        """The part of the panel that fits: about the chosen metric, or from where one has scrolled to."""
+        key = (self.panel, width, len(runs), len(metrics), frame.ascii)
+        drawn = _spans(self._listed.lines(key, frame, lambda: self._lines(runs, metrics, width, frame.ascii)))
+        room = height if len(drawn) <= height else height - 1
+        if self.panel == 0:
+            place = next((at for at, row in enumerate(drawn) if _is_of(row, self.choice.chosen)), 0)
+            first = window(len(drawn), place, room)
+            drawn = [select(row, width) if at == place and self.choice.chosen else row for at, row in enumerate(drawn)]
+        else:
+            first = self._scroll = max(0, min(self._scroll, len(drawn) - room))
+        shown = drawn[first : first + room]
+        if len(drawn) > first + room:
+            shown.append(line((f"   +{number.count(len(drawn) - first - room)} more, j", "quiet")))
+        return filled(shown, height)
+
+    def _lines(self, runs: Sequence[Run], metrics: Sequence[Shared], width: int, ascii: bool) -> list[cells.Line]:
+        if PANELS[self.panel] == "configuration":
+            return configuration_lines(runs, configuration(runs), width, ascii=ascii)
+        if PANELS[self.panel] == "checkpoints":
+            return checkpoint_lines(runs, checkpoint_table(runs), width, ascii=ascii)
+        if PANELS[self.panel] == "alerts":
+            return alert_lines(runs, alert_rows(runs), width, ascii=ascii)
+        return metric_lines(runs, metrics, width, ascii=ascii)
+
+    # --- keys
+
+    def action_choose(self) -> None:
+        self.choose()
+
+    def action_move(self, rows: int) -> None:
+        if self.panel == 0:
+            self.choice.move(rows)
+        else:
+            self._scroll = max(0, self._scroll + rows)
+        self.viewer.redraw()
+
+    def action_last(self) -> None:
+        self.action_move(1_000_000)
+
+    def action_panel(self, panels: int) -> None:
+        self.panel = (self.panel + panels) % len(PANELS)
+        self._scroll = 0
+        self.viewer.redraw()
+
+    def action_open(self) -> None:
+        """The chart of the metric in the open run."""
+        if isinstance(self.choice.chosen, str) and self.viewer.viewing.store.at(None).metric(self.choice.chosen) is not None:
+            self.viewer.show_metric(self.choice.chosen)
+
+    def action_log_axis(self) -> None:
+        self._read(log=not self.reading.log)
+
+    def action_time_axis(self) -> None:
+        self._read(axis="time" if self.reading.axis == "step" else "step")
+
+    def action_smooth(self) -> None:
+        self._read(smoothing=SMOOTHINGS[(SMOOTHINGS.index(self.reading.smoothing) + 1) % len(SMOOTHINGS)])
+
+    def _read(self, **changes: Any) -> None:
+        self.reading = replace(self.reading, **changes)
+        self.viewer.redraw()
+
+
+def _spans(lines: Sequence[cells.Line]) -> list[Line]:
+    return [tuple(Span(text, style) for text, style in row if text) for row in lines]
+
+
+def _is_of(row: Line, name: object) -> bool:
+    """Whether a line of the table of metrics is that metric's."""
+    return bool(row) and row[0].text.strip() == name
+
+
+def _waiting(companion: Companion, width: int) -> Line:
+    """A run that is still read, or of which nothing can be."""
+    if companion.failed:
+        return fit(line((" ✖ ", "amber"), f"{companion.title}: ", (safe(companion.failed, 400), "quiet")), width)
+    return fit(line((" ◌ ", "accent"), f"{companion.title}  ", (f"reading {companion.progress:.0%}", "quiet")), width)
