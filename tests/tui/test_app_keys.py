@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any, NamedTuple, TypeAlias
@@ -64,6 +65,13 @@ def earlier(before: Fact, after: Fact) -> bool:
     return after.time < before.time
 
 
+def cursor_step(fact: Fact) -> int:
+    """The step the screen says its cursor is at."""
+    found = re.search(r"┃ step ([\d,]+)", fact.text)
+    assert found is not None
+    return int(found[1].replace(",", ""))
+
+
 class Check(NamedTuple):
     """A way to see that a key did what it says: where it is pressed, after which keys, and what must be true afterwards."""
 
@@ -117,6 +125,12 @@ CHECKS: dict[str, Check] = {
         for tenth in range(10)
     },
     "end": Check(lambda b, a: a.time > 119.9, ("5",), recorded=True),
+    "cursor(-1)": Check(lambda b, a: cursor_step(a) < cursor_step(b), ("h", "less_than_sign")),
+    "cursor(1)": Check(lambda b, a: cursor_step(a) > cursor_step(b), ("h", "less_than_sign", "left_parenthesis")),
+    "cursor(-10)": Check(lambda b, a: cursor_step(a) < cursor_step(b), ("h", "less_than_sign")),
+    "cursor(10)": Check(lambda b, a: cursor_step(a) > cursor_step(b), ("h", "less_than_sign", "left_parenthesis", "left_parenthesis")),
+    "pin_cursor": Check(lambda b, a: "Δ since" in a.text and "Δ since" not in b.text, ("h", "less_than_sign")),
+    "go_to_cursor": Check(earlier, ("end", "h", "less_than_sign", "left_parenthesis"), recorded=True),
     "measure": Check(asks("snapshot"), ("b",)),
     "rate(2)": Check(lambda b, a: a.sent == ["rate"] and "every 25" in a.text, ("b",)),
     "rate(0.5)": Check(lambda b, a: a.sent == ["rate"] and "every 100" in a.text, ("b",)),

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from bedside_protocol.series import Series, no_columns
 from bedside_tui.draw import chart
 from bedside_tui.draw.cells import Pin
-from bedside_tui.draw.chart import MARGIN, Curve, place_at, reads
+from bedside_tui.draw.chart import MARGIN, Curve, reads
 from bedside_tui.draw.scale import axis_ticks, scale_for, tick_label
 
 NUMBERS = st.one_of(st.floats(-5, 5), st.floats(), st.sampled_from([math.nan, math.inf, -math.inf, 1e308, -1e308, 5e-324, 0.0]))
@@ -79,11 +79,11 @@ def test_a_pause_breaks_the_line_over_time_but_not_over_steps() -> None:
     assert holes("time") == 2
 
 
-def test_events_stand_on_the_upper_edge_and_the_cursor_behind_the_curve() -> None:
-    lines = drawn(series_of(np.ones(60)), pins=[Pin(30, "✖", "red"), Pin(31, "●"), Pin(900, "●")], cursor=10)
+def test_events_stand_on_the_upper_edge_and_rulers_behind_the_curve() -> None:
+    lines = drawn(series_of(np.ones(60)), pins=[Pin(30, "✖", "red"), Pin(31, "●"), Pin(900, "●")], rulers=[Pin(10, "┃")])
     assert lines[0].index("✖") == MARGIN + 15
     assert lines[0].count("●") == 0
-    assert [line[MARGIN + 5] for line in lines[:-2]].count("│") >= 5
+    assert [line[MARGIN + 5] for line in lines[:-2]].count("┃") >= 5
     assert any(0x2800 < ord(line[MARGIN + 5]) < 0x2900 for line in lines[:-2])
 
 
@@ -111,7 +111,7 @@ def test_time_axes_speak_of_minutes() -> None:
 
 
 def test_ascii_is_ascii() -> None:
-    lines = drawn(series_of([1, 2, math.nan, 3]), ascii=True, pins=[Pin(1, "✖")], cursor=2)
+    lines = drawn(series_of([1, 2, math.nan, 3]), ascii=True, pins=[Pin(1, "✖")], rulers=[Pin(2, "┊")])
     assert all(line.isascii() for line in lines)
     assert any("*" in line for line in lines)
 
@@ -135,14 +135,9 @@ def test_nothing_to_draw_is_blank() -> None:
 )
 def test_no_number_breaks_a_chart(points: list[tuple[int, float]], log: bool, axis: str) -> None:
     series = series_of([value for _, value in points], [step for step, _ in points])
-    lines = drawn(series, 30, 8, axis=axis, log=log, cursor=math.nan, pins=[Pin(math.inf, "●"), Pin(points[0][0], "●")])
+    lines = drawn(series, 30, 8, axis=axis, log=log, rulers=[Pin(math.nan, "┃")], pins=[Pin(math.inf, "●"), Pin(points[0][0], "●")])
     assert [len(line) for line in lines] == [30] * 8
 
-
-def test_a_cell_is_a_place_of_the_axis() -> None:
-    curves = [Curve(series_of(np.ones(60)).history().columns(reads(W)))]
-    assert place_at(curves, W, MARGIN) == pytest.approx(1.0)
-    assert place_at(curves, W, MARGIN + 29) == pytest.approx(59.0)
 
 
 # ── scales ───────────────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -19,7 +19,7 @@ EXPECTED = set("q?jkgG/nNaAym:;vhbolrPCS,.[]{}0123456789w") | {"esc", "tab", "en
 
 def overlap(one: Where, other: Where) -> bool:
     """Whether keys of both places hold at the same time."""
-    shared = {"everywhere", "lists", "time"}
+    shared = {"everywhere", "lists", "time", "cursor"}
     return one == other or one in shared or other in shared
 
 

@@ -19,6 +19,7 @@ from bedside_protocol.records import (
     CheckpointSaved,
     LifecycleChanged,
     Metrics,
+    Note,
     ProbeDeclared,
     Record,
     RunStarted,
@@ -390,14 +391,15 @@ def test_a_logarithmic_axis_names_different_values() -> None:
     assert labels == ["0.2", "0.1", "0.05"]
 
 
-def test_looking_back_the_future_is_drawn_quiet_and_the_moment_is_a_line() -> None:
-    store = Store()
-    store.feed(Record(float(at), metrics(at + 1, loss=1.0), seq=at + 1) for at in range(100))
-    frame = Frame(store.at(50.0), SourceStatus("connected"), Playhead("back", 50.0, 0.0, 99.0), 0.2, 1000.0, store.at(None))
-    rows = curves(frame, [frame.view.metrics[0]], 80, 12, Axes())
-    tones = [(span.tone, span.text) for row in rows for span in row]
-    assert any(tone == "rule" and "⠤" in text.replace("⣀", "⠤").replace("⠒", "⠤").replace("⠉", "⠤") for tone, text in tones)
-    assert any(tone == "accent" and "│" in text for tone, text in tones)
+def test_looking_back_a_chart_is_the_one_of_that_moment() -> None:
+    bodies: list[Body] = [metrics(at + 1, loss=1.0 + at % 7) for at in range(100)]
+    bodies[70:70] = [Note("later", "you", 71)]
+    whole, part = Store(), Store()
+    whole.feed(Record(float(at), body, seq=at + 1) for at, body in enumerate(bodies))
+    part.feed(Record(float(at), body, seq=at + 1) for at, body in enumerate(bodies[:51]))
+    back = Frame(whole.at(50.0), SourceStatus("connected"), Playhead("back", 50.0, 0.0, 99.0), 0.2, 1000.0, whole.at(None))
+    then = Frame(part.at(None), SourceStatus("connected"), Playhead("now", 50.0, 0.0, 50.0), 0.2, 1000.0, part.at(None))
+    assert curves(back, back.view.metrics, 80, 12, Axes()) == curves(then, then.view.metrics, 80, 12, Axes())
 
 
 def test_a_chart_is_kept_for_a_second_unless_more_than_its_newest_points_changed() -> None:

@@ -71,7 +71,7 @@ class BedsideApp(MovingViewer, inherit_bindings=False):
 
     def open_alarm_of(self, target: str | None) -> None:
         """The alarm that stands on a metric or probe."""
-        alarm = next((alarm for alarm in self._view().alarms if alarm.target == target), None)
+        alarm = next((alarm for alarm in self.shown.alarms if alarm.target == target), None)
         if alarm is None:
             self.say("no alarm on this", "quiet")
         else:
@@ -135,7 +135,7 @@ class BedsideApp(MovingViewer, inherit_bindings=False):
 
     def action_next_alarm(self, direction: int = 1) -> None:
         """Open the alarm after the one that is open, the first where none is."""
-        alarms, screen = self._view().alarms, self.screens["alerts"]
+        alarms, screen = self.shown.alarms, self.screens["alerts"]
         if not alarms:
             self.show("alerts")
             self.say("no alarm", "quiet")
@@ -165,7 +165,7 @@ class BedsideApp(MovingViewer, inherit_bindings=False):
         if why := self.viewing.why_not():
             self.say(why, "amber")
             return
-        step = self._view().step
+        step = self.shown.step
         self.ask(f"note at step {number.count(step)}", "", lambda text: self._note(text, step))
 
     def _note(self, text: str, step: int) -> None:
@@ -181,9 +181,12 @@ class BedsideApp(MovingViewer, inherit_bindings=False):
         self.show("help")
 
     def action_up_a_level(self) -> None:
-        """Out of what is open on the screen, then to the vitals, then to the list of runs."""
+        """The cursor goes first; then out of what is open on the screen, to the vitals, and to the list of runs."""
         screen = self.top
-        if screen is None or screen.back():
+        if screen is not None and "cursor" in screen.where and self.viewing.cursor is not None:
+            self.viewing.cursor = None
+            self.redraw()
+        elif screen is None or screen.back():
             self.redraw()
         elif screen is self.screens["runs"] and self.viewing.source is None:
             self.say("q leaves the viewer", "quiet")
@@ -200,7 +203,7 @@ class BedsideApp(MovingViewer, inherit_bindings=False):
     def action_palette(self) -> None:
         """What is typed is looked for among what can be done; a moment is gone to."""
         where = self.top.where if self.top else ()
-        self.push_screen(PaletteDialog(self.look, deeds(where, [metric.name for metric in self._view().metrics])), self._do)
+        self.push_screen(PaletteDialog(self.look, deeds(where, [metric.name for metric in self.shown.metrics])), self._do)
 
     async def _do(self, deed: Deed | None) -> None:
         if deed is None:

@@ -10,9 +10,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-Where = Literal["everywhere", "lists", "time", "vitals", "chart", "probes", "codebook", "model", "samples", "alerts", "log", "runs"]
-"""`everywhere`: any screen. `lists`: screens of a run, where one moves in rows. `time`: screens of a run, moving in time. `probes`: the
-screens of codebooks, the model and samples."""
+Where = Literal[
+    "everywhere", "lists", "time", "cursor", "vitals", "chart", "probes", "codebook", "model", "samples", "alerts", "log", "runs"
+]
+"""`everywhere`: any screen. `lists`: screens of a run, where one moves in rows. `time`: screens of a run, moving in time. `cursor`: screens
+with charts. `probes`: the screens of codebooks, the model and samples."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +81,19 @@ KEYS: tuple[Key, ...] = (
     *(Key((str(tenth),), f"percent({tenth * 10})", "", f"to {tenth * 10} % of the run", "time") for tenth in range(10)),
     Key(("home",), "percent(0)", "", "to the beginning", "time"),
     Key(("end",), "end", "latest", "to the end; in a live run, back to now", "time", footer=2),
+    Key(("<", "shift+←"), "cursor(-1)", "cursor", "the cursor a column to the left; from nowhere, to the newest", "cursor", footer=2),
+    Key((">", "shift+→"), "cursor(1)", "", "the cursor a column to the right", "cursor"),
+    Key(("(",), "cursor(-10)", "", "ten columns to the left", "cursor"),
+    Key((")",), "cursor(10)", "", "ten columns to the right", "cursor"),
+    Key(
+        ("z",),
+        "pin_cursor",
+        "Δ from here",
+        "pin this step: every value says its difference from there; again lets it go",
+        "cursor",
+        footer=6,
+    ),
+    Key(("u",), "go_to_cursor", "go there", "show the run as it was known at the cursor", "cursor", footer=7),
     Key(("t",), "pin", "pin", "keep the metric at the top", "vitals", footer=8),
     Key(("M",), "measure", "measure", "measure this probe at the next step", "probes", control=True, footer=4),
     Key(("D",), "rate(2)", "oftener", "double the rate at which this probe is measured", "probes", control=True, footer=6),
@@ -86,7 +101,7 @@ KEYS: tuple[Key, ...] = (
     Key(("y",), "log_axis", "log axis", "logarithmic or linear axis", "chart", footer=1),
     Key(("x",), "time_axis", "step/time", "steps or time along the bottom", "chart", footer=1),
     Key(("s",), "smooth", "smooth", "smoothing: none, 0.6, 0.9, 0.98", "chart", footer=1),
-    Key(("t",), "keep", "keep", "keep this metric on the chart while choosing another", "chart", footer=1),
+    Key(("t",), "keep", "keep", "keep this metric on the chart while choosing another", "chart", footer=3),
     Key(
         ("s",), "shelve", "shelve", "shelve this alarm for an hour, or take it back: off the alarm line, in the verdict", "alerts", footer=4
     ),
@@ -97,16 +112,19 @@ KEY_NAMES = {
     ",": "comma", ".": "full_stop", "←": "left", "→": "right", "↑": "up", "↓": "down", "esc": "escape",
     "pgup": "pageup", "pgdn": "pagedown", ":": "colon", ";": "semicolon", "?": "question_mark", "/": "slash",
     "[": "left_square_bracket", "]": "right_square_bracket", "{": "left_curly_bracket", "}": "right_curly_bracket",
+    "<": "less_than_sign", ">": "greater_than_sign", "(": "left_parenthesis", ")": "right_parenthesis",
+    "shift+←": "shift+left", "shift+→": "shift+right",
 }  # fmt: skip
 """The terminal library's names where they differ from what is printed on the key."""
 
-FOOTER_NAMES = {"enter": "⏎", "[": "[ ]", "{": "{ }", "←": "← →"}
+FOOTER_NAMES = {"enter": "⏎", "[": "[ ]", "{": "{ }", "←": "← →", "<": "< >"}
 """How the footer writes a key; a pair is shown by its first."""
 
 SECTIONS: tuple[tuple[str, tuple[Where, ...]], ...] = (
     ("anywhere", ("everywhere",)),
     ("in rows", ("lists",)),
     ("in time: a recording, or a live run looked back at", ("time",)),
+    ("on charts: the value cursor, one for all of them", ("cursor",)),
     ("on one screen", ("vitals", "probes", "chart", "codebook", "model", "samples", "alerts", "log", "runs")),
 )
 

@@ -11,6 +11,7 @@ from bedside_protocol.commands import FOR_TRAINING
 from bedside_protocol.lifecycle import OVER
 from bedside_protocol.records import Scalar, Verb
 from bedside_tui.asking import Asking, Verdict
+from bedside_tui.cursor import Cursor
 from bedside_tui.greeting import since_left
 from bedside_tui.sources.source import Inbox, Source, SourceStatus, Update
 from bedside_tui.store.store import Store
@@ -31,6 +32,8 @@ class Viewing:
         self.store = Store()
         self.status = SourceStatus("connecting") if source is not None else SourceStatus("ended", "no run is open")
         self.timeline = Timeline(self.store, live=source is None or source.live, now=now)
+        self.cursor: Cursor | None = None
+        """Where values are read, on every screen of this run; None where nobody asked."""
         self.asking = Asking()
         self._read_only = read_only
         self._left = left
@@ -104,6 +107,7 @@ class Viewing:
             newest=newest,
             marks=self.store.marks if playhead.mode != "now" else (),
             seen=self.timeline.seen,
+            cursor=self.cursor,
             asked=self.asking.asked(newest.commands),
             said=said.text,
             said_tone=said.tone,

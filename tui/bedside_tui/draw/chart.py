@@ -62,30 +62,24 @@ def chart(
     *,
     log: bool = False,
     pins: Sequence[Pin] = (),
-    cursor: float | None = None,
+    rulers: Sequence[Pin] = (),
     whole: bool = False,
     ascii: bool = False,
 ) -> list[Line]:
     """`height` lines of exactly `width` cells; all blank where that is too small or there is nothing to draw.
 
     A curve fills the range from low to high of each column. Its line is broken by columns of nothing but NaN and, over time, by
-    silence; a column with NaN or infinity bears a `╳` on the lower edge. `pins` stand on the upper edge, `cursor` (a step or second) is a
-    vertical line. On a logarithmic axis values at or below zero are left out. `whole`: the axis ends where the curves do, and has no room
-    for them to grow into.
+    silence; a column with NaN or infinity bears a `╳` on the lower edge. `pins` stand on the upper edge, `rulers` are vertical lines behind
+    the curves. On a logarithmic axis values at or below zero are left out. `whole`: the axis ends where the curves do, and has no room for
+    them to grow into.
     """
     frame = _frame_for(curves, width, height, log, whole)
     if frame is None:
         return [[(" " * max(0, width), "plain")] for _ in range(max(0, height))]
     cells = _cells(_drawn(curves, frame, ascii), frame, [curve.style for curve in curves], ascii)
     _write_letters(cells, curves, frame, ascii)
-    _lay_over(cells, curves, frame, pins, cursor, ascii)
+    _lay_over(cells, curves, frame, pins, rulers, ascii)
     return [spans(row) for row in cells]
-
-
-def place_at(curves: Sequence[Curve], width: int, cell: int) -> float:
-    """The step or second in the middle of a cell of the chart, for moving the cursor by cells."""
-    x = _x_range([curve.columns for curve in curves], reads(width))
-    return x[0] + (cell - MARGIN + 0.5) / max(1, width - MARGIN) * (x[1] - x[0])
 
 
 def text(lines: Sequence[Line]) -> list[str]:
@@ -229,15 +223,14 @@ def _lay_over(
     curves: Sequence[Curve],
     frame: _Frame,
     pins: Sequence[Pin],
-    cursor: float | None,
+    rulers: Sequence[Pin],
     ascii: bool,
 ) -> None:
-    """Marks over the finished rows: the cursor behind the curves, NaN on the lower edge, events on the upper."""
-    if cursor is not None:
-        for column in pinned([Pin(cursor, "│")], frame.low, frame.high, frame.columns):
-            for row in cells[: frame.rows]:
-                if row[MARGIN + column][0] == " ":
-                    row[MARGIN + column] = ("|" if ascii else "│", "accent")
+    """Marks over the finished rows: rulers behind the curves, NaN on the lower edge, events on the upper."""
+    for column, span in pinned(rulers, frame.low, frame.high, frame.columns, ascii=ascii).items():
+        for row in cells[: frame.rows]:
+            if row[MARGIN + column][0] == " ":
+                row[MARGIN + column] = span
     for curve in curves:
         bad = curve.columns.start[curve.columns.bad] + curve.columns.span / 2
         marks = [Pin(float(at), "╳", "red") for at in bad]

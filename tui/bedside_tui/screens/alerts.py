@@ -42,7 +42,7 @@ Row = tuple[Hashable | None, Line]
 class AlertsScreen(RunScreen):
     """The list, or one alarm opened. Alarms are known by rule, target and episode."""
 
-    where = ("lists", "alerts")
+    where = ("lists", "cursor", "alerts")
 
     def __init__(self, *args: object, **options: object) -> None:
         super().__init__(*args, **options)  # type: ignore[arg-type]

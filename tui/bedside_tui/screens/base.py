@@ -24,6 +24,8 @@ from bedside_tui.widgets.status import age_text, alarm_line, status_line, time_l
 
 if TYPE_CHECKING:
     from bedside_tui.app import BedsideApp
+    from bedside_tui.store.history import History
+    from bedside_tui.store.view import View
 
 
 def bindings_of(*wheres: Where) -> list[Binding | tuple[str, str] | tuple[str, str, str]]:
@@ -42,6 +44,10 @@ def foot(frame: Frame, where: Sequence[Where], width: int, idle: Collection[str]
     in_time = frame.playhead.mode != "now"
     lines = [said_line(frame, width), footer(where, width, control=frame.control, in_time=in_time, idle=idle)]
     return [scrubber_line(frame, width), *lines] if in_time else lines
+
+
+ACROSS = 120
+"""Columns in which the cursor moves where no chart is in sight."""
 
 
 class RunScreen(Screen[None], inherit_bindings=False):
@@ -64,6 +70,8 @@ class RunScreen(Screen[None], inherit_bindings=False):
         self.rows = Rows(look)
         self.choice: Choice[Hashable] = Choice()
         self.filter = ""
+        self.across = ACROSS
+        """Columns of the chart in sight, when it was drawn last."""
 
     def compose(self) -> ComposeResult:
         yield self.rows
@@ -114,12 +122,32 @@ class RunScreen(Screen[None], inherit_bindings=False):
         """The rule below the head, with the age of the data at its end."""
         if self.filter:
             text = f"{text} · with “{self.filter}”"
+        if frame.cursor is not None and "cursor" in self.where:
+            text = f"{text} · ┃ {frame.cursor.said}"
         age, tone = age_text(frame)
         return rule(text, width, age, tone)
 
     def empty(self, *sentences: str) -> list[Line]:
         """What a body says when there is nothing to show: what would fill it."""
         return [(), *(line(("   " + sentence, "quiet")) for sentence in sentences)]
+
+    # --- the cursor of values, on screens that have charts
+
+    def charted(self, view: View) -> History | None:
+        """The series along whose columns the cursor moves: here the metric chosen, or the first."""
+        metric = view.metric(self.viewer.metric) or next(iter(view.metrics), None)
+        return metric.history if metric is not None else None
+
+    def action_cursor(self, columns: int) -> None:
+        self.viewer.move_cursor(self.charted(self.viewer.shown), self.across, columns)
+
+    def action_pin_cursor(self) -> None:
+        if self.viewer.viewing.cursor is None:
+            self.action_cursor(0)
+        self.viewer.pin_cursor()
+
+    def action_go_to_cursor(self) -> None:
+        self.viewer.go_to_cursor()
 
     # --- what the keys of lists do
 

@@ -1,4 +1,4 @@
-"""The chart of one metric, or of a few kept together: axes, smoothing, events, and the playhead as its cursor."""
+"""The chart of one metric, or of a few kept together: axes, smoothing, events, and the cursor."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import cast
 
 from bedside_tui.draw import number
+from bedside_tui.draw.chart import reads
 from bedside_tui.screens.base import RunScreen
 from bedside_tui.store.view import MetricView, View
 from bedside_tui.widgets.choice import window
@@ -20,9 +21,9 @@ LIST_FROM = 110
 
 
 class ChartScreen(RunScreen):
-    """`j` and `k` choose the metric; `t` keeps one while choosing another; time moves the cursor."""
+    """`j` and `k` choose the metric; `t` keeps one while choosing another."""
 
-    where = ("lists", "chart")
+    where = ("lists", "cursor", "chart")
 
     def __init__(self, look: Look) -> None:
         super().__init__(look)
@@ -43,7 +44,8 @@ class ChartScreen(RunScreen):
             return lines + self.empty(why)
         side = min(58, width // 3) if width >= LIST_FROM else 0
         room, main = height - len(lines), width - side - (1 if side else 0)
-        readouts = [readout(metric, style, main) for metric, style in zip(shown, STYLES, strict=False)][: max(0, room)]
+        self.across = reads(main)
+        readouts = [readout(metric, style, main, frame.cursor) for metric, style in zip(shown, STYLES, strict=False)][: max(0, room)]
         drawn = self._cache.curves(frame, shown, main, room - len(readouts), self.axes)
         chart = filled([*drawn, *readouts], room)
         return lines + (beside(chart, self._list(frame, names, chosen, side, room), main) if side else chart)
@@ -67,7 +69,7 @@ class ChartScreen(RunScreen):
         first = window(len(metrics), self.choice.place, room)
         cells = columns_for(width, longest_name(metrics))
         for metric in metrics[first : first + room]:
-            row = metric_row(metric, cells, ascii=frame.ascii)
+            row = metric_row(metric, cells, frame.cursor, ascii=frame.ascii)
             lines.append(select(row, width) if metric.name == chosen else row)
         if len(metrics) > first + room:
             lines[-1] = line((f"   +{len(metrics) - first - room + 1} more", "quiet"))

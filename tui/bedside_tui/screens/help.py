@@ -34,7 +34,8 @@ def help_lines(width: int, wanted: str = "") -> list[Line]:
     blocks = [_section(title, rows, each) for title, rows in kept]
     if columns == 1:
         return [row for block, (_, rows) in zip(blocks, kept, strict=True) if rows for row in block]
-    left, right = [*blocks[0], *blocks[3]], [*blocks[1], *blocks[2], *blocks[4], *blocks[5]]
+    anywhere, rows, time, cursor, one_screen, moments, symbols = blocks
+    left, right = [*anywhere, *one_screen], [*rows, *time, *cursor, *moments, *symbols]
     paired = zip_longest(left, right, fillvalue=())
     return [beside([one], [other], each)[0] for one, other in paired]
 

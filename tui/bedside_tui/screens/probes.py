@@ -10,8 +10,10 @@ from typing import ClassVar, cast
 
 from bedside_protocol.commands import is_over
 from bedside_tui.draw import number
+from bedside_tui.draw.chart import reads
 from bedside_tui.keys import Where
 from bedside_tui.screens.base import RunScreen
+from bedside_tui.store.history import History
 from bedside_tui.store.view import ProbeView, View
 from bedside_tui.widgets.choice import window
 from bedside_tui.widgets.curves import CurveCache, curve_panel
@@ -43,7 +45,7 @@ def screen_of(kind: str) -> str:
 class ProbeScreen(RunScreen):
     """The probes of some kinds. Subclasses have their name in `where`, and say what to write in a script that has none."""
 
-    where: ClassVar[tuple[Where, ...]] = ("lists", "probes")
+    where: ClassVar[tuple[Where, ...]] = ("lists", "cursor", "probes")
     shows: ClassVar[str] = ""
     how: ClassVar[tuple[str, ...]] = ()
 
@@ -69,6 +71,7 @@ class ProbeScreen(RunScreen):
         """The probe's panel, and below it the chart of its leading number where there is room to spare."""
         lines = [head_of(probe, width, place, age_text(frame)), *body_of(probe, frame, width, height - 1)]
         room = height - len(lines) - 1
+        self.across = reads(width)
         lead = lead_of(probe)
         if room < SPARE or lead is None:
             return lines
@@ -83,6 +86,11 @@ class ProbeScreen(RunScreen):
             row = fit(list_row(probe), LIST)
             rows.append(select(row, LIST) if probe is chosen else row)
         return rows
+
+    def charted(self, view: View) -> History | None:
+        probe = view.probe(str(self.choice.chosen))
+        lead = lead_of(probe) if probe is not None else None
+        return lead.history if lead is not None else super().charted(view)
 
     def action_panel(self, panels: int) -> None:
         """The next probe, from the last to the first."""
@@ -168,7 +176,7 @@ def _tab(probe: ProbeView, chosen: bool) -> Line:
 class CodebookScreen(ProbeScreen):
     """Usage, perplexity, dead codes; sorted and over time."""
 
-    where = ("lists", "probes", "codebook")
+    where = ("lists", "cursor", "probes", "codebook")
     shows = "codebook"
     how = ('no codebook is observed: `codes = run.probe(bedside.Codebook("vq", size=512))`', "and at each step: `codes.observe(indices)`")
 
@@ -176,7 +184,7 @@ class CodebookScreen(ProbeScreen):
 class ModelScreen(ProbeScreen):
     """Gradients, attention, activations, rollouts and whatever else is measured inside."""
 
-    where = ("lists", "probes", "model")
+    where = ("lists", "cursor", "probes", "model")
     shows = "model"
     how = ("no model is watched: `run.watch(model, optimizer)`", "and other quantities: `run.probe(bedside.Attention(…))`")
 
@@ -184,6 +192,6 @@ class ModelScreen(ProbeScreen):
 class SamplesScreen(ProbeScreen):
     """What the model makes of its targets."""
 
-    where = ("lists", "probes", "samples")
+    where = ("lists", "cursor", "probes", "samples")
     shows = "samples"
     how = ("no samples in this run", "a probe of kind samples shows its targets beside what the model made of them")

@@ -6,7 +6,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple, cast
 
-from bedside_tui.screens.base import RunScreen
+from bedside_tui.draw import chart, sparkline
+from bedside_tui.screens.base import ACROSS, RunScreen
+from bedside_tui.store.history import History
 from bedside_tui.store.view import MetricView, View
 from bedside_tui.widgets.choice import window
 from bedside_tui.widgets.curves import CurveCache, curve_panel
@@ -61,7 +63,7 @@ def heights(height: int, metrics: int, probes: int) -> Heights:
 class VitalsScreen(RunScreen):
     """The screen one lives on."""
 
-    where = ("lists", "vitals")
+    where = ("lists", "cursor", "vitals")
 
     def __init__(self, look: Look) -> None:
         super().__init__(look)
@@ -87,7 +89,9 @@ class VitalsScreen(RunScreen):
         left_width = width if width < WIDE else max(78, min(100, width * 46 // 100))
         left = self._left(frame, metrics, shares, chosen, left_width, height)
         if width < WIDE:
+            self.across = sparkline.reads(columns_for(width, longest_name(metrics)).spark) or ACROSS
             return left
+        self.across = chart.reads(width - left_width - 1)
         return beside(left, self._right(frame, metrics, chosen, width - left_width - 1, height), left_width)
 
     def _ordered(self, view: View) -> list[MetricView]:
@@ -125,7 +129,7 @@ class VitalsScreen(RunScreen):
         cells = columns_for(width, longest_name(metrics))
         lines = []
         for metric in metrics[first : first + room]:
-            row = metric_row(metric, cells, pinned=metric.name in self.viewer.pinned, ascii=frame.ascii)
+            row = metric_row(metric, cells, frame.cursor, pinned=metric.name in self.viewer.pinned, ascii=frame.ascii)
             lines.append(select(row, width) if ("metric", metric.name) == chosen else row)
         if folded and height > 1:
             lines.append(line((f"   +{len(metrics) - room} more", "quiet")))
@@ -173,6 +177,10 @@ class VitalsScreen(RunScreen):
         return next((metric for metric in found if metric is not None), metrics[0] if metrics else None)
 
     # --- keys
+
+    def charted(self, view: View) -> History | None:
+        metric = self._charted(view, self._ordered(view), cast(RowKey, self.choice.chosen or ALARM))
+        return metric.history if metric is not None else None
 
     def action_panel(self, panels: int) -> None:
         """To the first row of the next panel that has rows."""

@@ -1,4 +1,4 @@
-"""A chart with its head and its readout: the known part bright, what comes after the playhead quiet, events on the upper edge."""
+"""A chart with its head and its readout: what is known at the moment shown, events on the upper edge, the cursor as a line across."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from bedside_tui.cursor import Cursor, value_at
 from bedside_tui.draw import number
 from bedside_tui.draw.cells import Pin
 from bedside_tui.draw.chart import CURVES, Curve, chart, reads
 from bedside_tui.store.view import MetricView
 from bedside_tui.theme import Tone
 from bedside_tui.widgets.frame import Frame
-from bedside_tui.widgets.lines import Line, Span, cut_text, line, rule
+from bedside_tui.widgets.lines import Line, Span, cut_text, line, rule, width_of
 from bedside_tui.widgets.timeline import tone_of
 
 STYLES = CURVES
@@ -57,8 +58,8 @@ class CurveCache:
     def curves(self, frame: Frame, metrics: Sequence[MetricView], width: int, height: int, axes: Axes) -> list[Line]:
         """As `curves`; drawn anew when anything but the newest points changed, or after a second."""
         time = None if frame.playhead.mode == "now" else frame.playhead.time
-        marks = len(frame.newest.marks)
-        key = (tuple(metric.name for metric in metrics), width, height, axes, frame.playhead.mode, time, marks, frame.ascii)
+        marks = len(frame.view.marks)
+        key = (tuple(metric.name for metric in metrics), width, height, axes, time, marks, frame.cursor, frame.ascii)
         points = sum(len(metric.history) for metric in metrics)
         fresh = points == self._points or (frame.now - self._at < KEPT and points < self._points * 1.01)
         if key != self._key or not fresh:
@@ -73,7 +74,7 @@ def curve_panel(
     """A head, the chart, and a readout a metric: `height` lines, of which the chart takes what is left."""
     names = " · ".join(metric.name for metric in metrics)
     lines: list[Line] = [rule(names or "chart", width, axes.said)]
-    readouts = [readout(metric, style, width) for metric, style in zip(metrics, STYLES, strict=False)]
+    readouts = [readout(metric, style, width, frame.cursor) for metric, style in zip(metrics, STYLES, strict=False)]
     room = height - len(lines) - len(readouts)
     if not metrics:
         return [*lines, (), line(("   no metric to draw yet", "quiet"))]
@@ -87,32 +88,47 @@ def curves(frame: Frame, metrics: Sequence[MetricView], width: int, height: int,
     """The chart alone; nothing where it would be too small to read."""
     if height < 5 or width < 20:
         return []
-    columns = reads(width)
-    drawn: list[Curve] = []
-    looking_back = frame.playhead.mode != "now"
-    if looking_back:
-        for metric in metrics[: len(STYLES)]:
-            whole = frame.newest.metric(metric.name)
-            if whole is not None and len(whole.history) > len(metric.history):
-                drawn.append(Curve(whole.history.columns(columns, axis=axes.axis, smoothing=axes.smoothing), "rule"))
-    for metric, style in zip(metrics, STYLES, strict=False):
-        drawn.append(Curve(metric.history.columns(columns, axis=axes.axis, smoothing=axes.smoothing), style))
-    marks = frame.newest.marks if looking_back else frame.view.marks
+    drawn = [
+        Curve(metric.history.columns(reads(width), axis=axes.axis, smoothing=axes.smoothing), style)
+        for metric, style in zip(metrics, STYLES, strict=False)
+    ]
     by_step = axes.axis == "step"
-    pins = [Pin(float(mark.step if by_step else mark.time), mark.glyph, tone_of(mark)) for mark in marks if mark.jump]
-    cursor = (float(frame.view.step) if by_step else frame.view.time) if looking_back else None
-    rows = chart(drawn, width, height, log=axes.log, pins=pins, cursor=cursor, ascii=frame.ascii)
+    pins = [Pin(float(mark.step if by_step else mark.time), mark.glyph, tone_of(mark)) for mark in frame.view.marks if mark.jump]
+    rows = chart(drawn, width, height, log=axes.log, pins=pins, rulers=_rulers(frame.cursor, axes), ascii=frame.ascii)
     return [tuple(Span(text, style) for text, style in row) for row in rows]
 
 
-def readout(metric: MetricView, style: Tone, width: int) -> Line:
-    """What the curve is worth: now, least, most."""
+def _rulers(cursor: Cursor | None, axes: Axes) -> list[Pin]:
+    """The cursor, and behind it what is pinned."""
+    if cursor is None:
+        return []
+    pin = [Pin(cursor.pin.on(axes.axis), "┊", "second")] if cursor.pin is not None else []
+    return [*pin, Pin(cursor.at.on(axes.axis), "┃", "strong")]
+
+
+def readout(metric: MetricView, style: Tone, width: int, cursor: Cursor | None = None) -> Line:
+    """What the curve is worth: now, least, most; or at the cursor, and how that differs from what is pinned."""
+    name = line(("   ━ ", style), (f"{cut_text(metric.name, max(8, width // 4))}  ", "plain"))
+    if cursor is not None:
+        return (*name, *_at_cursor(metric, cursor, width - width_of(name)))
     step, _, value = metric.history.last
     lowest, highest = metric.history.lowest, metric.history.highest
-    name = cut_text(metric.name, max(8, width // 4))
-    parts: list[tuple[str, Tone]] = [("   ━ ", style), (f"{name}  ", "plain")]
-    parts += [(number.value(value), "strong"), (f" @ {number.count(step)}", "quiet")]
+    parts: list[tuple[str, Tone]] = [(number.value(value), "strong"), (f" @ {number.count(step)}", "quiet")]
     if lowest is not None and highest is not None and width >= 56:
         parts.append((f"   least {number.value(lowest[1])} @ {number.count(lowest[0])}", "quiet"))
         parts.append((f"   most {number.value(highest[1])} @ {number.count(highest[0])}", "quiet") if width >= 80 else ("", "quiet"))
-    return line(*parts)
+    return (*name, *line(*parts))
+
+
+def _at_cursor(metric: MetricView, cursor: Cursor, width: int) -> Line:
+    """`┃ 0.0071 @ 1,303  Δ -0.0012 -15 % since 1,000  now 0.0064`: what fits."""
+    found = value_at(metric.history, cursor)
+    if found is None:
+        return line(("┃ ", "strong"), (f"nothing logged by step {number.count(cursor.at.step)}", "quiet"))
+    row = line(("┃ ", "strong"), (number.value(found.value), "strong"), (f" @ {number.count(found.step)}", "quiet"))
+    more = [line("   ", (found.difference, "second"))] if found.difference else []
+    if found.difference and cursor.pin is not None:
+        more.append(line((f" since {number.count(cursor.pin.step)}", "quiet")))
+    for piece in (*more, line((f"   now {number.value(metric.history.last[2])}", "quiet"))):
+        row = (*row, *piece) if width_of(row) + width_of(piece) <= width else row
+    return row

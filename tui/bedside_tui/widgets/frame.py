@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from bedside_protocol.records import Verb
+from bedside_tui.cursor import Cursor
 from bedside_tui.sources.source import SourceStatus
 from bedside_tui.store.view import Mark, View
 from bedside_tui.theme import Colour, Tone
@@ -57,6 +58,8 @@ class Frame:
     """All marks of the run, the future of the playhead included: for the scrubber."""
     seen: Sequence[tuple[float, float]] = ()
     """Stretches of the run's time that were shown, for the scrubber."""
+    cursor: Cursor | None = None
+    """Where values are read on every chart, None where nobody asked."""
     asked: Asked | None = None
     said: str = ""
     """One line from the viewer to the person: what became of a key press."""

@@ -6,8 +6,10 @@ import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from bedside_tui.cursor import Cursor, value_at
 from bedside_tui.draw import number
 from bedside_tui.draw.cells import width as width_in_cells
+from bedside_tui.store.history import History
 from bedside_tui.store.view import MetricView
 from bedside_tui.theme import Tone
 from bedside_tui.widgets.lines import Line, line, pad, pad_left
@@ -51,15 +53,30 @@ def value_of(metric: MetricView) -> str:
     return with_unit if width_in_cells(with_unit) < VALUE and math.isfinite(metric.value) else value
 
 
-def metric_row(metric: MetricView, cells: MetricColumns, *, pinned: bool = False, ascii: bool = False) -> Line:
-    """` ▲ loss/commit      0.0910  ⣀⣀⡠⠤⠒⠊⠉  rising since 11,400`. One colour a row but for the value and the badge."""
+def metric_row(
+    metric: MetricView, cells: MetricColumns, cursor: Cursor | None = None, *, pinned: bool = False, ascii: bool = False
+) -> Line:
+    """` ▲ loss/commit      0.0910  ⣀⣀⡠⠤⠒⠊⠉  rising since 11,400`. One colour a row but for the value and the badge.
+
+    With a cursor, the value there stands in place of the remark: `┃ 0.0871 @ 11,200`.
+    """
     glyph, tone = BADGES[metric.badge]
     alarmed = metric.badge in ("red", "amber")
     name_tone: Tone = "strong" if alarmed else "plain"
     curve: Tone = tone if alarmed else "curve"
     log = metric.kind == "loss"  # on a linear scale a loss is flat after its first drop, whatever becomes of it
+    remark = ("pinned  " if pinned and not metric.remark else "") + metric.remark if cursor is None else at_cursor(metric.history, cursor)
+    remark_tone: Tone = "plain" if cursor is not None else tone if alarmed else "quiet"
     return line(
         " ", (glyph, tone), " ", (pad(metric.name, cells.name), name_tone), (pad_left(value_of(metric), VALUE), "strong"), "  ",
-        *spark(metric.history, cells.spark, curve, metric.fired, log=log, ascii=ascii), "  " if cells.remark else "",
-        (pad(("pinned  " if pinned and not metric.remark else "") + metric.remark, cells.remark), tone if alarmed else "quiet"),
+        *spark(metric.history, cells.spark, curve, metric.fired, cursor, log=log, ascii=ascii), "  " if cells.remark else "",
+        (pad(remark, cells.remark), remark_tone),
     )  # fmt: skip
+
+
+def at_cursor(history: History, cursor: Cursor) -> str:
+    """The value at the cursor in few words: with its step, or with its difference where a step is pinned."""
+    found = value_at(history, cursor)
+    if found is None:
+        return "┃ not logged yet"
+    return f"┃ {number.value(found.value)} {found.difference or f'@ {number.count(found.step)}'}"

@@ -167,8 +167,13 @@ def _over_time(probe: ProbeView, frame: Frame, width: int, height: int) -> list[
     each = f", a row = {number.count(rows[1][0] - rows[0][0])} steps" if len(rows) > 1 else ""
     lines: list[Line] = [line((f" over time{each}", "quiet"))]
     fired = {bisect_right(rows, firing.step, key=itemgetter(0)): GLYPHS[firing.badge] for firing in by_severity(probe.fired)}
+    at_cursor = bisect_right(rows, frame.cursor.at.step, key=itemgetter(0)) if frame.cursor is not None else 0
     for place, (step, shades) in enumerate(rows, start=1):
-        lines.append(line((pad_left(number.count(step), label), "quiet"), fired.get(place, " "), (shades, "curve")))
+        lines.append(
+            line(
+                (pad_left(number.count(step), label), "cursor" if place == at_cursor else "quiet"), fired.get(place, " "), (shades, "curve")
+            )
+        )
     return lines
 
 

@@ -13,6 +13,7 @@ from bedside_tui.store.view import ProbeView
 from bedside_tui.theme import Tone
 from bedside_tui.widgets.frame import Frame
 from bedside_tui.widgets.lines import Line, Span, fit, line, pad, pad_left
+from bedside_tui.widgets.metrics import REMARK, at_cursor
 from bedside_tui.widgets.panels.blocks import short
 from bedside_tui.widgets.panels.given import Floats
 from bedside_tui.widgets.spark import spark
@@ -52,18 +53,19 @@ def fact_lines(probe: ProbeView, frame: Frame, facts: Sequence[Fact], width: int
     there = [fact for fact in facts if fact.scalar in probe.scalars and fact.scalar in given and (given[fact.scalar] or not fact.only_if)]
     label = min(max([14, *(len(fact.label or fact.scalar) for fact in there)]), max(6, width // 3))
     room = width - 3 - label - VALUE - 3
-    words = max((len(fact.words) for fact in there), default=0)
+    words = max((len(fact.words) for fact in there), default=0) if frame.cursor is None else REMARK
     words = min(words, room - SPARK - 2) if room >= SPARK + 16 else 0
     cells = min(40, room - words - 2) if room - words - 2 >= SPARK else 0
     lines = []
     for fact in there:
         history = probe.scalars[fact.scalar]
         value = given[fact.scalar]
-        drawn = spark(history, cells, "curve", probe.fired, ascii=frame.ascii)
+        drawn = spark(history, cells, "curve", probe.fired, frame.cursor, ascii=frame.ascii)
+        said = at_cursor(history, frame.cursor) if frame.cursor is not None else fact.words
         written = fact.write(value) if fact.write is not None and math.isfinite(value) else _written(history, value)
         lines.append(fit(line(
             "   ", f"{pad(short(fact.label or fact.scalar, label), label)} ", (pad_left(written, VALUE), fact.tone(value)), "  ",
-            *drawn, "  " if cells else "", (fact.words if words else "", "quiet"),
+            *drawn, "  " if cells else "", (said if words else "", "quiet" if frame.cursor is None else "plain"),
         ), width))  # fmt: skip
     return lines
 
