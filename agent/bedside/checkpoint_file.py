@@ -155,7 +155,7 @@ def _apart(state: State, own: State) -> str:
     differences = [
         (f"of its {len(bare)} tensors missing", [name for name in bare if name not in state]),
         ("it does not know", [name for name in state if name not in bare]),
-        ("of another shape", [f"{name} {_shape(state[name])}, here {_shape(bare[name])}" for name in _wrong_shapes(state, bare)]),
+        ("of another shape", [f"{name} {_shape(state[name])} for {_shape(bare[name])}" for name in _wrong_shapes(state, bare)]),
     ]
     return "; ".join(f"{len(names)} {what} ({_listed(names)})" for what, names in differences if names)
 
