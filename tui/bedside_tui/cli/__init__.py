@@ -41,6 +41,7 @@ VERBS: Final[dict[str, str]] = {
     "import": "make a recording of CSV, JSON lines, trainer_state.json or TensorBoard's event files",
     "ctl": "ask a run to pause, save or stop; acknowledge and shelve its alarms",
     "serve": "show the same screens in a browser, on loopback",
+    "probe": "measure checkpoints with the probes of the script that saved them",
     "demo": "start a real training and watch it",
     "rm": "delete the recording of a run that is over",
 }

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from bedside_protocol.codec import BODIES
-from bedside_tui.cli.schemas import LIFECYCLES, SCHEMAS, Schema
+from bedside_tui.cli.schema_words import Schema
+from bedside_tui.cli.schemas import LIFECYCLES, SCHEMAS
 
 PAGE: Final = "commands.md"
 FOLDER: Final = "schema"
@@ -33,6 +34,7 @@ _EXIT_CODES: Final = """## Exit codes
 | 1 | the run refused, or it failed there | `ctl` |
 | 1 | the answer was no | `rm` |
 | 1 | a test of the file fails | `rules test` |
+| 1 | a checkpoint could not be measured; 3 where none could | `probe` |
 | 1 | the run ended and it never held | `wait` |
 | 2 | red | `check` |
 | 2 | the expression is not understood; a caret stands under the slip | `wait` |

@@ -8,62 +8,26 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any, Final, TypeAlias, get_args
+from typing import Final, get_args
 
 from bedside_protocol.alerts.judge import EXIT_CODES
 from bedside_protocol.alerts.rules import Horizon
 from bedside_protocol.columns import Axis
 from bedside_protocol.records import CommandState, Direction, Lifecycle, Severity, Verb
 from bedside_tui.cli import wait
+from bedside_tui.cli.schema_words import Schema
+from bedside_tui.cli.schema_words import by_name as _by_name
+from bedside_tui.cli.schema_words import count as _count
+from bedside_tui.cli.schema_words import flag as _flag
+from bedside_tui.cli.schema_words import list_of as _list
+from bedside_tui.cli.schema_words import maybe as _maybe
+from bedside_tui.cli.schema_words import number as _number
+from bedside_tui.cli.schema_words import object_of as _object
+from bedside_tui.cli.schema_words import one_of as _one_of
+from bedside_tui.cli.schema_words import said as _said
+from bedside_tui.cli.schema_words import text as _text
 from bedside_tui.compare.configuration import Section
 from bedside_tui.record_schema import RECORD
-
-Schema: TypeAlias = dict[str, Any]
-
-
-def _said(schema: Schema, description: str) -> Schema:
-    return {**schema, "description": description} if description else schema
-
-
-def _text(description: str = "") -> Schema:
-    return _said({"type": "string"}, description)
-
-
-def _count(description: str = "") -> Schema:
-    return _said({"type": "integer"}, description)
-
-
-def _number(description: str = "") -> Schema:
-    return _said({"type": "number"}, description)
-
-
-def _flag(description: str = "") -> Schema:
-    return _said({"type": "boolean"}, description)
-
-
-def _maybe(schema: Schema) -> Schema:
-    """The same, or null."""
-    if "enum" in schema:
-        return {**schema, "enum": [*schema["enum"], None]}
-    return {**schema, "type": [schema["type"], "null"]}
-
-
-def _one_of(words: Any, description: str = "") -> Schema:
-    return _said({"enum": list(words)}, description)
-
-
-def _object(fields: Mapping[str, Schema], description: str = "") -> Schema:
-    """All fields are always there."""
-    return _said({"type": "object", "properties": dict(fields), "required": list(fields)}, description)
-
-
-def _by_name(values: Schema, description: str) -> Schema:
-    return _said({"type": "object", "additionalProperties": values}, description)
-
-
-def _list(items: Schema, description: str) -> Schema:
-    return _said({"type": "array", "items": items}, description)
-
 
 LIFECYCLES: Final = get_args(Lifecycle)
 
@@ -120,6 +84,18 @@ _CHECK: Final = _object({
     "not_checked": _list(_object({"rule": _text(), "why": _text()}), "rules that could not judge"),
 })  # fmt: skip
 _NUMBERS: Final = _maybe(_number())
+_QUANTITIES: Final = _list(
+    _object(
+        {
+            "name": _text(),
+            "probe": _text("empty for a metric"),
+            "scalar": _text(),
+            "direction": _maybe(_one_of(get_args(Direction))),
+            "best": _list(_count(), "the rows in which it is best, from 0; several where they tie"),
+        }
+    ),
+    "what was measured",
+)
 _COMPARE: Final = _object({
     "runs": _list(
         _object({
@@ -166,16 +142,7 @@ _COMPARE: Final = _object({
         "same": _count("keys that all runs agree on"),
     }),
     "checkpoints": _object({
-        "quantities": _list(
-            _object({
-                "name": _text(),
-                "probe": _text("empty for a metric"),
-                "scalar": _text(),
-                "direction": _maybe(_one_of(get_args(Direction))),
-                "best": _list(_count(), "the rows in which it is best, from 0; several where they tie"),
-            }),
-            "what was measured",
-        ),
+        "quantities": _QUANTITIES,
         "rows": _list(
             _object({
                 "run": _text("its letter"),
@@ -236,11 +203,31 @@ _IMPORT: Final = _object({
     "left_out": _by_name(_count(), "what was not read, and how often; 0 where that is not counted"),
 })  # fmt: skip
 
+_PROBE: Final = _object({
+    "checkpoints": _list(
+        _object({
+            "checkpoint": _text("the file, as it was named"),
+            "step": _maybe(_count("how long it had been trained; null where nothing tells")),
+            "told_by": _text("what tells it: `step`, `global_step` or `epoch` in the file, `name`, or `order` where nothing does"),
+            "weights": _text("the place of the weights in the file; empty for the whole of it"),
+            "steps": _count("made with its weights"),
+            "data": _text("a digest of what the model was given first; empty where that was not seen"),
+            "log": _maybe(_text("the recording")),
+            "why": _maybe(_text("why it was not measured; null where it was")),
+            "values": _by_name(_NUMBERS, "by the quantity's name"),
+        }),
+        "by their steps; those that were not measured last",
+    ),
+    "quantities": _QUANTITIES,
+    "remarks": _list(_text(), "what a reader of the table must know"),
+})  # fmt: skip
+
 SCHEMAS: Final[Mapping[str, tuple[str, Schema]]] = MappingProxyType({
     "runs": ("bedside runs --json", _list(_object(_RUN), "the runs of this machine, newest first")),
     "status": ("bedside status [RUN] --json", _STATUS),
     "check": ("bedside check [RUN] --json", _CHECK),
     "compare": ("bedside compare RUN RUN … --json", _COMPARE),
+    "probe": ("bedside probe SCRIPT --checkpoints GLOB … --json", _PROBE),
     "wait": ("bedside wait [RUN] --until EXPRESSION --json", _WAIT),
     "ctl": ("bedside ctl RUN ACTION --json", _CTL),
     "import": ("bedside import FILE --json", _IMPORT),
