@@ -62,6 +62,8 @@ class Curves:
         self._trained: frozenset[str] = frozenset()
         self._tracks: dict[str, Track] = {}
         self._finite_alarms: dict[str, tuple[Alarm, ...]] = {}
+        self._restless: set[str] = set()
+        """The metrics of which finite values are news to one of those alarms."""
         self._expectations = Expectations(ledger, suffix)
 
     def __repr__(self) -> str:
@@ -118,6 +120,7 @@ class Curves:
 
     def _take(self, block: Metrics) -> None:
         finite = np.isfinite(block.values)
+        whole = finite.all(axis=1).tolist()
         steps, times = block.steps.tolist(), block.times.tolist()
         self._pass_mark(steps[0])
         if not self._names.keys() >= set(block.names):
@@ -126,12 +129,12 @@ class Curves:
         for track in [self._tracks[name] for name in block.names if name in self._tracks]:
             if track.resumes_at(steps[0]):
                 self._resume(track, steps[0])
-        self._judge_finite(block, finite, steps, times)
+        self._judge_finite(block, finite, whole, steps, times)
         self._expectations.take(block, finite, steps, times)
         for column, name in enumerate(block.names):
             if name in self._tracks:
                 points = list(zip(steps, times, block.values[column].tolist(), strict=True))
-                if not finite[column].all():
+                if not whole[column]:
                     points = [point for point, good in zip(points, finite[column], strict=True) if good]
                 self._judge_level(self._tracks[name], points)
 
@@ -165,6 +168,7 @@ class Curves:
                 self._ledger.alarm(rule, name + self._suffix) for rule, watch in self._finite if _matches(rule, watch, name, kind)
             )
             self._finite_alarms[name] = alarms
+            self._note_rest(name)
         trained = trained_on(self._names, self._definitions)
         for name in sorted((self._trained - trained) & self._tracks.keys()):  # a total has appeared: its parts are judged with it
             for alarm in self._tracks.pop(name).alarms:
@@ -188,6 +192,7 @@ class Curves:
         self.resumed()
         for alarm in self._finite_alarms[track.name]:
             self._ledger.undo(alarm, step)
+        self._note_rest(track.name)
         track.restart()
         for alarm in track.alarms:
             self._ledger.suspend(alarm, "resumed: too few values yet", step)
@@ -213,19 +218,24 @@ class Curves:
         if track.name in self._trained:
             self._circumstances.training_level = track.level
 
-    def _judge_finite(self, block: Metrics, finite: NDArray[np.bool_], steps: list[int], times: list[float]) -> None:
+    def _judge_finite(self, block: Metrics, finite: NDArray[np.bool_], whole: list[bool], steps: list[int], times: list[float]) -> None:
         """The first value that is not finite comes first, a loss before another metric: it is the one to tell the others by."""
-        whole = [bool(row.all()) for row in finite]
-        roles = [self._roles[name] for name in block.names]
-        for column in sorted(range(len(roles)), key=lambda column: _urgency(roles[column], finite[column], whole[column])):
-            alarms = self._finite_alarms.get(block.names[column], ())
-            if whole[column] and all(alarm.rests for alarm in alarms):
-                continue
+        columns = [column for column, name in enumerate(block.names) if not whole[column] or name in self._restless]
+        for column in sorted(columns, key=lambda column: _urgency(self._roles[block.names[column]], finite[column], whole[column])):
+            name = block.names[column]
+            alarms = self._finite_alarms[name]
             for alarm in alarms:
                 for row, value in enumerate(block.values[column].tolist()):
                     good = bool(finite[column, row])
                     if not (good and alarm.rests) and steps[row] >= alarm.rule.grace.step:
                         self._ledger.judge(alarm, OK if good else RED, steps[row], times[row], _fact(value))
+            self._note_rest(name)
+
+    def _note_rest(self, name: str) -> None:
+        if all(alarm.rests for alarm in self._finite_alarms[name]):
+            self._restless.discard(name)
+        else:
+            self._restless.add(name)
 
 
 def _matches(rule: Rule, watch: OnMetric, name: str, kind: Kind) -> bool:
