@@ -99,6 +99,7 @@ class RowTaker:
             self._points.end_row()
         else:
             self._put(step, time, *told)
+            self._points.end_value()
 
     def finish(self) -> None:
         """Raises `NoSuchColumn` where a column that was named has not come."""

@@ -69,3 +69,5 @@ def _put(points: Points, left_out: LeftOut, step: int, time: float, tag: str, va
         left_out.add("events whose step is out of range")
     elif not points.add(step, time if abs(time) < LARGEST_STEP else float("nan"), tag or "scalar", value):
         left_out.add(TOO_MANY)
+    else:
+        points.end_value()

@@ -22,7 +22,8 @@ from bedside_tui.importing.columns import Columns, NoSuchColumn, RowTaker
 from bedside_tui.importing.event_files import read_events
 from bedside_tui.importing.left_out import LeftOut
 from bedside_tui.importing.lines import NotThat, read_history, read_rows
-from bedside_tui.importing.points import Points, Row, Timeline
+from bedside_tui.importing.order import InOrder, Row, in_order
+from bedside_tui.importing.points import Kept, Points
 from bedside_tui.importing.record_lines import NO_RECORD, read_record_lines
 from bedside_tui.importing.recording import JudgedLog, new_run
 from bedside_tui.importing.sources import Source, find_source, first_three
@@ -66,7 +67,7 @@ def import_run(path: Path, out: Path, columns: Columns, renamed: Mapping[str, st
         return _import_records(source, out)
     left_out = LeftOut()
     left_out.add(f"runs in directories below ({first_three(source.below)})", len(source.below))
-    points = Points(renamed, together=source.form == "events")
+    points = Points(renamed)
     try:
         notes = _read(source, columns, points, left_out)
     except OSError as error:
@@ -78,7 +79,7 @@ def import_run(path: Path, out: Path, columns: Columns, renamed: Mapping[str, st
     for name in renamed:
         if name not in points.names:
             raise NoSuchColumn(name, points.names)
-    return _write(source, out, points.timeline(), left_out, notes)
+    return _write(source, out, in_order(points.kept(), together=source.form == "events"), left_out, notes)
 
 
 def _read(source: Source, columns: Columns, points: Points, left_out: LeftOut) -> tuple[str, ...]:
@@ -102,45 +103,45 @@ def _read(source: Source, columns: Columns, points: Points, left_out: LeftOut) -
 # --- values
 
 
-def _write(source: Source, out: Path, line: Timeline, left_out: LeftOut, notes: tuple[str, ...]) -> Imported:
-    notes += _notes(line)
-    last = float(line.times[-1]) if line.timed else 0.0
+def _write(source: Source, out: Path, run: InOrder, left_out: LeftOut, notes: tuple[str, ...]) -> Imported:
+    notes += _notes(run)
+    first, last = run.span if run.timed else (0.0, 0.0)
     written = max(path.stat().st_mtime for path in source.files)
-    begun = line.begun if line.begun is not None else max(0.0, written - max(0.0, last))
-    id = run_id(source.name, time.strftime("%Y%m%d-%H%M%S", time.localtime(begun)), _digest(line))
+    begun = run.begun if run.begun is not None else max(0.0, written - max(0.0, last))
+    id = run_id(source.name, time.strftime("%Y%m%d-%H%M%S", time.localtime(begun)), _digest(run.kept))
     config = {"imported from": source.files[0].name if len(source.files) == 1 else source.name, "format": source.form}
     started = RunStarted(id, source.name, PROJECT, begun, config=config)
-    first_step, last_step = int(line.steps.min()), int(line.steps.max())
+    first_step, last_step = int(run.kept.steps.min()), int(run.kept.steps.max())
     with new_run(out, id) as file:
         log = JudgedLog(file)
-        at = min(0.0, float(line.times[0])) if line.timed else 0.0
+        at = min(0.0, first)
         log.say(at, started)
         log.say(at, LifecycleChanged("running", PROJECT, first_step), HUB_RANK)
         for note in notes:
             log.say(at, Problem(note, 1, "import"), HUB_RANK)
         for what, count in left_out.counts.items():
             log.say(at, Problem(f"not read: {what}", max(count, 1), "import"), HUB_RANK)
-        for block in blocks(line.rows()):
+        for block in blocks(run.rows()):
             at = float(block.times[-1])
             log.say(at, block)
         log.say(at, LifecycleChanged("finished", "imported: how the training ended is not told", last_step), HUB_RANK)
         log.close()
     return Imported(
-        id, out / id / LOG_NAME, source.form, log.verdict, 0, line.values.size, len(line.names), first_step, last_step, notes,
+        id, out / id / LOG_NAME, source.form, log.verdict, 0, run.kept.values.size, len(run.kept.names), first_step, last_step, notes,
         dict(left_out.counts),
     )  # fmt: skip
 
 
-def _notes(line: Timeline) -> tuple[str, ...]:
+def _notes(run: InOrder) -> tuple[str, ...]:
     said = []
-    if line.anew:
+    if run.anew:
         said.append("times begin anew while steps go on and are not used: the time of a row is its number")
-    elif not line.timed:
+    elif not run.timed:
         said.append("not every value has a time: the time of a row is its number")
-    if line.unordered:
-        said.append(f"values that stood out of the order of {'times' if line.timed else 'steps'} and were put into it: {line.unordered:,}")
-    if line.repeated:
-        said.append(f"values that repeat a step of their metric, all of them kept: {line.repeated:,}")
+    if run.unordered:
+        said.append(f"values that stood out of the order of {'times' if run.timed else 'steps'} and were put into it: {run.unordered:,}")
+    if run.repeated:
+        said.append(f"values that repeat a step of their metric, all of them kept: {run.repeated:,}")
     return tuple(said)
 
 
@@ -166,12 +167,12 @@ def _block(rows: list[Row]) -> Metrics:
     )
 
 
-def _digest(line: Timeline) -> str:
+def _digest(kept: Kept) -> str:
     """Four digits that are the same for the same values: what is imported twice is found to be there."""
     digest = hashlib.blake2b(digest_size=2)
-    for column in (line.steps, line.times, line.place, line.values):
-        digest.update(np.ascontiguousarray(column).tobytes())
-    digest.update("\0".join(line.names).encode("utf-8", "replace"))
+    for column in (kept.steps, kept.times, kept.ends, kept.place, kept.values):
+        digest.update(column.data)
+    digest.update("\0".join(kept.names).encode("utf-8", "replace"))
     return digest.hexdigest()
 
 
