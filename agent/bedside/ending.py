@@ -6,8 +6,7 @@ import traceback
 from typing import Final
 
 from bedside_protocol.records import Ended
-
-from .redact import redacted_text
+from bedside_protocol.redact import redacted_text
 
 _TRACEBACK_LINES: Final = 30
 

@@ -13,8 +13,7 @@ from importlib import metadata
 from pathlib import Path
 
 from bedside_protocol.records import RunStarted, Scalar
-
-from .redact import redacted_argv
+from bedside_protocol.redact import redacted_argv
 
 
 def describe(run_id: str, name: str, project: str, config: dict[str, Scalar], wall_start: float) -> RunStarted:

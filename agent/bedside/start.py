@@ -17,13 +17,13 @@ import platformdirs
 from bedside_protocol.measuring import VARIABLE, Request
 from bedside_protocol.places import run_id, run_root
 from bedside_protocol.records import Body, RunStarted
+from bedside_protocol.redact import flat_config
 
 from .checkpoint import Checkpoints
 from .control import Control
 from .farewell import see_off
 from .notice import Problems, say
 from .origin import describe
-from .redact import flat_config
 from .run import Run, no_run
 from .runtime import make_keys, open_runtime, write_keys
 from .send_queue import SendQueue

@@ -17,7 +17,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bedside.redact import MAX_ENTRIES, MAX_TEXT, REDACTED, flat_config, is_secret_name, redacted_argv, redacted_text
+from bedside_protocol.redact import MAX_ENTRIES, MAX_TEXT, REDACTED, flat_config, is_secret_name, redacted_argv, redacted_text
 
 SECRET = "sEcReT-valu3-9f2c"
 KEYS = [

@@ -26,7 +26,7 @@ from bedside_tui.output import Unwritable
 from bedside_tui.places import Unreadable
 from bedside_tui.tfevents.events import Scalars, encoded_scalars, first_event, scalars_of
 from bedside_tui.tfevents.framing import Broken, framed, masked_crc, read_frames
-from bedside_tui.tfevents.wire import FOUR, VARINT, field, key, varint
+from bedside_tui.wire import FOUR, VARINT, field, key, varint
 
 Points = dict[str, list[tuple[int, float]]]
 

@@ -13,7 +13,7 @@ from typing import Final
 
 import numpy as np
 
-from bedside_tui.tfevents.wire import BYTES, EIGHT, FOUR, VARINT, as_bytes, field, fields_of, key, signed, varint, varints
+from bedside_tui.wire import BYTES, EIGHT, FOUR, VARINT, as_bytes, field, fields_of, key, signed, varint, varints
 
 _DOUBLE: Final = struct.Struct("<d")
 _FLOAT: Final = struct.Struct("<f")

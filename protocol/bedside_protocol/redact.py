@@ -46,7 +46,7 @@ def flat_config(config: Any) -> dict[str, Scalar]:
     flat: dict[str, Scalar] = {}
     try:
         _flatten("", config, flat, 0)
-    except Exception as error:  # a config may be any object with any __getattr__
+    except Exception as error:  # noqa: BLE001 - a config may be any object with any __getattr__
         flat["(config)"] = f"could not be read: {type(error).__name__}"
     return flat
 
