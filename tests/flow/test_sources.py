@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -358,6 +359,16 @@ def test_while_its_hub_writes_a_torn_end_is_no_damage(recording: RunPlace, watch
     wait(lambda: following.ended or None, "the end")
     assert following.numbers == [float(number) for number in range(60)]
     assert following.bodies(Lost) == []
+
+
+def test_a_file_that_nobody_has_written_to_for_a_while_is_as_old_as_that(recording: RunPlace, watch: Watch, wait: Wait) -> None:
+    written = time.time() - 100
+    os.utime(recording.log, (written, written))
+    viewer = watch(ReplaySource(recording.log, follow=True))
+    wait(lambda: viewer.ended or None, "the end")
+    heard = viewer.updates[0].status.heard
+    assert heard is not None
+    assert time.monotonic() - heard > 99
 
 
 def test_a_newer_format_a_missing_file_and_a_directory_are_one_sentence_each(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import replace
+from datetime import datetime, timedelta
 
 import numpy as np
 import pytest
@@ -34,7 +35,7 @@ from bedside_tui.widgets.editor import Editor
 from bedside_tui.widgets.frame import Asked, Frame, Playhead
 from bedside_tui.widgets.lines import beside, ends, fit, line, pad, plain, rule, select, width_of, wrapped
 from bedside_tui.widgets.metrics import columns_for, metric_row
-from bedside_tui.widgets.probe_panels import panel_of
+from bedside_tui.widgets.probe_panels import head_of, panel_of
 from bedside_tui.widgets.rows import Look, changed_spans, to_strip
 from bedside_tui.widgets.spans import SpanUpdate
 from bedside_tui.widgets.status import age_text, alarm_line, status_line, time_line
@@ -166,6 +167,28 @@ def test_a_live_run_looked_back_at_says_so() -> None:
 @pytest.mark.parametrize(("age", "text", "tone"), [(0.2, "< 1 s ago", "quiet"), (3.0, "3.0 s ago", "quiet"), (65.0, "1m05 ago", "amber")])
 def test_the_age_of_the_data_stands_still_until_it_matters(age: float, text: str, tone: str) -> None:
     assert age_text(frame_of(STARTED, age=age)) == (text, tone)
+
+
+def test_looking_back_the_age_is_that_of_the_moment_shown() -> None:
+    frame = frame_of(STARTED, age=2.0, playhead=Playhead("back", 60.0, 0.0, 764.0))
+    assert age_text(frame)[0] == "as of 11m46 ago"
+
+
+def test_of_a_file_that_is_followed_the_age_is_said_and_that_it_is_a_file() -> None:
+    assert age_text(frame_of(STARTED, age=65.0, source=SourceStatus("following"))) == ("from the file, 1m05 ago", "amber")
+
+
+def test_a_recording_says_when_by_the_clock_on_the_wall_the_moment_was() -> None:
+    begun = datetime.fromtimestamp(STARTED.wall_start)
+    bodies = [STARTED, RUNNING, metrics(1, loss=1.0)]
+    assert age_text(frame_of(*bodies, playhead=Playhead("replay", 2.0, 0.0, 9.0)))[0] == f"at {begun + timedelta(seconds=2):%H:%M:%S}"
+    assert age_text(frame_of(*bodies, source=SourceStatus("ended")))[0] == f"recorded {begun:%Y-%m-%d %H:%M}"
+    assert age_text(frame_of(replace(STARTED, wall_start=math.nan), source=SourceStatus("ended")))[0] == "recorded"
+
+
+def test_the_age_of_the_data_stands_in_the_head_of_a_probe_before_its_cost() -> None:
+    view = frame_of(STARTED, ProbeDeclared("vq", "codebook", 50, {"size": 512}), Snapshot("vq", "codebook", 3, {"used": 3.0})).view
+    assert "as of 11m46 ago" in shown(head_of(view.probes[0], 48, "", ("as of 11m46 ago", "accent")))
 
 
 # --- rows
@@ -311,7 +334,7 @@ def test_ascii_is_ascii_and_as_wide(text: str) -> None:
 
 
 def test_every_symbol_of_the_screens_has_a_likeness_in_ascii() -> None:
-    assert "?" not in to_ascii("●◌○✖▲✓⏎▶◀‖…─━│├┤┿╳◆✎✗■›↑↓←→≥≤▁▂▃▄▅▆▇█░▒▓▀⣀⡠⠔·×")
+    assert "?" not in to_ascii("●◌○✖▲✓⏎▶◀‖…─━│├┤┿╳◆✎✗■›↑↓←→≥≤▁▂▃▄▅▆▇█░▒▓▀⣀⡠⠔·×┃┊Δ")
 
 
 # --- colours

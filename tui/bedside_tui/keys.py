@@ -48,7 +48,7 @@ KEYS: tuple[Key, ...] = (
     Key(("N",), "previous_alarm", "", "open the previous alarm"),
     Key(("a",), "acknowledge", "ack", "acknowledge the selected alarm, or the first", footer=5),
     Key(("A",), "acknowledge_all", "", "acknowledge all alarms"),
-    Key((":", ";"), "palette", "palette", "do or open anything by its name; go to a moment: 12000, 50%, 1:02:03, -10m", footer=6),
+    Key((":", ";"), "palette", "palette", "do anything by its name; go to a moment: 12000, 50%, -10m", footer=6),
     Key(("m",), "note", "note", "write a note at this moment", footer=7),
     Key(("esc",), "up_a_level", "back", "one level up"),
     Key(("v",), "show('vitals')", "vitals", "vitals: metrics, probes, system, log"),
@@ -119,6 +119,9 @@ KEY_NAMES = {
 
 FOOTER_NAMES = {"enter": "⏎", "[": "[ ]", "{": "{ }", "←": "← →", "<": "< >"}
 """How the footer writes a key; a pair is shown by its first."""
+
+SPELLED = str.maketrans({"←": "left", "→": "right", "↑": "up", "↓": "down"})
+"""The arrows in words, for terminals of ASCII alone: there `<` is another key."""
 
 SECTIONS: tuple[tuple[str, tuple[Where, ...]], ...] = (
     ("anywhere", ("everywhere",)),

@@ -10,7 +10,6 @@ import math
 from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable
-from datetime import datetime
 from typing import Final
 
 from bedside_protocol.records import Record
@@ -19,6 +18,7 @@ from bedside_tui.clock import ReplayClock, speed_text
 from bedside_tui.draw import number
 from bedside_tui.seek import Seek
 from bedside_tui.store.store import Store
+from bedside_tui.wall import wall_time
 from bedside_tui.widgets.frame import Mode, Playhead
 
 SKIP = 0.01
@@ -28,8 +28,6 @@ MOST_SEEN = 32
 """Stretches of a recording remembered as seen; beyond, the oldest is forgotten."""
 
 _DAY: Final = 86_400.0
-_LATEST_WALL: Final = 4e9
-"""Seconds since 1970 beyond which a time is taken for damage."""
 
 
 class Timeline:
@@ -41,6 +39,8 @@ class Timeline:
         self._live = live
         self._times = array("d")
         self._seen: list[tuple[float, float]] = []
+        self._jumped = True
+        """Whether the next moment shown begins a stretch of its own."""
 
     def __repr__(self) -> str:
         return f"<Timeline {self.mode}, {self.clock!r}>"
@@ -79,18 +79,20 @@ class Timeline:
 
     def _note_seen(self, playhead: Playhead) -> None:
         time = playhead.time
-        if self._seen and playhead.playing and self._seen[-1][1] <= time:
+        if self._seen and not self._jumped and self._seen[-1][1] <= time:
             self._seen[-1] = (self._seen[-1][0], time)
         elif not self._seen or self._seen[-1][1] != time:
             self._seen = [*self._seen[-MOST_SEEN:], (time, time)]
+        self._jumped = False
 
     # --- moves
 
     def play(self, now: float) -> Verdict | None:
         """`space`: play or hold. A live run at now is not held by it: that is `P`."""
         if self.mode == "now":
-            return Verdict("this is live: P pauses the training, ← looks back in time", "plain")
+            return Verdict("this is live: P pauses the training, the left arrow looks back", "plain")
         first, last = self._store.span
+        self._jumped = self.clock.at(now, last) >= last  # it plays again from the start
         self.clock = self.clock.toggle(now, last, first)
         return None
 
@@ -101,6 +103,7 @@ class Timeline:
 
     def move_to(self, time: float, now: float) -> None:
         """Stand at a second of the run. On a live run its end is now."""
+        self._jumped = True
         first, last = self._store.span
         if self._live and time >= last:
             self.clock = self.clock.follow()
@@ -111,6 +114,7 @@ class Timeline:
 
     def hold(self, time: float, now: float) -> None:
         """Stand still at a second of the run, also where it is the newest of a live one."""
+        self._jumped = True
         first, last = self._store.span
         self.clock = self.clock.seek(time, now, first, last).pause(now, last)
 
@@ -151,6 +155,7 @@ class Timeline:
     def end(self, now: float) -> None:
         """The end: now, where the run lives."""
         if self._live:
+            self._jumped = self._jumped or not self.clock.following
             self.clock = self.clock.follow()
         else:
             self.hold(self._store.span[1], now)
@@ -186,10 +191,9 @@ class Timeline:
         first, last = self._store.span
         here = self.clock.at(now, last)
         if seek.unit == "clock":
-            run = self._store.at(None).run
-            if run is None or not 0 < run.wall_start < _LATEST_WALL:
+            begun = wall_time(self._store.at(None).run, 0.0)
+            if begun is None:
                 return Verdict("this recording does not say when it was made; a time of the run is written 1:02:03", "amber")
-            begun = datetime.fromtimestamp(run.wall_start)
             midnight = begun.replace(hour=0, minute=0, second=0, microsecond=0)
             time = (midnight - begun).total_seconds() + seek.amount
             days = [time + _DAY * (round((here - time) / _DAY) + by) for by in (-1, 0, 1)]

@@ -1,4 +1,4 @@
-"""`bedside replay RUN`: a recording from its start, in the same screens. Nothing in it can reach a training."""
+"""`bedside replay RUN`: a recording from its start, in the same screens, or one that still grows from its end. It can reach no training."""
 
 from __future__ import annotations
 
@@ -13,6 +13,9 @@ from bedside_tui.places import roots
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     add_run(parser)
+    parser.add_argument(
+        "--follow", action="store_true", help="stand at the end, and read on for as long as the file grows: through a shared disk, no socket"
+    )
     add_look(parser)
 
 
@@ -25,4 +28,4 @@ def run(options: argparse.Namespace) -> int:
     from bedside_tui.cli.picker import Picker
     from bedside_tui.sources.replay import ReplaySource
 
-    return show(ReplaySource(place.log), Picker(Library(roots(options.dir)), read_only=True), options, read_only=True)
+    return show(ReplaySource(place.log, follow=options.follow), Picker(Library(roots(options.dir)), read_only=True), options, read_only=True)

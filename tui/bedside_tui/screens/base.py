@@ -42,7 +42,7 @@ def head(frame: Frame, width: int) -> list[Line]:
 def foot(frame: Frame, where: Sequence[Where], width: int, idle: Collection[str] = ()) -> list[Line]:
     """What was said and the keys, and the scrubber if this is not now."""
     in_time = frame.playhead.mode != "now"
-    lines = [said_line(frame, width), footer(where, width, control=frame.control, in_time=in_time, idle=idle)]
+    lines = [said_line(frame, width), footer(where, width, control=frame.control, in_time=in_time, idle=idle, ascii=frame.ascii)]
     return [scrubber_line(frame, width), *lines] if in_time else lines
 
 

@@ -9,7 +9,7 @@ from textual import events
 from textual.app import ComposeResult
 from textual.screen import ModalScreen
 
-from bedside_tui.keys import KEYS, Where
+from bedside_tui.keys import KEYS, SPELLED, Where
 from bedside_tui.seek import EXAMPLES, FORMS, read_seek
 from bedside_tui.theme import PALETTES
 from bedside_tui.widgets.choice import Choice, window
@@ -181,7 +181,11 @@ class PaletteDialog(Dialog[Deed]):
         name = min(34, max(12, width // 3))
         for deed in found[first : first + room]:
             what = (wrapped(deed.what, max(8, width - name - 14)) or [""])[0]
-            row = ends(line("   ", (f"{deed.name[:name]:<{name}} ", "strong"), what), line((f"{deed.key} ", "key")), width)
+            row = ends(
+                line("   ", (f"{deed.name[:name]:<{name}} ", "strong"), what),
+                line((f"{deed.key.translate(SPELLED) if self.rows.look.ascii else deed.key} ", "key")),
+                width,
+            )
             rows.append(select(row, width) if deed.action == chosen else row)
         if not found:
             rows.append(line(("   nothing is called that, and it is no moment; a moment is", "quiet")))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import zip_longest
 
-from bedside_tui.keys import help_rows
+from bedside_tui.keys import SPELLED, help_rows
 from bedside_tui.screens.base import RunScreen
 from bedside_tui.seek import FORMS
 from bedside_tui.widgets.frame import Frame
@@ -25,12 +25,14 @@ TWO_COLUMNS = 110
 """Columns from which the sections stand in two columns."""
 
 
-def help_lines(width: int, wanted: str = "") -> list[Line]:
+def help_lines(width: int, wanted: str = "", *, ascii: bool = False) -> list[Line]:
     """Everything the help screen says, in one column, or in two where the width allows; with `wanted` only rows that contain it."""
     columns = 2 if width >= TWO_COLUMNS and not wanted else 1
     each = width // columns - (1 if columns == 2 else 0)
     sections = [*help_rows(), ("moments, after :", list(FORMS)), ("symbols", list(SYMBOLS))]
     kept = [(title, [row for row in rows if wanted.lower() in " ".join(row).lower()]) for title, rows in sections]
+    if ascii:
+        kept = [(title, [(keys.translate(SPELLED), help_) for keys, help_ in rows]) for title, rows in kept]
     blocks = [_section(title, rows, each) for title, rows in kept]
     if columns == 1:
         return [row for block, (_, rows) in zip(blocks, kept, strict=True) if rows for row in block]
@@ -54,7 +56,7 @@ class HelpScreen(RunScreen):
     idle = frozenset({"open"})
 
     def body(self, frame: Frame, width: int, height: int) -> list[Line]:
-        lines = help_lines(width, self.filter)
+        lines = help_lines(width, self.filter, ascii=frame.ascii)
         head = self.heading(frame, "keys and symbols", width)
         if not lines:
             return [head, *self.empty("no key does that; esc shows all")]

@@ -69,6 +69,8 @@ class ProbeScreen(RunScreen):
 
     def _panel(self, frame: Frame, probe: ProbeView, width: int, height: int, place: str = "") -> list[Line]:
         """The probe's panel, and below it the chart of its leading number where there is room to spare."""
+        if frame.cursor is not None:
+            place += f" · ┃ {frame.cursor.said if width >= WIDE else f'step {number.count(frame.cursor.at.step)}'}"
         lines = [head_of(probe, width, place, age_text(frame)), *body_of(probe, frame, width, height - 1)]
         room = height - len(lines) - 1
         self.across = reads(width)

@@ -220,7 +220,8 @@ class LiveSource:
                 deliver(Update((), SourceStatus("unreachable", cannot_read(self._place.log, error))))
                 return
             if records:
-                deliver(Update(records, SourceStatus("following", READING_FILE, None, follower.at_end, follower.progress)))
+                heard = time.monotonic() - follower.silence
+                deliver(Update(records, SourceStatus("following", READING_FILE, heard, follower.at_end, follower.progress)))
             if time.monotonic() > until and follower.at_end:
                 deliver(Update((), SourceStatus("unreachable", "the hub does not answer; looking again")))
                 return

@@ -122,7 +122,7 @@ class ReplaySource:
             if ended:
                 records += last_records(follower, word, self._log.parent, last)
             state: SourceState = "ended" if ended else "following"
-            heard = time.monotonic() if records else None
+            heard = time.monotonic() - follower.silence if records else None
             deliver(Update(records, SourceStatus(state, "", heard, follower.at_end, 1.0 if ended else follower.progress)))
             if follower.at_end and not ended:
                 self._stop.wait(0.2)

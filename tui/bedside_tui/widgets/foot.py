@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 from bedside_tui.draw import number
 from bedside_tui.draw.cells import Pin
 from bedside_tui.draw.scrubber import scrubber
-from bedside_tui.keys import FOOTER_NAMES, KEYS, Key, Where
+from bedside_tui.keys import FOOTER_NAMES, KEYS, SPELLED, Key, Where
 from bedside_tui.theme import Tone
 from bedside_tui.widgets.frame import Frame
 from bedside_tui.widgets.lines import Line, Span, fit, line, width_of
@@ -16,7 +16,9 @@ from bedside_tui.widgets.timeline import tone_of
 DIVIDER = " │"
 
 
-def footer(where: Sequence[Where], width: int, *, control: bool = True, in_time: bool = False, idle: Collection[str] = ()) -> Line:
+def footer(
+    where: Sequence[Where], width: int, *, control: bool = True, in_time: bool = False, idle: Collection[str] = (), ascii: bool = False
+) -> Line:
     """The keys of a screen in one line: control first, then the screen's own, then the general; the least needed go when narrow.
 
     `idle` are actions that do nothing here.
@@ -32,14 +34,14 @@ def footer(where: Sequence[Where], width: int, *, control: bool = True, in_time:
         elif key.where == "everywhere" or (key.where == "lists" and "lists" in where):
             groups[2].append(key)
     kept = [key for group in groups for key in group]
-    row = _row(groups, kept)
+    row = _row(groups, kept, ascii)
     while width_of(row) > width and len(kept) > 1:
         kept.remove(max(reversed(kept), key=lambda key: key.footer))
-        row = _row(groups, kept)
+        row = _row(groups, kept, ascii)
     return fit(row, width)
 
 
-def _row(groups: Sequence[Sequence[Key]], kept: Sequence[Key]) -> Line:
+def _row(groups: Sequence[Sequence[Key]], kept: Sequence[Key], ascii: bool) -> Line:
     spans: list[Span] = []
     for group in groups:
         shown = [key for key in group if key in kept]
@@ -47,6 +49,7 @@ def _row(groups: Sequence[Sequence[Key]], kept: Sequence[Key]) -> Line:
             spans.append(Span(DIVIDER, "rule"))
         for key in shown:
             name = FOOTER_NAMES.get(key.keys[0], key.keys[0])
+            name = name.translate(SPELLED) if ascii else name
             spans += [Span(f" {name}", "key"), Span(f" {key.label}", "quiet")]
     return tuple(spans)
 

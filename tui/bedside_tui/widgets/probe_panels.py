@@ -60,7 +60,7 @@ def body_of(probe: ProbeView, frame: Frame, width: int, height: int) -> list[Lin
 
 
 def head_of(probe: ProbeView, width: int, place: str = "", age: Piece = ("", "quiet")) -> Line:
-    """Name and sizes on the left; verdict, schedule and cost, and the age of the data as far as there is room, in that order."""
+    """Name and sizes on the left; verdict, schedule and cost, and the age of the data: of these the cost goes first."""
     title = probe_title(probe) + place
     room = width - cell_len(title) - 9
     right = next((line_ for pieces in _ends(probe, age) if width_of(line_ := _joined(pieces)) <= room), _joined([verdict_of(probe)]))
@@ -73,11 +73,11 @@ def _ends(probe: ProbeView, age: Piece) -> Iterator[list[Piece]]:
     cost: Piece = (told, "quiet")
     shorter: Piece = (told.removesuffix(" of a step"), "quiet")
     every: Piece = (told.partition(" · ")[0], "quiet")
-    yield from ([said, cost, age], [said, cost])
+    yield [said, cost, age]
     if probe.badge == "none" and not probe.not_checked:
-        yield from ([cost], [shorter], [every])
+        yield from ([cost, age], [shorter, age], [every, age], [age])
     else:
-        yield from ([said, shorter], [said, every])
+        yield from ([said, shorter, age], [said, every, age], [said, age])
 
 
 def _joined(pieces: Sequence[Piece]) -> Line:

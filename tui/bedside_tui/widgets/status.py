@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from datetime import datetime
 from typing import NamedTuple
 
 from bedside_protocol.records import Lifecycle
 from bedside_tui.draw import number
 from bedside_tui.store.view import AlertView, View
 from bedside_tui.theme import Tone
+from bedside_tui.wall import wall_time
 from bedside_tui.widgets.frame import Asked, Frame
 from bedside_tui.widgets.lines import Line, Span, cut_text, ends, fit, line, width_of
 
@@ -174,21 +174,29 @@ def time_line(frame: Frame, width: int) -> Line:
     clock = f"{number.clock(head.time)} of {number.clock(head.end)}"
     symbol = "▶" if head.playing else "‖"
     if head.mode == "replay":
-        recorded = ""
-        if view.run is not None and math.isfinite(view.run.wall_start) and 0 < view.run.wall_start < 4e9:
-            recorded = f" · recorded {datetime.fromtimestamp(view.run.wall_start):%Y-%m-%d %H:%M}"
-        text = f" {symbol} replay {head.speed} · {clock}{recorded}"
+        begun = wall_time(view.run, 0.0)
+        text = f" {symbol} replay {head.speed} · {clock}{f' · recorded {begun:%Y-%m-%d %H:%M}' if begun is not None else ''}"
     else:
-        text = f" {'▶' if head.playing else '◀'} looking back · {clock} · the run goes on · end returns to now"
+        playing = f"▶ looking back {head.speed}" if head.playing else "◀ looking back"
+        text = f" {playing} · {clock} · {'the run is over' if frame.newest.over else 'the run goes on'} · end returns to now"
     return tuple(span._replace(tone="mode") for span in fit(line((text, "mode")), width))
 
 
 def age_text(frame: Frame) -> tuple[str, Tone]:
-    """How old the data is: `0.2 s ago` in the sketch; below a second it stands still as `< 1 s ago`."""
+    """How old what is shown is. Live: `0.2 s ago` in the sketch; below a second it stands still as `< 1 s ago`. Looking back, how long
+    before now the moment was; of a recording, when it was by the clock on the wall.
+    """
     if frame.playhead.mode == "replay" or frame.source.state == "ended":
-        return ("recorded", "quiet")
+        begun, at = wall_time(frame.view.run, 0.0), wall_time(frame.view.run, frame.view.time)
+        if begun is None or at is None:
+            return ("recorded", "quiet")
+        told = frame.playhead.mode == "replay" and begun.date() == at.date()  # the date stands in the first line
+        return (f"at {at:%H:%M:%S}" if told else f"recorded {at:%Y-%m-%d %H:%M}", "quiet")
+    if frame.playhead.mode == "back":
+        return (f"as of {number.age(frame.playhead.end - frame.playhead.time + (frame.age or 0.0))}", "accent")
     if frame.age is None:
         return ("nothing heard yet", "quiet")
+    way = "from the file, " if frame.source.state == "following" else ""
     if frame.age < 1:
-        return ("< 1 s ago", "quiet")
-    return (number.age(frame.age), "amber" if frame.age >= OLD else "quiet")
+        return (f"{way}< 1 s ago", "quiet")
+    return (f"{way}{number.age(frame.age)}", "amber" if frame.age >= OLD else "quiet")

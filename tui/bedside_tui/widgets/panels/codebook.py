@@ -9,6 +9,7 @@ from operator import itemgetter
 import numpy as np
 from numpy.typing import NDArray
 
+from bedside_tui.cursor import Cursor
 from bedside_tui.draw import number
 from bedside_tui.draw.histogram import histogram
 from bedside_tui.draw.strip import strip
@@ -16,6 +17,7 @@ from bedside_tui.store.view import ProbeView
 from bedside_tui.theme import Tone
 from bedside_tui.widgets.frame import Frame
 from bedside_tui.widgets.lines import Line, Span, beside, filled, fit, line, pad, pad_left
+from bedside_tui.widgets.metrics import at_cursor
 from bedside_tui.widgets.panels.blocks import stacked, still
 from bedside_tui.widgets.panels.facts import Fact, fact_lines
 from bedside_tui.widgets.panels.given import array, flat, is_numbers, names, scalar
@@ -45,7 +47,7 @@ def codebook_panel(probe: ProbeView, frame: Frame, width: int, height: int) -> l
     Where there is room: the heads of a codebook that has several, and how far the codes are from each other.
     """
     usage = _usage(probe)
-    lines = [_numbers(probe, width)]
+    lines = [_numbers(probe, frame.cursor, width)]
     if usage is None or height < FEWEST_ROWS:
         return stacked([still(lines), still(fact_lines(probe, frame, SPACE, width)), still(_heads(probe, width))], height)
     more = [*_heads(probe, width), *fact_lines(probe, frame, SPACE, width)]
@@ -97,18 +99,26 @@ def _usage(probe: ProbeView) -> NDArray[np.float64] | None:
     return flat(found) if found is not None else None
 
 
-def _numbers(probe: ProbeView, width: int) -> Line:
-    """`used 41 (8 %)  was 448 @ 9,000    perplexity 18.2  was 391    dead 471`."""
+def _numbers(probe: ProbeView, cursor: Cursor | None, width: int) -> Line:
+    """`used 41 (8 %)  was 448 @ 9,000    perplexity 18.2  was 391    dead 471`; with a cursor, what each was there."""
     size = codebook_size(probe)
     scalars = probe.snapshot.scalars if probe.snapshot is not None else {}
     tone: Tone = probe.badge if probe.badge in ("red", "amber") else "strong"
     used, perplexity, dead = (scalars.get(name) for name in ("used", "perplexity", "dead"))
     share = f" ({number.percent(used / size)})" if used is not None and size else ""
     row = line(
-        "   used ", (f"{number.count(used)}{share}", tone), (_best(probe, "used", where=True), "quiet"),
-        "   perplexity ", (number.value(perplexity), tone), (_best(probe, "perplexity"), "quiet"), "   dead ", (number.count(dead), tone),
+        "   used ", (f"{number.count(used)}{share}", tone), *_before(probe, "used", cursor, where=True),
+        "   perplexity ", (number.value(perplexity), tone), *_before(probe, "perplexity", cursor),
+        "   dead ", (number.count(dead), tone), *_before(probe, "dead", cursor),
     )  # fmt: skip
     return fit(row, width)
+
+
+def _before(probe: ProbeView, name: str, cursor: Cursor | None, *, where: bool = False) -> Line:
+    """What it was at the cursor; without one, what it was at best."""
+    if cursor is None:
+        return line((_best(probe, name, where=where) if name != "dead" else "", "quiet"))
+    return line((f" {at_cursor(probe.scalars[name], cursor)}" if name in probe.scalars else "", "plain"))
 
 
 def _best(probe: ProbeView, name: str, *, where: bool = False) -> str:
@@ -167,13 +177,11 @@ def _over_time(probe: ProbeView, frame: Frame, width: int, height: int) -> list[
     each = f", a row = {number.count(rows[1][0] - rows[0][0])} steps" if len(rows) > 1 else ""
     lines: list[Line] = [line((f" over time{each}", "quiet"))]
     fired = {bisect_right(rows, firing.step, key=itemgetter(0)): GLYPHS[firing.badge] for firing in by_severity(probe.fired)}
-    at_cursor = bisect_right(rows, frame.cursor.at.step, key=itemgetter(0)) if frame.cursor is not None else 0
+    under = bisect_right(rows, frame.cursor.at.step, key=itemgetter(0)) if frame.cursor is not None else 0
     for place, (step, shades) in enumerate(rows, start=1):
-        lines.append(
-            line(
-                (pad_left(number.count(step), label), "cursor" if place == at_cursor else "quiet"), fired.get(place, " "), (shades, "curve")
-            )
-        )
+        here = place == under
+        mark = fired.get(place, ("┃", "strong") if here else " ")
+        lines.append(line((pad_left(number.count(step), label), "cursor" if here else "quiet"), mark, (shades, "curve")))
     return lines
 
 
