@@ -85,7 +85,7 @@ class MeasuringRun(Run):
     def probe(self, probe: AnyProbe) -> AnyProbe:
         given = super().probe(probe)
         if self._first is not None:
-            self._plan(self._first)
+            self._measure_once(self._first)
         return given
 
     def on_checkpoint(self, save: AnySave) -> AnySave:
@@ -134,9 +134,13 @@ class MeasuringRun(Run):
     def _plan(self, first: int) -> int:
         """Measure after the steps that follow the `first`. In a loop that says only where a step ends, that is the first to end."""
         self._first = first
+        self._logged.clear()  # what came before was not held
+        self._measure_once(first)
+        return first
+
+    def _measure_once(self, first: int) -> None:
         self.probes.measure_once(first, self._steps)
         self._declare()
-        return first
 
     def _hold(self, model: Module) -> None:
         if any(held.model is model for held in self._held):

@@ -457,3 +457,44 @@ def test_probes_deep_copy_as_themselves_and_unpickle_as_handles_that_do_nothing(
 def test_a_log_spaced_probe_is_measured_ever_more_rarely(probes: ProbeSet) -> None:
     probes.add(Steps("s", log_spaced(2)))
     assert measured_steps(probes, range(1, 400)) == [1, 3, 10, 32, 100, 316]
+
+
+def test_measured_once_each_probe_is_fed_for_its_lead_and_tells_of_one_step_whatever_its_schedule_and_its_cost(probes: ProbeSet) -> None:
+    codes, one_step, dear = Codebook("vq", 4, every=1000), FedOneStep("one", every(3)), Steps("dear", every(5), seconds=500.0)
+    for probe in (codes, one_step, dear):
+        probes.add(probe)
+    probes.measure_once(100, 20)
+    assert probes.due() == ["vq", "one", "dear"]
+    fed, measured = [], []
+    for step in range(101, 161):
+        fed.append((codes.armed, one_step.armed))
+        codes.observe([0, 1])
+        one_step.fed.append(one_step.armed)
+        measured += [(snapshot.probe, snapshot.step) for snapshot in probes.boundary(step, 1000.0)]
+    assert measured == [("vq", 120), ("one", 120), ("dear", 120)]
+    assert fed[:20] == [(True, step == 120) for step in range(101, 121)]
+    assert probes.due() == []
+
+
+def test_a_probe_with_nothing_to_tell_when_it_is_measured_once_stays_due_until_it_has(probes: ProbeSet) -> None:
+    codes = Codebook("vq", 4, every=10)
+    probes.add(codes)
+    probes.measure_once(0, 3)
+    measured = []
+    for step in range(1, 30):
+        if step > 5:
+            codes.observe([0, 1])
+        measured += [snapshot.step for snapshot in probes.boundary(step, 1000.0)]
+        assert probes.due() == ([] if measured else ["vq"])
+    assert len(measured) == 1
+    assert measured[0] > 5
+
+
+def test_the_longest_lead_is_that_of_the_probe_that_must_be_fed_longest_up_to_a_most(probes: ProbeSet) -> None:
+    assert probes.longest_lead(50) == 0
+    probes.add(FedTwoSteps("two", every(3)))
+    assert probes.longest_lead(50) == 2
+    probes.add(Codebook("vq", 4, every=30))
+    assert probes.longest_lead(50) == 30
+    probes.add(Codebook("asked for", 4, every=on_demand()))
+    assert probes.longest_lead(50) == 50
