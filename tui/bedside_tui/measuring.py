@@ -64,9 +64,9 @@ class Outcome:
     why: str = ""
 
 
-def natural(path: str) -> list[tuple[int, str]]:
+def natural(path: str) -> list[tuple[bool, int, str]]:
     """A key by which `step_9` stands before `step_10`."""
-    return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", path) if part]
+    return [(False, int(part), "") if part.isdecimal() else (True, 0, part) for part in re.split(r"(\d+)", path) if part]
 
 
 def in_order(outcomes: Sequence[Outcome]) -> list[Outcome]:

@@ -125,8 +125,8 @@ class _Progress:
 
     def __call__(self, seconds: float) -> None:
         if self._terminal:
-            left = max(0.0, self._each * self._left - seconds)
-            about = f", about {number.duration(left)} left" if math.isfinite(left) else ""
+            left = self._each * self._left - seconds
+            about = f", about {number.duration(max(0.0, left))} left" if math.isfinite(left) else ""
             self._say(f"{self._head}  {number.duration(seconds)}{about}", end="")
 
     def done(self, why: str) -> None:
@@ -149,11 +149,19 @@ def to_text(outcomes: Sequence[Outcome], size: int) -> str:
         labels = Column(Cell("checkpoint"), [Cell(_label(each)) for each in rows])
         columns = checkpoint_columns(table) or [Column(Cell("nothing differs"), [NOTHING] * len(rows))]
         lines = [*plain(drawn(Grid(labels, columns), size)).split("\n"), ""]
-        alike = [each.name for place, each in enumerate(table.quantities) if not table.differs(place)]
-        if alike and len(rows) > 1:
-            told.append(f"the same in all rows: {', '.join(alike)}")
+        if len(rows) > 1 and (alike := _alike(table)):
+            told.append(f"the same in all rows: {alike}")
     lines += [line for each in told for line in wrap(each, size, initial_indent=" ", subsequent_indent="   ")]
     return "\n".join(safe(line, 4000) for line in lines)
+
+
+def _alike(table: Table) -> str:
+    """The quantities that are the same in all rows, probe by probe."""
+    names: dict[str, list[str]] = {}
+    for place, each in enumerate(table.quantities):
+        if not table.differs(place):
+            names.setdefault(each.probe or "metrics", []).append(each.scalar.replace("_", " "))
+    return "; ".join(f"{probe}: {', '.join(scalars)}" for probe, scalars in names.items())
 
 
 def to_json(outcomes: Sequence[Outcome]) -> dict[str, Any]:
