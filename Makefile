@@ -7,7 +7,7 @@ CASE ?=
 PIP := $(BIN)/python -m pip install --disable-pip-version-check --no-warn-script-location
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test lint types contracts browser unit cases bench bench-probes bench-curves bench-detection pictures clean
+.PHONY: demo test lint types contracts browser unit fuzz cases bench bench-probes bench-curves bench-detection pictures clean
 
 demo: $(STAMP) ## start a real training and watch it (CASE=codebook-collapse for a sick one)
 	@$(BIN)/bedside demo $(CASE); code=$$?; \
@@ -34,6 +34,10 @@ browser: $(STAMP) # the page of `bedside serve` is tested in a real one; where n
 
 unit: $(STAMP) browser # two processes, a file of tests in one of them: much of the suite waits for real processes
 	$(BIN)/pytest --numprocesses 2 --dist loadfile
+
+fuzz: $(STAMP) ## look for bytes that break a reader of frames or files: SECONDS=60 for each, TARGET=record, KEEP=1 adds to the corpus
+	@$(BIN)/python -c 'import atheris' 2>/dev/null || $(PIP) --quiet atheris==3.0.0 || true # without it by chance alone; which, is said
+	OMP_NUM_THREADS=1 $(BIN)/python tests/fuzz $(TARGET) $(if $(SECONDS),--seconds $(SECONDS)) $(if $(KEEP),--keep)
 
 bench: $(STAMP) ## what a log call costs, beside a bare append and others
 	$(BIN)/python tests/bench/bench_log.py

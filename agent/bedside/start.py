@@ -25,7 +25,7 @@ from .farewell import see_off
 from .notice import Problems, say
 from .origin import describe
 from .run import Run, no_run
-from .runtime import make_keys, open_runtime, write_keys
+from .runtime import make_keys, open_runtime, own_directory, write_keys
 from .send_queue import SendQueue
 from .spawn import HubPlan, HubSpawner
 from .uplink import Uplink
@@ -155,9 +155,14 @@ def _run_directory(identity: str, directory: str | os.PathLike[str] | None, prob
     try:
         return _made(root / identity)
     except (OSError, ValueError) as error:
-        fallback = Path(tempfile.gettempdir()) / f"bedside-runs-{os.getuid()}"
-        problems(f"cannot write in {root} ({getattr(error, 'strerror', None) or error}): recording in {fallback} instead")
-        return _made(fallback / identity)
+        refused = f"cannot write in {root} ({getattr(error, 'strerror', None) or error})"
+    fallback = Path(tempfile.gettempdir()) / f"bedside-runs-{os.getuid()}"
+    try:
+        own_directory(fallback, os.getuid())  # in `/tmp` anybody may have put one of that name
+    except OSError as error:
+        raise OSError(f"{refused}, and {fallback} {error.strerror or error}") from error
+    problems(f"{refused}: recording in {fallback} instead")
+    return _made(fallback / identity)
 
 
 def _made(path: Path) -> Path:

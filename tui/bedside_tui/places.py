@@ -49,7 +49,8 @@ class Door:
 
 
 def roots(directory: Path | None = None) -> list[Path]:
-    """The directories that hold runs: the one given, else the user's own and the one used where that could not be written."""
+    """The directories that hold runs: the one given, else the user's own and the one used where that could not be written, which lies where
+    somebody else may have put another of its name: then it holds none of ours."""
     if directory is not None:
         return [Path(os.path.expanduser(directory))]
     state = Path(platformdirs.user_state_dir("bedside", appauthor=False))
@@ -57,7 +58,8 @@ def roots(directory: Path | None = None) -> list[Path]:
         own = run_root(os.environ, state)
     except RuntimeError as error:  # `~somebody` who has no home
         raise NoSuchRun(f"BEDSIDE_DIR={os.environ['BEDSIDE_DIR']!r} names no directory: {error}") from error
-    return [own, Path(tempfile.gettempdir()) / f"bedside-runs-{os.getuid()}"]
+    emergency = Path(tempfile.gettempdir()) / f"bedside-runs-{os.getuid()}"
+    return [own] if os.path.lexists(emergency) and not _is_private(emergency, os.getuid()) else [own, emergency]
 
 
 def runs_in(directories: Sequence[Path]) -> list[RunPlace]:
