@@ -16,7 +16,10 @@ import pytest
 from bedside_protocol.records import AlertChanged, Metrics, Snapshot
 from bedside_tui.cli import VERBS
 
-SUMMARY = ["id", "name", "project", "lifecycle", "reason", "step", "metrics", "started", "dir", "verdict", "alerts"]
+SUMMARY = [
+    "id", "name", "project", "lifecycle", "reason", "step", "metrics", "started", "dir", "verdict", "alerts", "best", "book", "damaged",
+]  # fmt: skip
+NO_BOOK = {"verdict": "", "by": "", "tags": [], "notes": [], "note_count": 0}
 ALERT = ["rule", "severity", "target", "first_step", "step", "value", "message", "runbook", "horizon"]
 HOSTILE = "\x1b]52;c;QUFBQQ==\x07[/x]\u202e\x9b2J"
 FIRING = AlertChanged("nonfinite", "loss", "firing", "red", 7, 5, nan, f"nan {HOSTILE}", "nonfinite", 1)
@@ -61,7 +64,11 @@ def test_runs_are_a_list_with_the_newest_start_first_and_exactly_the_documented_
         "dir": str(Path(os.environ["BEDSIDE_DIR"]) / "newer"),
         "verdict": "red",
         "alerts": {"amber": 1, "red": 1},
+        "best": [{"metric": "loss", "value": 1.0, "step": 1, "direction": "down"}],
+        "book": NO_BOOK,
+        "damaged": 0,
     }
+    assert [(best["metric"], best["value"], best["step"]) for best in older["best"]] == [("loss", 3.0, 1), ("acc", 0.5, 1)]
     assert older["metrics"] == {"loss": None, "acc": 0.25}
     assert older["verdict"] == "unknown"
 
@@ -97,7 +104,7 @@ def test_a_recording_that_cannot_be_read_is_named_beside_the_others(bedside: Cli
     (torn / "run.bedside").write_bytes(b"nothing like a recording")
     said = bedside("runs", "--json")
     assert [summary["id"] for summary in said.json] == ["good"]
-    assert said.err == f"bedside: {torn}/run.bedside holds no records: is it a recording?\n"
+    assert said.err == f"bedside: 1 recording read; 1 not: {torn}/run.bedside holds no records: is it a recording?\n"
 
 
 # --- check

@@ -15,6 +15,7 @@ from bedside_tui.keys import KEYS, Key, presses
 from bedside_tui.screens.alerts import AlertsScreen
 from bedside_tui.screens.chart import ChartScreen
 from bedside_tui.screens.dialogs import AskLine, PaletteDialog, StopDialog
+from bedside_tui.screens.lab_book import AskVerdict
 from bedside_tui.sources.scripted import ScriptedSource
 from bedside_tui.sources.scripted_run import scripted_run
 
@@ -92,6 +93,9 @@ CHECKS: dict[str, Check] = {
     "acknowledge_all": Check(asks("acknowledge")),
     "palette": Check(lambda b, a: a.dialog is PaletteDialog),
     "note": Check(lambda b, a: a.dialog is AskLine),
+    "verdict": Check(lambda b, a: a.dialog is AskVerdict),
+    "tags": Check(lambda b, a: a.dialog is AskLine),
+    "sort": Check(lambda b, a: "by name" in a.text.split("\n")[2], ("r",)),
     "up_a_level": Check(shows("vitals"), ("l",)),
     "show('vitals')": Check(shows("vitals"), ("l",)),
     "show('chart')": Check(shows("chart")),
@@ -101,6 +105,7 @@ CHECKS: dict[str, Check] = {
     "show('alerts')": Check(lambda b, a: a.name == "alerts" and "finding" in a.text),
     "show('log')": Check(lambda b, a: a.name == "log" and "run started" in a.text),
     "show('runs')": Check(shows("runs")),
+    "compare": Check(shows("compare")),
     "open": Check(lambda b, a: a.name == "chart" and " lr " in a.text.split("\n")[2], ("j",) * 6),
     "filter": Check(lambda b, a: a.dialog is AskLine),
     "move(1)": Check(lambda b, a: a.place == b.place + 1),
@@ -239,7 +244,7 @@ async def test_a_stopped_run_is_not_asked_again(viewer: Open) -> None:
         assert len(source.scripted_control.sent) == 1
 
 
-@pytest.mark.parametrize("press", ["P", "C", "S", "a", "m", "M", "D", "H"])
+@pytest.mark.parametrize("press", ["P", "C", "S", "a", "m", "V", "T", "M", "D", "H"])
 @pytest.mark.parametrize(
     ("source", "options", "why"),
     [
@@ -351,7 +356,7 @@ async def test_a_note_is_sent_with_its_step_and_stands_in_the_log(viewer: Open) 
     source = ScriptedSource(RUN)
     async with viewer(source) as opened:
         await opened.press("m", *"dead [/x]", "enter")
-        assert source.scripted_control.sent == [("note", {"text": "dead [/x]", "step": 2_000})]
+        assert source.scripted_control.sent == [("note", {"text": "dead [/x]", "step": 2_000, "at": RUN[-1].time})]
         await opened.seen("you: dead [/x]")
 
 

@@ -18,11 +18,13 @@ import numpy as np
 import pytest
 
 from bedside_protocol.places import LOCK_NAME, LOG_NAME
-from bedside_protocol.records import Body, Ended, LifecycleChanged, Metrics, Record, RunStarted, Tick
+from bedside_protocol.records import Body, Ended, LifecycleChanged, Metrics, Note, Record, RunStarted, TagsChanged, Tick, VerdictGiven
 from bedside_protocol.runlog import encode_chunk
-from bedside_tui.library import CACHE_NAME, Library, RunSummary, summarise
+from bedside_tui.best_values import Best
+from bedside_tui.library import CACHE_NAME, Library, summarise
 from bedside_tui.liveness import HUB_RETURNS_WITHIN, SILENT_AFTER, training_lives
 from bedside_tui.places import RunPlace, Unreadable
+from bedside_tui.run_summary import RunSummary, load_summaries
 
 HERE = socket.gethostname()
 FINISHED = LifecycleChanged("finished")
@@ -220,7 +222,9 @@ def test_of_another_host_s_run_only_its_silence_is_known(tmp_path: Path, trainin
 
 
 def test_what_is_remembered_round_trips(tmp_path: Path) -> None:
-    write(tmp_path, "one", [loss(0.1, 3), FINISHED], project="p")
+    said = [loss(0.1, 3), Note("here", "ann", 3, 0.1, 9.0), VerdictGiven("good", "ann"), TagsChanged(("a",), (), "ann"), FINISHED]
+    write(tmp_path, "one", said, project="p")
     first: list[RunSummary] = Library([tmp_path]).summaries()
-    (known,) = json.loads((tmp_path / CACHE_NAME).read_text())["runs"].values()
-    assert RunSummary(**known["summary"]) == first[0]
+    ((_, known),) = load_summaries(tmp_path / CACHE_NAME).values()
+    assert known == first[0]
+    assert (known.best, known.person_verdict, known.tags, known.note_count) == ((Best("loss", 0.1, 3, "down"),), "good", ("a",), 1)

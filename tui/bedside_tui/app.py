@@ -1,6 +1,7 @@
 """What keys and rows do: the one place where a key press becomes another screen, or a question to the run.
 
-The loop, the drawing and the colours are in `viewer`, the keys that move in time in `moving`; keys have their names in `keys`.
+The loop, the drawing and the colours are in `viewer`, the keys that move in time in `moving`, those of the lab book in `writing`; keys have
+their names in `keys`.
 """
 
 from __future__ import annotations
@@ -12,10 +13,10 @@ from bedside_protocol.lifecycle import OVER
 from bedside_protocol.records import Scalar, Verb
 from bedside_tui.asking import doubts, pause_or_resume
 from bedside_tui.draw import number
-from bedside_tui.moving import MovingViewer
 from bedside_tui.screens.alerts import AlertsScreen, key_of
 from bedside_tui.screens.base import RunScreen, bindings_of
 from bedside_tui.screens.chart import ChartScreen
+from bedside_tui.screens.compare import CompareScreen
 from bedside_tui.screens.dialogs import AskLine, Deed, PaletteDialog, StopAnswer, StopDialog, deeds
 from bedside_tui.screens.help import HelpScreen
 from bedside_tui.screens.log import LogScreen
@@ -24,9 +25,10 @@ from bedside_tui.screens.runs import RunsScreen
 from bedside_tui.screens.vitals import VitalsScreen
 from bedside_tui.store.view import AlertView
 from bedside_tui.theme import PALETTES
+from bedside_tui.writing import WritingViewer
 
 
-class BedsideApp(MovingViewer, inherit_bindings=False):
+class BedsideApp(WritingViewer, inherit_bindings=False):
     """The viewer with its keys. Arguments as for `Viewer`."""
 
     BINDINGS = bindings_of("everywhere", "time")
@@ -40,6 +42,7 @@ class BedsideApp(MovingViewer, inherit_bindings=False):
         "log": LogScreen,
         "help": HelpScreen,
         "runs": RunsScreen,
+        "compare": CompareScreen,
     }
 
     # --- what rows open
@@ -131,7 +134,7 @@ class BedsideApp(MovingViewer, inherit_bindings=False):
         elif answer == "stop":
             self._send("stop")
 
-    # --- keys: alarms and notes
+    # --- keys: alarms
 
     def action_next_alarm(self, direction: int = 1) -> None:
         """Open the alarm after the one that is open, the first where none is."""
@@ -161,21 +164,18 @@ class BedsideApp(MovingViewer, inherit_bindings=False):
     def action_acknowledge_all(self) -> None:
         self._send("acknowledge", {"rule": "", "target": ""})
 
-    def action_note(self) -> None:
-        if why := self.viewing.why_not():
-            self.say(why, "amber")
-            return
-        step = self.shown.step
-        self.ask(f"note at step {number.count(step)}", "", lambda text: self._note(text, step))
-
-    def _note(self, text: str, step: int) -> None:
-        if text.strip():
-            self._send("note", {"text": text.strip(), "step": step})
-
     # --- keys: screens
 
     def action_show(self, name: str) -> None:
         self.show(name)
+
+    def action_compare(self) -> None:
+        """The runs beside this one; which, is asked where there are none yet, and on their screen."""
+        screen = self.screens["compare"]
+        there = self.top is screen
+        self.show("compare")
+        if isinstance(screen, CompareScreen) and (there or not screen.companions):
+            screen.choose()
 
     def action_help(self) -> None:
         self.show("help")

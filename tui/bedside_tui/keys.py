@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 Where = Literal[
-    "everywhere", "lists", "time", "cursor", "vitals", "chart", "probes", "codebook", "model", "samples", "alerts", "log", "runs"
+    "everywhere", "lists", "time", "cursor", "vitals", "chart", "probes", "codebook", "model", "samples", "alerts", "log", "runs", "compare"
 ]
 """`everywhere`: any screen. `lists`: screens of a run, where one moves in rows. `time`: screens of a run, moving in time. `cursor`: screens
 with charts. `probes`: the screens of codebooks, the model and samples."""
@@ -50,6 +50,8 @@ KEYS: tuple[Key, ...] = (
     Key(("A",), "acknowledge_all", "", "acknowledge all alarms"),
     Key((":", ";"), "palette", "palette", "do anything by its name; go to a moment: 12000, 50%, -10m", footer=6),
     Key(("m",), "note", "note", "write a note at this moment", footer=7),
+    Key(("V",), "verdict", "verdict", "give a verdict on the run: good, bad, broken, unclear, or your own words; empty takes it back"),
+    Key(("T",), "tags", "tags", "put tags on the run, or take them from it"),
     Key(("esc",), "up_a_level", "back", "one level up"),
     Key(("v",), "show('vitals')", "vitals", "vitals: metrics, probes, system, log"),
     Key(("h",), "show('chart')", "chart", "chart of the selected metric"),
@@ -59,6 +61,7 @@ KEYS: tuple[Key, ...] = (
     Key(("w",), "show('alerts')", "alerts", "alerts: what is wrong, was wrong, is not checked"),
     Key(("l",), "show('log')", "log", "log: events, commands, checkpoints, notes"),
     Key(("r",), "show('runs')", "runs", "runs: pick another"),
+    Key(("=",), "compare", "compare", "compare: other runs beside this one; there, choose which", footer=8),
     Key(("enter",), "open", "open", "open the selected row", "lists", footer=4),
     Key(("/",), "filter", "filter", "keep the rows that contain a text", "lists", footer=5),
     Key(("j", "↓"), "move(1)", "down", "next row", "lists"),
@@ -105,13 +108,17 @@ KEYS: tuple[Key, ...] = (
     Key(
         ("s",), "shelve", "shelve", "shelve this alarm for an hour, or take it back: off the alarm line, in the verdict", "alerts", footer=4
     ),
+    Key(("s",), "sort", "sort", "sort by name, steps, best value, verdict, alarms, notes, or when they began", "runs", footer=4),
     Key(("t",), "moment", "its moment", "go to the moment at which this alarm fired", "alerts", footer=4),
+    Key(("y",), "log_axis", "log axis", "logarithmic or linear axis", "compare", footer=1),
+    Key(("x",), "time_axis", "step/time", "steps along the bottom, or time since each run began", "compare", footer=1),
+    Key(("s",), "smooth", "smooth", "smoothing: none, 0.6, 0.9, 0.98", "compare", footer=1),
 )
 
 KEY_NAMES = {
     ",": "comma", ".": "full_stop", "←": "left", "→": "right", "↑": "up", "↓": "down", "esc": "escape",
     "pgup": "pageup", "pgdn": "pagedown", ":": "colon", ";": "semicolon", "?": "question_mark", "/": "slash",
-    "[": "left_square_bracket", "]": "right_square_bracket", "{": "left_curly_bracket", "}": "right_curly_bracket",
+    "[": "left_square_bracket", "]": "right_square_bracket", "=": "equals_sign", "{": "left_curly_bracket", "}": "right_curly_bracket",
     "<": "less_than_sign", ">": "greater_than_sign", "(": "left_parenthesis", ")": "right_parenthesis",
     "shift+←": "shift+left", "shift+→": "shift+right",
 }  # fmt: skip
@@ -128,7 +135,7 @@ SECTIONS: tuple[tuple[str, tuple[Where, ...]], ...] = (
     ("in rows", ("lists",)),
     ("in time: a recording, or a live run looked back at", ("time",)),
     ("on charts: the value cursor, one for all of them", ("cursor",)),
-    ("on one screen", ("vitals", "probes", "chart", "codebook", "model", "samples", "alerts", "log", "runs")),
+    ("on one screen", ("vitals", "probes", "chart", "codebook", "model", "samples", "alerts", "log", "runs", "compare")),
 )
 
 

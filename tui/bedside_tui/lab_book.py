@@ -12,7 +12,7 @@ from bedside_tui.output import Unwritable
 from bedside_tui.places import RunPlace, Unreadable, door_of
 from bedside_tui.recording_end import LogEnd, Owned, append_word
 from bedside_tui.sources.command import life_of_command
-from bedside_tui.sources.live import whoami
+from bedside_tui.whoami import whoami
 
 WITHIN = 20.0
 """Seconds a hub may take to write: it does so at once, or is stopped."""

@@ -5,56 +5,31 @@ The verdict is the worst the run's own hub recorded. How a log without an ending
 
 from __future__ import annotations
 
-import json
 import math
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 from typing import Any, BinaryIO, Final, TypeVar
 
-from bedside_protocol.alerts.judge import EXIT_CODES, Verdict, recorded_verdict
+from bedside_protocol.alerts.judge import recorded_verdict
+from bedside_protocol.lab_book import Book, BookNote
 from bedside_protocol.lifecycle import OVER
-from bedside_protocol.records import AlertChanged, Ended, Lifecycle, Metrics, Record, RunStarted, Snapshot, Tick
-from bedside_protocol.runlog import NewerFormat, read_records
+from bedside_protocol.records import AlertChanged, Ended, MetricDefined, Metrics, Record, RunStarted, Snapshot, Tick
+from bedside_protocol.runlog import Chunk, Damage, NewerFormat, read_log
 from bedside_protocol.sanitise import text as safe
+from bedside_tui.best_values import BestValues
 from bedside_tui.liveness import LastWord
 from bedside_tui.places import RunPlace, Unreadable, runs_in
+from bedside_tui.run_summary import NoteSaid, RunSummary, load_summaries, store_summaries
+from bedside_tui.store.clean import LONG
 
 CACHE_NAME: Final = ".library.json"
-_CACHE_VERSION: Final = 1
+_SAVE_EVERY: Final = 5.0
+"""Seconds of reading after which what has been read is remembered: who leaves in the middle has not waited in vain."""
 _Made = TypeVar("_Made")
-
-
-@dataclass(frozen=True, slots=True)
-class RunSummary:
-    """One run as lists and scripts know it. `started` and `heard` are epoch seconds; texts have passed the sanitiser."""
-
-    id: str
-    name: str
-    project: str
-    lifecycle: Lifecycle
-    reason: str
-    step: int
-    metrics: dict[str, float | None]
-    started: float
-    dir: str
-    verdict: Verdict
-    alerts: dict[str, int]
-    host: str = ""
-    heard: float = 0.0
-    firing: list[dict[str, Any]] = field(default_factory=list)
-
-    def to_json(self) -> dict[str, Any]:
-        """The documented object of `bedside runs --json`; values that JSON cannot say are null."""
-        keys = ("id", "name", "project", "lifecycle", "reason", "step", "metrics", "started", "dir", "verdict", "alerts")
-        return {key: getattr(self, key) for key in keys}
-
-    def to_status(self) -> dict[str, Any]:
-        """The documented object of `bedside status --json`: the summary, its ranks, and what fires now."""
-        return {**self.to_json(), "ranks": [{"rank": 0, "step": self.step, "host": self.host}], "firing": self.firing}
 
 
 class Library:
@@ -66,20 +41,30 @@ class Library:
         """Why some recordings are not among the summaries last given, a sentence each."""
         self._known: dict[str, tuple[list[int], RunSummary]] = {}
         for directory in self.directories:
-            self._known.update(_load(directory / CACHE_NAME))
+            self._known.update(load_summaries(directory / CACHE_NAME))
         self._saved = dict(self._known)
 
     def __repr__(self) -> str:
         return f"<Library of {', '.join(map(str, self.directories))}, {len(self._known)} known>"
 
-    def summaries(self) -> list[RunSummary]:
-        """Every run, the newest start first."""
+    def summaries(self, told: Callable[[int, int], object] = lambda done, of: None) -> list[RunSummary]:
+        """Every run, the newest start first. `told` hears after each how many of how many recordings have been looked at."""
         places = runs_in(self.directories)
         self.unreadable = []
-        found = [summary for place in places if (summary := self.summary(place)) is not None]
         here = {str(place.directory) for place in places}
         self._known = {key: entry for key, entry in self._known.items() if key in here}
-        self._save()
+        found: list[RunSummary] = []
+        saved = time.monotonic()
+        try:
+            for done, place in enumerate(places, 1):
+                if (summary := self.summary(place)) is not None:
+                    found.append(summary)
+                told(done, len(places))
+                if time.monotonic() - saved > _SAVE_EVERY:
+                    self._save()
+                    saved = time.monotonic()
+        finally:
+            self._save()
         return sorted(found, key=lambda summary: summary.started, reverse=True)
 
     def summary(self, place: RunPlace) -> RunSummary | None:
@@ -102,13 +87,9 @@ class Library:
             return
         self._saved = dict(self._known)
         for directory in self.directories:
-            entries = {
-                key: {"stamp": stamp, "summary": asdict(summary)}
-                for key, (stamp, summary) in self._known.items()
-                if Path(key).parent == directory
-            }
+            entries = {key: entry for key, entry in self._known.items() if os.path.dirname(key) == str(directory)}
             if entries:
-                _store(directory / CACHE_NAME, {"version": _CACHE_VERSION, "runs": entries})
+                store_summaries(directory / CACHE_NAME, entries)
 
 
 def _stamp(log: Path) -> list[int]:
@@ -122,27 +103,35 @@ def _stamp(log: Path) -> list[int]:
 
 def summarise(place: RunPlace) -> RunSummary:
     """Read one recording and fold it. Raises `Unreadable` where it cannot be opened or holds no record."""
-    return read_recording(place, lambda records, heard: _Fold(records).summary(place, heard))
+    damage: list[Damage] = []
+    return read_recording(place, lambda records, heard: _Fold(records).summary(place, heard, damage), damage)
 
 
-def read_recording(place: RunPlace, make: Callable[[Iterator[Record], float], _Made]) -> _Made:
-    """What `make` makes of a recording's records and the epoch second it last grew in. Raises `Unreadable` where nothing is."""
+def read_recording(place: RunPlace, make: Callable[[Iterator[Record], float], _Made], damage: list[Damage] | None = None) -> _Made:
+    """What `make` makes of a recording's records and the epoch second it last grew in. Raises `Unreadable` where nothing is.
+
+    `damage` is given what is passed over.
+    """
     try:
         file = open(place.log, "rb")  # noqa: SIM115 - closed below
     except OSError as error:
         raise Unreadable(f"cannot read {place.log}: {error.strerror or error}") from error
     with file:
-        records = _records_in(file, place.log)
+        records = _records_in(file, place.log, [] if damage is None else damage)
         first = next(records, None)
         if first is None:
             raise Unreadable(f"{place.log} holds no records: is it a recording?")
         return make(chain([first], records), os.fstat(file.fileno()).st_mtime)
 
 
-def _records_in(file: BinaryIO, path: Path) -> Iterator[Record]:
+def _records_in(file: BinaryIO, path: Path, damage: list[Damage]) -> Iterator[Record]:
     """What is read of the file. Only what goes wrong in reading is told as such: who makes something of it may be writing."""
     try:
-        yield from read_records(file)
+        for piece in read_log(file):
+            if isinstance(piece, Chunk):
+                yield from piece.records
+            else:
+                damage.append(piece)
     except NewerFormat as error:
         raise Unreadable(f"cannot read {path}: {error}") from error
     except OSError as error:
@@ -157,16 +146,23 @@ class _Fold:
         self.word = LastWord()
         self.step = 0
         self.metrics: dict[str, float] = {}
+        self.best = BestValues()
+        self.book = Book()
         self.changes: list[AlertChanged] = []
         for record in records:
             self._take(record)
 
     def _take(self, record: Record) -> None:
         self.word.take((record,))
+        self.book = self.book.having(record)
         match record.body:
             case RunStarted() as started:
                 self.started = self.started or started
-            case Metrics(names=names, values=values, steps=steps) if steps.size:
+            case MetricDefined() as said:
+                self.best.define(said)
+            case Metrics(names=names, values=values, steps=steps) as block if steps.size:
+                if record.rank == 0:
+                    self.best.take(block)
                 for name, row in zip(names, values[:, -1], strict=True):
                     self.metrics[name] = float(row)
                 self.step = max(self.step, int(steps.max()))
@@ -177,7 +173,7 @@ class _Fold:
             case _:
                 pass
 
-    def summary(self, place: RunPlace, heard: float) -> RunSummary:
+    def summary(self, place: RunPlace, heard: float, damage: Sequence[Damage]) -> RunSummary:
         run = self.started or RunStarted(place.id, place.id, "", heard)
         lifecycle, reason = self.word.now(place.directory, max(0.0, time.time() - heard))
         episodes = {(change.rule, change.target, change.episode): change.severity for change in self.changes if change.state == "firing"}
@@ -197,6 +193,13 @@ class _Fold:
             host=safe(run.host),
             heard=heard,
             firing=self._firing(),
+            best=tuple(replace(best, metric=safe(best.metric)) for best in self.best.told()),
+            person_verdict=safe(self.book.verdict),
+            person=safe(self.book.verdict_by),
+            tags=tuple(safe(tag) for tag in self.book.tags),
+            notes=tuple(_note(note, run.wall_start) for note in self.book.notes),
+            note_count=self.book.written,
+            damaged=len(damage) if lifecycle in OVER else 0,
         )
 
     def _firing(self) -> list[dict[str, Any]]:
@@ -217,29 +220,10 @@ class _Fold:
         ]
 
 
-def _load(path: Path) -> dict[str, tuple[list[int], RunSummary]]:
-    try:
-        content = json.loads(path.read_text())
-        if content["version"] != _CACHE_VERSION:
-            return {}
-        known = {key: (entry["stamp"], RunSummary(**entry["summary"])) for key, entry in content["runs"].items()}
-        return known if all(_is_whole(summary) for _, summary in known.values()) else {}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return {}  # a cache that cannot be read is made anew
+def _note(note: BookNote, began: float) -> NoteSaid:
+    wall = note.wall or began + note.time
+    return NoteSaid(safe(note.text, LONG), safe(note.author), note.step, _finite(note.time), _finite(wall))
 
 
-def _is_whole(summary: RunSummary) -> bool:
-    """Whether what was read back has the types that were written."""
-    blank = RunSummary("", "", "", "finished", "", 0, {}, 0.0, "", "ok", {"amber": 0, "red": 0})
-    return all(type(getattr(summary, one.name)) is type(getattr(blank, one.name)) for one in fields(RunSummary)) and (
-        summary.alerts.keys() == blank.alerts.keys() and summary.lifecycle in OVER and summary.verdict in EXIT_CODES
-    )
-
-
-def _store(path: Path, content: object) -> None:
-    part = path.with_name(f"{path.name}.{os.getpid()}")
-    try:
-        part.write_text(json.dumps(content))
-        os.replace(part, path)
-    except OSError:
-        part.unlink(missing_ok=True)  # a directory one cannot write in is listed all the same
+def _finite(value: float) -> float:
+    return value if math.isfinite(value) else 0.0

@@ -11,13 +11,16 @@ import asyncio
 import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from bedside_protocol.records import Scalar
 from bedside_tui.app import BedsideApp
-from bedside_tui.screens.runs import RunRow
+from bedside_tui.best_values import Best
+from bedside_tui.lab_book import NotWritten
+from bedside_tui.run_row import RunRow
 from bedside_tui.sources.replay import ReplaySource
 from bedside_tui.sources.scripted import ScriptedSource
 from bedside_tui.sources.scripted_inside import EXAMPLES, Example
@@ -29,13 +32,17 @@ from bedside_tui.theme import PALETTES, PaletteName
 
 SIZES = ((80, 24), (200, 50))
 
+_HOME = "~/.local/state/bedside"
 RUN_ROWS = (
-    RunRow("k3v9", "digits-1", "tokenizer", "running", "", 12_431, 0.0214, "red", "", "now", "~/.local/state/bedside/k3v9-digits-1"),
-    RunRow("k3v8", "digits-0", "tokenizer", "finished", "", 20_000, 0.0198, "ok", "worked", "1d 02h", "~/.local/state/bedside/k3v8"),
-    RunRow("j81x", "v7.0.5", "world", "killed", "9: SIGKILL", 95_210, 1.31, "red", "failed", "3d 11h", "~/.local/state/bedside/j81x"),
-    RunRow("j7aa", "bg-1", "solver", "failed", "KeyError: 'mask'", 500, 0.84, "amber", "", "6d 00h", "~/.local/state/bedside/j7aa"),
-    RunRow("j70c", "bg-0", "solver", "lost", "", 31, None, "none", "", "9d 07h", "~/.local/state/bedside/j70c"),
-)
+    RunRow("k3v9", "digits-1", "tokenizer", "running", "", 12_431, "red", "now", f"{_HOME}/k3v9-digits-1", loss=0.0214,
+           best=(Best("loss", 0.0209, 12_102, "down"),), tags=("vq",)),
+    RunRow("k3v8", "digits-0", "tokenizer", "finished", "", 20_000, "ok", "1d 02h", f"{_HOME}/k3v8", loss=0.0198,
+           best=(Best("val/acc", 0.913, 18_000, "up"),), verdict="good", tags=("vq", "baseline"), notes=2, newest="EMA 0.99 from here on"),
+    RunRow("j81x", "v7.0.5", "world", "killed", "9: SIGKILL", 95_210, "red", "3d 11h", f"{_HOME}/j81x", loss=1.31,
+           best=(Best("loss", 0.84, 51_200, "down"),), verdict="broken"),
+    RunRow("j7aa", "bg-1", "solver", "failed", "KeyError: 'mask'", 500, "amber", "6d 00h", f"{_HOME}/j7aa", loss=0.84),
+    RunRow("j70c", "bg-0", "solver", "lost", "", 31, "none", "9d 07h", f"{_HOME}/j70c"),
+)  # fmt: skip
 """A list of runs as a busy week leaves it."""
 
 
@@ -81,6 +88,7 @@ SCENES: tuple[Scene, ...] = (
     Scene("stop", ("S",)),
     Scene("palette", ("colon", "c", "h")),
     Scene("note", ("m", *"half of it is dead")),
+    Scene("verdict", ("V", "tab")),
     Scene("replay", ("9", "right_square_bracket", "space"), source="recorded"),
     Scene("replay-chart", ("h", "7", "space"), source="recorded"),
     Scene("runs", ("j",), source="list"),
@@ -102,13 +110,18 @@ SCENES: tuple[Scene, ...] = (
 
 
 class PictureLibrary:
-    """The rows of `RUN_ROWS`; each opens the scripted run."""
+    """The rows of `RUN_ROWS`; each opens the scripted run, and none can be written about."""
+
+    reading = ""
 
     def rows(self) -> Sequence[RunRow]:
         return RUN_ROWS
 
     def open(self, row: RunRow) -> Source:
         return ScriptedSource(scripted_run())
+
+    def write(self, row: RunRow, arguments: Mapping[str, Scalar]) -> str:
+        raise NotWritten(f"{row.title} is a picture of a run")
 
 
 def application(scene: Scene, recording: Path | None) -> BedsideApp:

@@ -19,8 +19,9 @@ from textual.message import Message
 from textual.theme import Theme
 
 from bedside_protocol.sanitise import text as safe
+from bedside_tui.run_row import RunRow
 from bedside_tui.screens.base import RunScreen
-from bedside_tui.screens.runs import Library, RunRow, RunsScreen
+from bedside_tui.screens.runs import Library
 from bedside_tui.sources.source import Source
 from bedside_tui.theme import DARK, Palette, Tone
 from bedside_tui.viewing import Viewing
@@ -64,6 +65,7 @@ class Viewer(App[None], inherit_bindings=False):
         self.library = library
         self.run_rows: Sequence[RunRow] = ()
         self.runs_read = False
+        self._reading_runs = False
         self.metric = ""
         """The metric charts show, chosen on any screen."""
         self.pinned: list[str] = []
@@ -152,13 +154,18 @@ class Viewer(App[None], inherit_bindings=False):
 
     def read_runs(self) -> None:
         """Have the list read on a thread of its own, where it is in sight or was never read."""
-        if self.library is not None and (isinstance(self.top, RunsScreen) or not self.runs_read):
+        wanted = not self.runs_read or (self.top is not None and self.top.lists_runs)
+        if self.library is not None and wanted and not self._reading_runs:
+            self._reading_runs = True
             self.run_worker(self._read_runs, thread=True, exclusive=True, group="runs", exit_on_error=False)
 
     def _read_runs(self) -> None:
-        if self.library is not None:
-            rows = tuple(self.library.rows())
-            self.call_from_thread(self._show_runs, rows)
+        try:
+            if self.library is not None:
+                rows = tuple(self.library.rows())
+                self.call_from_thread(self._show_runs, rows)
+        finally:
+            self._reading_runs = False
 
     def _show_runs(self, rows: Sequence[RunRow]) -> None:
         self.run_rows, self.runs_read = rows, True

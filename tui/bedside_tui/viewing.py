@@ -13,6 +13,7 @@ from bedside_protocol.records import Scalar, Verb
 from bedside_tui.asking import Asking, Verdict
 from bedside_tui.cursor import Cursor
 from bedside_tui.greeting import since_left
+from bedside_tui.places import RunPlace
 from bedside_tui.sources.source import Inbox, Source, SourceStatus, Update
 from bedside_tui.store.store import Store
 from bedside_tui.store.view import View
@@ -144,6 +145,19 @@ class Viewing:
         if self._read_only:
             return "read-only: started with --read-only, so nothing is asked of the run"
         return ""
+
+    @property
+    def recording(self) -> RunPlace | None:
+        """The recording that is written into where no hub is asked: the run is over, or looked at as a recording."""
+        if self.source is None or (self.source.live and not self.store.at(None).over):
+            return None
+        return self.source.place
+
+    def why_not_written(self) -> str:
+        """Why nothing can be written into the lab book of this run, empty where something can."""
+        if self.source is not None and self._read_only:
+            return "read-only: started with --read-only, so nothing is written"
+        return "" if self.recording is not None else self.why_not()
 
     def send(self, verb: Verb, arguments: Mapping[str, Scalar], now: float) -> None:
         """Ask the run for `verb`, or say why that cannot be done."""

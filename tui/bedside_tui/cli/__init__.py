@@ -28,7 +28,10 @@ INTERRUPTED: Final = 130
 VERBS: Final[dict[str, str]] = {
     "attach": "watch a run, live",
     "replay": "watch a recording from its start",
-    "runs": "list the runs of this machine",
+    "runs": "the lab book: list the runs of this machine, sort and filter them",
+    "note": "pin a note to a moment of a run",
+    "verdict": "say what became of a run",
+    "tag": "put tags on a run, or take them from it",
     "status": "say how one run is",
     "once": "print one screen as text or SVG",
     "watch": "print a run's records as they come, as JSON",

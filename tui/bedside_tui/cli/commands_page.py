@@ -32,6 +32,7 @@ _EXIT_CODES: Final = """## Exit codes
 | 0 | done; of `check`: ok; of `wait`: it held | every verb |
 | 1 | amber | `check` |
 | 1 | the run refused, or it failed there | `ctl` |
+| 1 | not written: the run refused, another process writes, or one may not write there | `note` `verdict` `tag` |
 | 1 | the answer was no | `rm` |
 | 1 | a test of the file fails | `rules test` |
 | 1 | a checkpoint could not be measured; 3 where none could | `probe` |

@@ -14,7 +14,7 @@ from bedside_tui.places import roots
 def arguments(parser: argparse.ArgumentParser) -> None:
     add_run(parser)
     parser.add_argument(
-        "--follow", action="store_true", help="stand at the end, and read on for as long as the file grows: through a shared disk, no socket"
+        "--follow", action="store_true", help="stand at the end, and read on for as long as the file grows: over a shared disk, no socket"
     )
     add_look(parser)
 
@@ -28,4 +28,4 @@ def run(options: argparse.Namespace) -> int:
     from bedside_tui.cli.picker import Picker
     from bedside_tui.sources.replay import ReplaySource
 
-    return show(ReplaySource(place.log, follow=options.follow), Picker(Library(roots(options.dir)), read_only=True), options, read_only=True)
+    return show(ReplaySource(place.log, follow=options.follow), Picker(Library(roots(options.dir)), read_only=True), options)

@@ -47,6 +47,26 @@ _ALARM: Final[Mapping[str, Schema]] = MappingProxyType({
     "message": _text("what a person reads"),
     "runbook": _text("the name of the page that says what to do"),
 })  # fmt: skip
+_BEST: Final[Mapping[str, Schema]] = MappingProxyType({
+    "metric": _text(),
+    "value": _number(),
+    "step": _count("the first at which it was reached"),
+    "direction": _one_of(get_args(Direction), "which way is better"),
+})  # fmt: skip
+_NOTE: Final = _object({
+    "text": _text(),
+    "author": _text(),
+    "step": _count("the step it is pinned to"),
+    "time": _number("and its seconds since the run began"),
+    "written": _number("when it was written, in seconds since the epoch"),
+})  # fmt: skip
+_BOOK: Final[Mapping[str, Schema]] = MappingProxyType({
+    "verdict": _text("the person's; empty where none was given"),
+    "by": _text("who gave it"),
+    "tags": _list(_text(), "in the order of their coming"),
+    "notes": _list(_NOTE, "the newest 200, the oldest of them first"),
+    "note_count": _count("how many there are in all"),
+})  # fmt: skip
 _RUN: Final[Mapping[str, Schema]] = MappingProxyType({
     "id": _text("the name of the run's directory"),
     "name": _text(),
@@ -59,6 +79,9 @@ _RUN: Final[Mapping[str, Schema]] = MappingProxyType({
     "dir": _text("the run's directory"),
     "verdict": _one_of(EXIT_CODES, "the worst that ever fired, by the rules that judged it live"),
     "alerts": _object({"amber": _count(), "red": _count()}, "how many have fired"),
+    "best": _list(_object(_BEST), "of metrics whose better side is known; what the script gave a direction first, then the main loss"),
+    "book": _object(_BOOK, "what people said of it"),
+    "damaged": _count("places of the recording that cannot be read; what is whole is told"),
 })  # fmt: skip
 _STATUS: Final = _object({
     **_RUN,
@@ -229,6 +252,7 @@ SCHEMAS: Final[Mapping[str, tuple[str, Schema]]] = MappingProxyType({
     "compare": ("bedside compare RUN RUN … --json", _COMPARE),
     "probe": ("bedside probe SCRIPT --checkpoints GLOB … --json", _PROBE),
     "wait": ("bedside wait [RUN] --until EXPRESSION --json", _WAIT),
+    "book": ("bedside note|verdict|tag RUN --json", _object({"id": _text("the name of the run's directory"), **_BOOK})),
     "ctl": ("bedside ctl RUN ACTION --json", _CTL),
     "import": ("bedside import FILE --json", _IMPORT),
     "watch": ("bedside watch [RUN], a line", RECORD),

@@ -56,6 +56,8 @@ class RunScreen(Screen[None], inherit_bindings=False):
     where: ClassVar[tuple[Where, ...]] = ("lists",)
     idle: ClassVar[frozenset[str]] = frozenset()
     """Actions of lists that do nothing here, left out of the footer."""
+    lists_runs: ClassVar[bool] = False
+    """Whether it shows which runs there are, so that the list is kept fresh while it is in sight."""
     AUTO_FOCUS = None
     ALLOW_SELECT = False
     CSS = "RunScreen { layout: vertical; padding: 0; }"

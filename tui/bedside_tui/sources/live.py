@@ -6,7 +6,6 @@ the socket and the file; everything in it wakes by what arrives, or at the lates
 
 from __future__ import annotations
 
-import getpass
 import queue
 import secrets
 import threading
@@ -24,8 +23,10 @@ from bedside_protocol.records import CommandChanged, Record, Scalar, Verb
 from bedside_protocol.runlog import Decoder, NewerFormat
 from bedside_tui.liveness import LastWord, boot_id
 from bedside_tui.places import Door, RunPlace, door_of
+from bedside_tui.sources.afterwards import LOOK_EVERY, Afterwards
 from bedside_tui.sources.replay import Follower, cannot_read, last_records, records_of
 from bedside_tui.sources.source import SourceState, SourceStatus, Update
+from bedside_tui.whoami import whoami
 
 READ: Final = 512 << 10
 ANSWER_WITHIN: Final = 2.5
@@ -65,6 +66,7 @@ class LiveSource:
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
         self._last_time = 0.0
+        self._seq = 0
         self._over = False
 
     def __repr__(self) -> str:
@@ -77,6 +79,10 @@ class LiveSource:
     @property
     def control(self) -> LiveControl | None:
         return self._control
+
+    @property
+    def place(self) -> RunPlace:
+        return self._place
 
     def start(self, deliver: Callable[[Update], None]) -> None:
         self._thread = threading.Thread(target=self._main, args=(deliver,), name="live-source", daemon=True)
@@ -99,8 +105,11 @@ class LiveSource:
                     self._read_file(deliver)
         except NewerFormat as error:
             deliver(Update((), SourceStatus("unreachable", str(error))))
-        while not self._stop.wait(0.1):
+        afterwards = Afterwards(self._place.log, self._decoder.offset, self._seq)
+        while not self._stop.wait(LOOK_EVERY):
             self._refuse_commands(deliver, "nothing can be asked of it any more", "ended")
+            if records := afterwards.poll():
+                deliver(Update(records, SourceStatus("ended")))
 
     def _converse(self, door: Door, deliver: Callable[[Update], None]) -> None:
         """Talk to the hub until it falls silent or the run is over."""
@@ -181,6 +190,7 @@ class LiveSource:
         self._word.take(records)
         if records:
             self._last_time = records[-1].time
+            self._seq = max(self._seq, *(record.seq for record in records))
         return records
 
     def _send_commands(self, socket: zmq.Socket[bytes], deliver: Callable[[Update], None]) -> None:
@@ -230,14 +240,6 @@ class LiveSource:
 
     def _is_over(self, follower: Follower) -> bool:
         return self._decoder.offset > 0 and self._word.now(self._place.directory, follower.silence)[0] in OVER
-
-
-def whoami() -> str:
-    """Who asks, for the log."""
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError, ImportError):
-        return "somebody"
 
 
 def _sent(socket: zmq.Socket[bytes], frame: bytes) -> bool:

@@ -1,4 +1,4 @@
-"""A recording on disk: read once, or followed while it grows. No socket; view only."""
+"""A recording on disk: read once, or followed while it grows, and looked at again for what is said of it later. No socket; view only."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from bedside_protocol.lifecycle import OVER
 from bedside_protocol.records import LifecycleChanged, Lost, Record
 from bedside_protocol.runlog import Chunk, Damage, Decoder, NewerFormat
 from bedside_tui.liveness import LastWord
+from bedside_tui.places import RunPlace
+from bedside_tui.sources.afterwards import LOOK_EVERY, Afterwards
 from bedside_tui.sources.source import SourceState, SourceStatus, Update
 
 _PIECE: Final = 256 << 10
@@ -91,6 +93,10 @@ class ReplaySource:
     def control(self) -> None:
         return None
 
+    @property
+    def place(self) -> RunPlace:
+        return RunPlace(self._log.parent.name, self._log)
+
     def start(self, deliver: Callable[[Update], None]) -> None:
         self._thread = threading.Thread(target=self._main, args=(deliver,), name="replay-source", daemon=True)
         self._thread.start()
@@ -112,7 +118,7 @@ class ReplaySource:
     def _read(self, deliver: Callable[[Update], None]) -> None:
         follower = Follower(self._log, Decoder())
         word = LastWord()
-        last = 0.0
+        last, seq = 0.0, 0
         ended = False
         while not ended and not self._stop.is_set():
             records = records_of(follower.poll(), last)
@@ -121,11 +127,19 @@ class ReplaySource:
             last = records[-1].time if records else last
             if ended:
                 records += last_records(follower, word, self._log.parent, last)
+            seq = max((record.seq for record in records), default=seq)
             state: SourceState = "ended" if ended else "following"
             heard = time.monotonic() - follower.silence if records else None
             deliver(Update(records, SourceStatus(state, "", heard, follower.at_end, 1.0 if ended else follower.progress)))
             if follower.at_end and not ended:
                 self._stop.wait(0.2)
+        if word.now(self._log.parent, follower.silence)[0] in OVER:
+            self._read_on(Afterwards(self._log, follower.size, seq), deliver)
+
+    def _read_on(self, afterwards: Afterwards, deliver: Callable[[Update], None]) -> None:
+        while not self._stop.wait(LOOK_EVERY):
+            if records := afterwards.poll():
+                deliver(Update(records, SourceStatus("ended")))
 
 
 def last_records(follower: Follower, word: LastWord, directory: Path, last_time: float) -> list[Record]:

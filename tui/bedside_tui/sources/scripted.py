@@ -13,6 +13,7 @@ from itertools import count
 from queue import SimpleQueue
 
 from bedside_protocol.commands import FOR_TRAINING
+from bedside_protocol.lab_book import entry_of
 from bedside_protocol.records import (
     HUB_RANK,
     AlertAcknowledged,
@@ -24,7 +25,6 @@ from bedside_protocol.records import (
     Event,
     LifecycleChanged,
     Metrics,
-    Note,
     ProbeDeclared,
     Record,
     RunStarted,
@@ -47,7 +47,7 @@ def answer(verb: Verb, arguments: Mapping[str, Scalar], command: str, step: int)
     """What a willing run with a checkpoint handler writes to its log about a command, in order."""
     who = "you"
     if verb == "note":
-        yield Note(str(arguments.get("text", "")), who, int(arguments.get("step") or step))
+        yield entry_of(arguments, who, step)
         return
     if verb == "acknowledge":
         yield AlertAcknowledged(str(arguments.get("rule", "")), str(arguments.get("target", "")), who)
@@ -141,6 +141,10 @@ class ScriptedSource:
     @property
     def control(self) -> Control | None:
         return self.scripted_control if self._has_control else None
+
+    @property
+    def place(self) -> None:
+        return None
 
     def start(self, deliver: Callable[[Update], None]) -> None:
         for first in range(0, len(self._records), BLOCK):

@@ -13,6 +13,7 @@ from threading import Condition
 from typing import Literal, Protocol
 
 from bedside_protocol.records import Record, Scalar, Verb
+from bedside_tui.places import RunPlace
 
 SourceState = Literal["connecting", "connected", "following", "ended", "unreachable"]
 """`following`: reading a file that may grow. `ended`: nothing more will come. `unreachable`: the run may live, the way to it does not."""
@@ -57,6 +58,10 @@ class Source(Protocol):
     @property
     def control(self) -> Control | None:
         """The way to ask things of the training; None where one can only look."""
+
+    @property
+    def place(self) -> RunPlace | None:
+        """The recording that is read, None where it is on none of this machine's disks."""
 
     def start(self, deliver: Callable[[Update], None]) -> None:
         """Begin, on a thread of its own. `deliver` may block: that is how a slow viewer slows the reading, and nothing piles up."""
