@@ -138,6 +138,14 @@ def test_by_time_a_slow_run_reaches_further_than_a_fast_one_of_as_many_steps() -
     assert by_time[0] < 30 < 65 < by_time[1]
 
 
+def test_at_a_step_each_run_has_its_value_there_and_its_difference_from_the_first() -> None:
+    three = losses([4.0, 3.0, 2.0, 1.0], [4.0, 4.0, 1.5, 1.0], [9.0])
+    lines = plain(run_lines(three.runs, three.metrics[0], 100, 3)).split("\n")
+    assert ["2.00 @ 3" in lines[1], "◆ 1.50 @ 3" in lines[2], "9.00 @ 1" in lines[3]] == [True] * 3
+    assert "Δ -0.5000 -25 %" in lines[2]
+    assert "Δ" not in lines[3]  # it never came so far
+
+
 def test_a_noisy_curve_is_drawn_by_its_means_so_that_it_hides_no_other() -> None:
     noisy = losses(np.tile([0.0, 10.0], 5000).tolist(), np.linspace(6.0, 4.0, 10_000).tolist())
     lines = [text_of(line) for line in overlaid(noisy.runs, noisy.metrics[0], 70, 14, Reading())]

@@ -58,11 +58,12 @@ def _run(run: Run) -> dict[str, Any]:
 
 def _metric(metric: Shared) -> dict[str, Any]:
     there = [place for place, view in enumerate(metric.views) if view is not None]
-    records = [(place, metric.records[place]) for place in there]
+    newest, all_records = metric.newest, metric.records
+    records = [(place, all_records[place]) for place in there]
     return {
         "name": metric.name,
         "direction": metric.direction,
-        "last": {LETTERS[place]: _number(metric.newest[place]) for place in there},
+        "last": {LETTERS[place]: _number(newest[place]) for place in there},
         "best": {LETTERS[place]: _number(record[1]) for place, record in records if record is not None},
         "best_step": {LETTERS[place]: record[0] for place, record in records if record is not None},
         "best_last": _letters(metric.best_newest),

@@ -11,7 +11,7 @@ from bedside_protocol.columns import Axis, Columns
 from bedside_protocol.records import Direction
 from bedside_tui.compare.best import best
 from bedside_tui.compare.runs import Run
-from bedside_tui.draw.cells import Line
+from bedside_tui.draw.cells import Line, Pin
 from bedside_tui.draw.chart import Curve, chart, reads
 from bedside_tui.store.view import MetricView
 
@@ -66,6 +66,10 @@ class Shared:
     def _record(self, view: MetricView) -> tuple[int, float] | None:
         return {"down": view.history.lowest, "up": view.history.highest}.get(self.direction or "")
 
+    def at(self, step: int) -> tuple[tuple[int, float] | None, ...]:
+        """The (step, value) of each run at or before a step; None where nothing had been logged by then."""
+        return tuple(None if view is None else view.history.value_at(step) for view in self.views)
+
     @property
     def best_newest(self) -> frozenset[int]:
         """The runs whose last value is the best."""
@@ -109,11 +113,13 @@ def columns_of(metric: MetricView, width: int, reading: Reading) -> Columns:
     return replace(columns, low=columns.mean, high=columns.mean)
 
 
-def overlaid(runs: Sequence[Run], metric: Shared, width: int, height: int, reading: Reading, *, ascii: bool = False) -> list[Line]:
+def overlaid(
+    runs: Sequence[Run], metric: Shared, width: int, height: int, reading: Reading, rulers: Sequence[Pin] = (), *, ascii: bool = False
+) -> list[Line]:
     """The chart of one metric with all runs that have it, the first on top: exactly `height` lines of `width` cells."""
     drawn = [
         Curve(columns_of(view, reads(width), reading), run.style, run.letter)
         for run, view in zip(runs, metric.views, strict=True)
         if view is not None
     ]
-    return chart(drawn[::-1], width, height, log=reading.log, whole=True, ascii=ascii)
+    return chart(drawn[::-1], width, height, log=reading.log, rulers=rulers, whole=True, ascii=ascii)

@@ -10,11 +10,13 @@ from bedside_protocol.alerts.judge import Verdict
 from bedside_protocol.lifecycle import OVER
 from bedside_protocol.records import Scalar
 from bedside_tui.compare.alerts import AlertRow, Fired
+from bedside_tui.compare.best import best
 from bedside_tui.compare.checkpoints import Row, Table
 from bedside_tui.compare.configuration import Configuration, Difference, differing_words
 from bedside_tui.compare.curves import Shared
 from bedside_tui.compare.lines import NOTHING, Cell, Column, Grid, measured
 from bedside_tui.compare.runs import Run
+from bedside_tui.cursor import beside
 from bedside_tui.draw import number
 from bedside_tui.draw.cells import Style
 
@@ -26,8 +28,8 @@ _COMMIT: Final = 10
 """Characters of a commit that tell it from all others of a repository."""
 
 
-def run_grid(runs: Sequence[Run], metric: Shared | None) -> Grid:
-    """A line a run: its letter and colour, its name, how it went, and what it makes of a metric."""
+def run_grid(runs: Sequence[Run], metric: Shared | None, step: int | None = None) -> Grid:
+    """A line a run: its letter and colour, its name, how it went, and what it makes of a metric: last and at its best, or at a step."""
     labels = Column(Cell("run", "quiet"), [Cell(f"{run.letter} ━ {run.name}", run.style) for run in runs])
     columns = [
         Column(Cell("state", "quiet"), [Cell(run.view.lifecycle) for run in runs]),
@@ -35,17 +37,37 @@ def run_grid(runs: Sequence[Run], metric: Shared | None) -> Grid:
         Column(Cell("took", "quiet"), [Cell(number.duration(run.view.time)) for run in runs]),
         Column(Cell("health", "quiet"), [_HEALTH[run.verdict] for run in runs]),
     ]
-    if metric is not None:
+    if metric is not None and step is not None:
+        columns += _at_step(runs, metric, step)
+    elif metric is not None:
         columns.append(Column(Cell("last", "quiet"), measured(metric.newest, metric.best_newest)))
-    if metric is not None and metric.direction is not None:
-        columns.append(_records(metric))
+        columns += [_records(metric)] if metric.direction is not None else []
     return Grid(labels, columns)
 
 
+def _at_step(runs: Sequence[Run], metric: Shared, step: int) -> list[Column]:
+    """The values at a step, and how they differ from that of the first run. A run that never came so far has its last one, and no part in
+    the comparison."""
+    points = metric.at(step)
+    there = [None if point is None or run.view.step < step else point for run, point in zip(runs, points, strict=True)]
+    chosen = best([None if point is None else point[1] for point in there], metric.direction)
+    values = [
+        NOTHING
+        if point is None
+        else Cell(f"{number.value(point[1])} @ {number.count(point[0])}", "quiet" if there[place] is None else "plain", place in chosen)
+        for place, point in enumerate(points)
+    ]
+    differences = [
+        Cell("" if point is None or not place else beside(point, there[0]).difference, "second") for place, point in enumerate(there)
+    ]
+    return [Column(Cell("┃", "strong"), values), Column(Cell(f"beside {runs[0].letter}", "quiet"), differences)]
+
+
 def _records(metric: Shared) -> Column:
+    records, best = metric.records, metric.best_record
     cells = [
-        NOTHING if record is None else Cell(f"{number.value(record[1])} @ {number.count(record[0])}", "plain", place in metric.best_record)
-        for place, record in enumerate(metric.records)
+        NOTHING if record is None else Cell(f"{number.value(record[1])} @ {number.count(record[0])}", "plain", place in best)
+        for place, record in enumerate(records)
     ]
     return Column(Cell("least" if metric.direction == "down" else "most", "quiet"), cells)
 
@@ -59,7 +81,7 @@ def _by_run(what: str, runs: Sequence[Run], labels: Sequence[Cell], rows: Sequen
 def metric_grid(runs: Sequence[Run], metrics: Sequence[Shared]) -> Grid:
     """The last value of each metric in each run, the best marked."""
     rows = [measured(metric.newest, metric.best_newest) for metric in metrics]
-    return _by_run("last value", runs, [Cell(metric.name) for metric in metrics], rows)
+    return _by_run("last value", runs, [Cell(metric.name) for metric in metrics], rows)._replace(names=())  # a metric stays a row
 
 
 def configuration_grid(runs: Sequence[Run], found: Configuration) -> Grid:
@@ -93,8 +115,8 @@ def checkpoint_grid(runs: Sequence[Run], table: Table) -> Grid:
 
 
 def checkpoint_columns(table: Table) -> list[Column]:
-    """A column a quantity that is not the same in all rows, the best marked."""
-    return [_quantity(table, place) for place in range(len(table.quantities)) if table.differs(place)]
+    """A column a quantity that is not the same in all rows, of a single row each; the best marked."""
+    return [_quantity(table, place) for place in range(len(table.quantities)) if len(table.rows) == 1 or table.differs(place)]
 
 
 def _quantity(table: Table, place: int) -> Column:

@@ -7,6 +7,7 @@ from itertools import zip_longest
 from typing import Final
 
 from bedside_tui.compare.alerts import AlertRow
+from bedside_tui.compare.best import best
 from bedside_tui.compare.checkpoints import Table
 from bedside_tui.compare.configuration import Configuration
 from bedside_tui.compare.curves import Shared
@@ -16,32 +17,41 @@ from bedside_tui.compare.runs import Run
 from bedside_tui.draw import number
 from bedside_tui.draw.cells import Line, cut, pad, width
 
-_FIRST_TO_GO: Final = ("took", "state", "step", "least", "most", "health")
+_FIRST_TO_GO: Final = ("took", "state", "step", "least", "most", "health", "beside A")
 """What a narrow list of runs does without, in this order."""
 
 _LEGEND: Final = 24
 """Cells of a run in a legend of many."""
 
 
-def run_lines(runs: Sequence[Run], metric: Shared | None, size: int, *, ascii: bool = False) -> list[Line]:
-    """A line a run, with what it makes of the metric."""
-    grid = run_grid(runs, metric)
+def run_lines(runs: Sequence[Run], metric: Shared | None, size: int, step: int | None = None, *, ascii: bool = False) -> list[Line]:
+    """A line a run, with what it makes of the metric: as it was last and at its best, or at a step."""
+    grid = run_grid(runs, metric, step)
     for name in _FIRST_TO_GO:
         if not fits(grid, size):
             grid = grid._replace(columns=[column for column in grid.columns if column.head.text != name])
     return drawn(grid, size, ascii=ascii)
 
 
-def legend(runs: Sequence[Run], metric: Shared | None, size: int, height: int, *, ascii: bool = False) -> list[Line]:
+def legend(runs: Sequence[Run], metric: Shared, size: int, height: int, step: int | None = None, *, ascii: bool = False) -> list[Line]:
     """The runs by their letters: a line each where that takes no more than `height` lines with its head, else beside each other."""
     if len(runs) < height:
-        return run_lines(runs, metric, size, ascii=ascii)
+        return run_lines(runs, metric, size, step, ascii=ascii)
     across = min(len(runs), max(1, size // _LEGEND))
-    values = measured(metric.newest, metric.best_newest) if metric is not None else [Cell("")] * len(runs)
+    values = _values(runs, metric, step)
     cells = [_legend_cell(run, cell, size // across - 1, ascii) for run, cell in zip(runs, values, strict=True)]
     down = -(-len(runs) // across)
     columns = [cells[at : at + down] for at in range(0, len(cells), down)]
     return [[span for cell in row for span in (cell or [])] for row in zip_longest(*columns)]
+
+
+def _values(runs: Sequence[Run], metric: Shared, step: int | None) -> list[Cell]:
+    """What each run makes of the metric, last or at a step."""
+    if step is None:
+        return measured(metric.newest, metric.best_newest)
+    points = zip(runs, metric.at(step), strict=True)
+    values = [None if point is None or run.view.step < step else point[1] for run, point in points]
+    return measured(values, best(values, metric.direction))
 
 
 def _legend_cell(run: Run, cell: Cell, room: int, ascii: bool) -> Line:

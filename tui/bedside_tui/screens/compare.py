@@ -5,8 +5,7 @@ The open run goes on as it does everywhere; the others are read once, one after 
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Final, cast
 
@@ -21,14 +20,18 @@ from bedside_tui.compare.curves import SMOOTHINGS, Reading, Shared, overlaid, sh
 from bedside_tui.compare.parts import alert_lines, checkpoint_lines, configuration_lines, legend, metric_lines
 from bedside_tui.compare.runs import MOST, Run, lettered_runs
 from bedside_tui.draw import cells, number
+from bedside_tui.draw.chart import reads
 from bedside_tui.run_row import RunRow
 from bedside_tui.screens.base import RunScreen
 from bedside_tui.screens.compare_choice import CompareDialog, others
+from bedside_tui.store.history import History
 from bedside_tui.store.view import View
 from bedside_tui.viewing import Viewing
 from bedside_tui.widgets.choice import window
+from bedside_tui.widgets.curves import rulers
 from bedside_tui.widgets.frame import Frame
-from bedside_tui.widgets.lines import Line, Span, beside, filled, fit, line, select
+from bedside_tui.widgets.kept import Kept
+from bedside_tui.widgets.lines import Line, Span, beside, ends, filled, fit, line, select
 from bedside_tui.widgets.rows import Look
 
 PANELS: Final = ("metrics", "configuration", "checkpoints", "alerts")
@@ -36,35 +39,14 @@ PANELS: Final = ("metrics", "configuration", "checkpoints", "alerts")
 WIDE: Final = 130
 """Columns from which the panel stands beside the chart; below, the panel of the metrics is the chart."""
 
-KEPT: Final = 1.0
-"""Seconds for which a drawing of a live run is kept, as other charts are."""
-
-LEAST_CHART: Final = 7
-"""Lines that a chart keeps, however many runs there are."""
-
-
-class _Kept:
-    """Lines that cost much, made anew when what they show changed: in a live run, once a second."""
-
-    def __init__(self) -> None:
-        self._key: tuple[object, ...] = ()
-        self._view: View | None = None
-        self._at = -math.inf
-        self._lines: list[cells.Line] = []
-
-    def lines(self, key: tuple[object, ...], frame: Frame, make: Callable[[], list[cells.Line]]) -> list[cells.Line]:
-        live = frame.playhead.mode == "now"
-        fresh = frame.view is self._view or (live and frame.now - self._at < KEPT)
-        if key != self._key or not fresh:
-            self._key, self._view, self._at, self._lines = key, frame.view, frame.now, make()
-        return self._lines
+LEGEND: Final = 0.4
+"""Share of the lines that the list of runs may take from the chart; where it needs more, the runs stand beside each other."""
 
 
 class CompareScreen(RunScreen):
     """`j` and `k` choose the metric, or scroll the panel that `tab` chose; `=` chooses the runs."""
 
-    where = ("lists", "compare")
-    idle = frozenset({"compare"})
+    where = ("lists", "cursor", "compare")
     lists_runs = True
 
     class Read(Message):
@@ -78,7 +60,8 @@ class CompareScreen(RunScreen):
         self._scroll = 0
         self._of: Viewing | None = None
         self._begun: set[object] = set()
-        self._charted, self._listed = _Kept(), _Kept()
+        self._charted, self._listed = Kept(), Kept()
+        self._longest: History | None = None
 
     # --- which runs
 
@@ -163,7 +146,7 @@ class CompareScreen(RunScreen):
             Span(f"{'›' if place == self.panel else ' '}{name} ", "strong" if place == self.panel else "quiet")
             for place, name in enumerate(PANELS)
         ]
-        return fit((Span("  "), *spans), width)
+        return ends((Span("  "), *spans), line((" = ", "key"), ("runs ", "quiet")), width)
 
     def _chart(self, frame: Frame, runs: Sequence[Run], chosen: Shared | None, width: int, height: int) -> list[Line]:
         """The curves, and below them whose they are."""
@@ -171,11 +154,19 @@ class CompareScreen(RunScreen):
         if chosen is None:
             why = "no metric contains this text; esc shows all" if self.filter else "none of these runs has logged a metric yet"
             return [*self.empty(why), *waiting]
-        below = legend(runs, chosen, width, max(2, height - LEAST_CHART - len(waiting)), ascii=frame.ascii)
+        step = frame.cursor.at.step if frame.cursor is not None and self.reading.axis == "step" else None
+        below = legend(runs, chosen, width, max(2, int(height * LEGEND)), step, ascii=frame.ascii)
         room = max(0, height - len(below) - len(waiting))
-        key = (chosen.name, self.reading, width, room, len(runs), frame.ascii)
-        drawn = self._charted.lines(key, frame, lambda: overlaid(runs, chosen, width, room, self.reading, ascii=frame.ascii))
+        key = (chosen.name, self.reading, width, room, len(runs), frame.cursor, frame.ascii)
+        across = rulers(frame.cursor, self.reading.axis)
+        drawn = self._charted.lines(key, frame, lambda: overlaid(runs, chosen, width, room, self.reading, across, ascii=frame.ascii))
+        self.across = reads(width)
+        self._longest = max((view.history for view in chosen.views if view is not None), key=lambda history: history.last[0])
         return filled([*_spans(drawn), *_spans(below), *waiting], height)
+
+    def charted(self, view: View) -> History | None:
+        """The curve of the run that has come furthest."""
+        return self._longest
 
     def _panel(self, frame: Frame, runs: Sequence[Run], metrics: Sequence[Shared], width: int, height: int) -> list[Line]:
         """The part of the panel that fits: about the chosen metric, or from where one has scrolled to."""
@@ -183,9 +174,9 @@ class CompareScreen(RunScreen):
         drawn = _spans(self._listed.lines(key, frame, lambda: self._lines(runs, metrics, width, frame.ascii)))
         room = height if len(drawn) <= height else height - 1
         if self.panel == 0:
-            place = next((at for at, row in enumerate(drawn) if _is_of(row, self.choice.chosen)), 0)
+            place = 1 + self.choice.place  # below the letters
             first = window(len(drawn), place, room)
-            drawn = [select(row, width) if at == place and self.choice.chosen else row for at, row in enumerate(drawn)]
+            drawn = [select(row, width) if at == place and metrics else row for at, row in enumerate(drawn)]
         else:
             first = self._scroll = max(0, min(self._scroll, len(drawn) - room))
         shown = drawn[first : first + room]
@@ -203,9 +194,6 @@ class CompareScreen(RunScreen):
         return metric_lines(runs, metrics, width, ascii=ascii)
 
     # --- keys
-
-    def action_choose(self) -> None:
-        self.choose()
 
     def action_move(self, rows: int) -> None:
         if self.panel == 0:
@@ -228,26 +216,21 @@ class CompareScreen(RunScreen):
             self.viewer.show_metric(self.choice.chosen)
 
     def action_log_axis(self) -> None:
-        self._read(log=not self.reading.log)
+        self._change(log=not self.reading.log)
 
     def action_time_axis(self) -> None:
-        self._read(axis="time" if self.reading.axis == "step" else "step")
+        self._change(axis="time" if self.reading.axis == "step" else "step")
 
     def action_smooth(self) -> None:
-        self._read(smoothing=SMOOTHINGS[(SMOOTHINGS.index(self.reading.smoothing) + 1) % len(SMOOTHINGS)])
+        self._change(smoothing=SMOOTHINGS[(SMOOTHINGS.index(self.reading.smoothing) + 1) % len(SMOOTHINGS)])
 
-    def _read(self, **changes: Any) -> None:
+    def _change(self, **changes: Any) -> None:
         self.reading = replace(self.reading, **changes)
         self.viewer.redraw()
 
 
 def _spans(lines: Sequence[cells.Line]) -> list[Line]:
     return [tuple(Span(text, style) for text, style in row if text) for row in lines]
-
-
-def _is_of(row: Line, name: object) -> bool:
-    """Whether a line of the table of metrics is that metric's."""
-    return bool(row) and row[0].text.strip() == name
 
 
 def _waiting(companion: Companion, width: int) -> Line:

@@ -68,7 +68,7 @@ class CompareDialog(Dialog[list[RunRow]]):
         if not found:
             lines.append(line((f"   {self._why_empty()}", "quiet")))
         lines += [()] * (height - 1 - len(lines))
-        return [*lines, self.editor.line("compare with", width, "space marks  ⏎ compare  ↑ ↓ choose  esc leave")]
+        return [*lines, self.editor.line("find", width, "space marks  ⏎ compare  ↑ ↓ choose  esc leave")]
 
     def _why_empty(self) -> str:
         rows = self.rows_now()

@@ -21,8 +21,8 @@ LABEL = 9
 """Cells of the label column: one blank, the longest label, two blanks."""
 
 
-def opened(alert: AlertView, view: View, width: int) -> list[Line]:
-    """One alarm as in a book: when, what, why, look, fixed, and with whom it came."""
+def opened(alert: AlertView, view: View, width: int, beside: str = "") -> list[Line]:
+    """One alarm as in a book: when, what, why, look, fixed, and with whom it came. `beside`: a run to compare this one with."""
     word, tone = alarm_state(alert)
     ago = max(0, view.step - alert.fired_step)
     when = f"fired at {number.count(alert.fired_step)} · {f'{number.count(ago)} steps ago' if ago else 'at this step'}"
@@ -36,7 +36,7 @@ def opened(alert: AlertView, view: View, width: int) -> list[Line]:
         lines += _entry("when", [_urgency(alert)], width)
     lines += _entry("ckpt", _checkpoints(alert, view), width)
     lines += _entry("done", [_deed(command) for command in _asked_by(alert, view)], width)
-    lines += _book(alert, width)
+    lines += _book(alert, width, beside)
     lines += _entry("rule", _rule(alert, view), width, "quiet")
     lines += _entry("with", _company(alert, view), width, "quiet")
     if alert.acknowledged:
@@ -82,14 +82,14 @@ def _deed(command: CommandView) -> str:
     return f"{command.verb} asked by this rule: {said}"
 
 
-def _book(alert: AlertView, width: int) -> list[Line]:
+def _book(alert: AlertView, width: int, beside: str) -> list[Line]:
     book = RUNBOOKS.get(alert.runbook) or RUNBOOKS.get(alert.rule)
     if book is None:
         return _entry("what", ['no runbook for this rule: in its file, runbook = "NAME" gives it one'], width, "quiet")
     return [
         *_entry("what", [book.what], width),
         *_entry("why", [f"{place}  {cause}" for place, cause in enumerate(book.why, start=1)], width),
-        *_entry("look", [f"{key}  {where}" for key, where in book.look], width),
+        *_entry("look", [f"{key}  {where}" for key, where in (*book.look, *([("=", f"compare with {beside}")] if beside else ()))], width),
         *_entry("fixed", [f"·  {cure}" for cure in book.fixed], width),
     ]
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from bedside_protocol.columns import Axis
 from bedside_tui.cursor import Cursor, value_at
 from bedside_tui.draw import number
 from bedside_tui.draw.cells import Pin
@@ -94,16 +95,16 @@ def curves(frame: Frame, metrics: Sequence[MetricView], width: int, height: int,
     ]
     by_step = axes.axis == "step"
     pins = [Pin(float(mark.step if by_step else mark.time), mark.glyph, tone_of(mark)) for mark in frame.view.marks if mark.jump]
-    rows = chart(drawn, width, height, log=axes.log, pins=pins, rulers=_rulers(frame.cursor, axes), ascii=frame.ascii)
+    rows = chart(drawn, width, height, log=axes.log, pins=pins, rulers=rulers(frame.cursor, axes.axis), ascii=frame.ascii)
     return [tuple(Span(text, style) for text, style in row) for row in rows]
 
 
-def _rulers(cursor: Cursor | None, axes: Axes) -> list[Pin]:
+def rulers(cursor: Cursor | None, axis: Axis) -> list[Pin]:
     """The cursor, and behind it what is pinned."""
     if cursor is None:
         return []
-    pin = [Pin(cursor.pin.on(axes.axis), "┊", "second")] if cursor.pin is not None else []
-    return [*pin, Pin(cursor.at.on(axes.axis), "┃", "strong")]
+    pin = [Pin(cursor.pin.on(axis), "┊", "second")] if cursor.pin is not None else []
+    return [*pin, Pin(cursor.at.on(axis), "┃", "strong")]
 
 
 def readout(metric: MetricView, style: Tone, width: int, cursor: Cursor | None = None) -> Line:
