@@ -8,6 +8,7 @@ from itertools import groupby
 
 from bedside_tui.draw import number
 from bedside_tui.screens.base import RunScreen
+from bedside_tui.screens.compare_choice import likeliest
 from bedside_tui.store.view import AlertView
 from bedside_tui.widgets.alarm_page import opened
 from bedside_tui.widgets.alarms import alert_columns, alert_row, alerts_heading
@@ -98,7 +99,8 @@ class AlertsScreen(RunScreen):
         place = number.ordinal(self.choice.place + 1, count)
         lines = [self.heading(frame, f"alert {place}", width)]
         beside_it = width >= WIDE
-        page = opened(alert, frame.view, PAGE if beside_it else width)
+        like = likeliest(self.viewer.run_rows, frame.view.run)
+        page = opened(alert, frame.view, PAGE if beside_it else width, like.name if like is not None else "")
         room = height - 1
         self._scroll = max(0, min(self._scroll, len(page) - room))
         shown = page[self._scroll : self._scroll + room]
