@@ -36,6 +36,7 @@ _ENDS_WITHIN: Final = 5.0
 """Seconds a script that was told to end may take."""
 _WRITTEN_WITHIN: Final = 15.0
 """Seconds the hub may take to write the last word and leave."""
+_NO_RUN: Final = "the script ended and had begun no run: it must call bedside.init() and run.watch(model, optimizer)"
 _TAIL: Final = 64 << 10
 """Bytes of a script's output that are searched for its last line."""
 
@@ -141,27 +142,34 @@ def _read(checkpoint: str, order: int, place: RunPlace, without: str) -> Outcome
     try:
         records = read_recording(place, lambda records, heard: list(records))
     except Unreadable:
-        return Outcome(checkpoint, order, place, why=without)
+        return Outcome(checkpoint, order, place, why=without or _NO_RUN)
     for event in (record.body for record in records if isinstance(record.body, Event)):
         if (measured := Measured.of_event(event)) is not None:
             store = Store()
             store.feed(records)
             return Outcome(checkpoint, order, place, measured, store.at(None), event.step if measured.told_by != "order" else None)
     ended = next((record.body for record in reversed(records) if isinstance(record.body, Ended)), None)
-    return Outcome(checkpoint, order, place, why=_why(ended) or without)
+    return Outcome(checkpoint, order, place, why=_why(ended) or without or "the script ended before it was measured")
 
 
 def _why(ended: Ended | None) -> str:
     """Why the agent, or the script, gave up; empty where neither says. `Unfit` is the agent's own word: what follows is a sentence."""
-    if ended is None or ended.outcome != "failed":
-        return ""
-    return safe(ended.message if ended.exception == "Unfit" else f"the script failed: {ended.exception}: {ended.message}", 1000)
+    match ended:
+        case Ended("failed", exception="Unfit", message=sentence):
+            return safe(sentence, 1000)
+        case Ended("failed", exception=name, message=message):
+            return safe(f"the script failed: {name}: {message}", 1000)
+        case Ended("stopped", message=message):
+            return safe(f"it was stopped: {message}", 1000)
+        case _:
+            return ""
 
 
 def _exit(code: int, said: str) -> str:
-    how = f"was ended by signal {-code}" if code < 0 else f"ended with exit code {code}"
+    """How the script ended by itself, empty where it ended well; `said` is its last line."""
     if code == 0:
-        return "the script ended and had begun no run: it must call bedside.init() and run.watch(model, optimizer)"
+        return ""
+    how = f"was ended by signal {-code}" if code < 0 else f"ended with exit code {code}"
     return f"the script {how}{f': {said}' if said else ''}"
 
 
