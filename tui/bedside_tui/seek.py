@@ -24,7 +24,7 @@ FORMS: Final = (
 )
 """What can be typed, with what it does: for the help and for whoever typed something else."""
 
-EXAMPLES: Final = "12000 · 50% · 1:02:03 · -10m · +500 · @14:30"
+EXAMPLES: Final = "12000 · 50% · 1:02:03 · -10m · @14:30"
 
 _SECONDS: Final = {"d": 86_400.0, "h": 3600.0, "m": 60.0, "s": 1.0}
 _LOWER: Final = {"d": "h", "h": "m", "m": "s"}
