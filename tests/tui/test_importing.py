@@ -20,8 +20,9 @@ from hypothesis import strategies as st
 from bedside_protocol.records import AlertChanged, LifecycleChanged, Metrics, Problem, Record, RunStarted
 from bedside_protocol.runlog import read_records
 from bedside_tui.importing.columns import Columns, NoSuchColumn
+from bedside_tui.importing.imported import Imported
 from bedside_tui.importing.record_lines import record_from_json
-from bedside_tui.importing.run import Imported, import_run
+from bedside_tui.importing.run import import_run
 from bedside_tui.output import Unwritable
 from bedside_tui.places import Unreadable
 from bedside_tui.tfevents.events import Scalars, encoded_scalars, first_event, scalars_of
@@ -456,7 +457,7 @@ def test_an_array_of_what_is_no_number_takes_no_room_before_it_is_refused() -> N
 @pytest.mark.parametrize(
     ("name", "content", "why"),
     [
-        ("x.csv", b"", "is empty: what can be imported is CSV, JSON lines, trainer_state.json and TensorBoard event files"),
+        ("x.csv", b"", "is empty: what can be imported is CSV, JSON lines, trainer_state.json, event files of TensorBoard and"),
         ("x.csv", b"step,loss\n", "holds no value of any metric"),
         ("x.csv", b"step,loss\n1,a\n", "holds no value of any metric; not read: values that are no number (1)"),
         ("x.bin", bytes(range(128, 160)) + b"\0", "is no text: what can be"),
@@ -465,7 +466,8 @@ def test_an_array_of_what_is_no_number_takes_no_room_before_it_is_refused() -> N
         ("x.json", b'{\n "a": 1\n}\n', "cannot be imported: it has no log_history"),
         ("x.json", b'{\n "a": ', "cannot be imported: it is no JSON object"),
         ("x.json", b'{"log_history": 3}', "cannot be imported: it has no log_history"),
-        ("run.wandb", b":W&B\x01\x02", "is one of W&B's offline files, which are not read: export the run as CSV and import that"),
+        ("run.wandb", b":W&B\xe1\xbe\x00", "holds no value of any metric"),
+        ("run.wandb", b":W&B\xe1\xbe\x01" + b"x" * 99, "is no table: what can be"),
         ("run.bedside", b"\x89BEDSIDE....", "is a recording already: bedside replay"),
         ("x.csv", b"x" * 200_000 + b",loss\n1,2\n", "cannot be imported: its first line has a cell too long for a column's name"),
         ("x.jsonl", b'{"a":' * 100_000, "cannot be imported: it is no JSON object"),

@@ -41,7 +41,7 @@ VERBS: Final[dict[str, str]] = {
     "rules": "list and explain the rules, test your own",
     "export": "write a recording as CSV, JSON lines, Parquet, event files or a picture",
     "clip": "write the part of a recording around a step, to send",
-    "import": "make a recording of CSV, JSON lines, trainer_state.json or TensorBoard's event files",
+    "import": "make a recording of CSV, JSON lines, trainer_state.json, TensorBoard's or W&B's files",
     "ctl": "ask a run to pause, save or stop; acknowledge and shelve its alarms",
     "serve": "show the same screens in a browser, on loopback",
     "probe": "measure checkpoints with the probes of the script that saved them",

@@ -1,7 +1,7 @@
 """`bedside import FILE|DIR`: an old run of another program as a recording, judged by the built-in rules.
 
-Read are CSV (long and wide), JSON lines (of trainers, and those of `bedside export --jsonl`), `trainer_state.json` and TensorBoard event
-files (their scalars). W&B's offline files are not: export such a run as CSV. One line says what was read and what was not.
+Read are CSV (long and wide), JSON lines (of trainers, and those of `bedside export --jsonl`), `trainer_state.json`, TensorBoard's event
+files (their scalars) and W&B's offline files (`run-….wandb`). One line says what was read and what was not.
 """
 
 from __future__ import annotations
@@ -15,8 +15,9 @@ from bedside_tui.cli import Failure
 from bedside_tui.cli.options import add_json
 from bedside_tui.cli.text import HEALTH
 from bedside_tui.importing.columns import Columns, NoSuchColumn
+from bedside_tui.importing.imported import Imported
 from bedside_tui.importing.left_out import in_words
-from bedside_tui.importing.run import Imported, import_run
+from bedside_tui.importing.run import import_run
 from bedside_tui.output import Unwritable
 from bedside_tui.places import roots
 

@@ -6,7 +6,7 @@ An object within an object has its name in front: `{"train": {"loss": 1}}` is `t
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, BinaryIO, Final
 
 from bedside_tui.importing.columns import RowTaker
@@ -48,7 +48,7 @@ def object_in(text: bytes) -> dict[str, Any] | None:
 def read_rows(file: BinaryIO, taker: RowTaker, left_out: LeftOut) -> None:
     """Every line of a file to `taker`."""
     for found in read_objects(file, left_out):
-        taker.take(dict(_flat(found)))
+        taker.take(dict(flat(found)))
 
 
 def read_history(file: BinaryIO, taker: RowTaker, left_out: LeftOut) -> None:
@@ -62,14 +62,15 @@ def read_history(file: BinaryIO, taker: RowTaker, left_out: LeftOut) -> None:
         raise NotThat("it is no JSON object" if state is None else "it has no log_history")
     for entry in history:
         if isinstance(entry, dict):
-            taker.take(dict(_flat(entry)))
+            taker.take(dict(flat(entry)))
         else:
             left_out.add("entries that are no object")
 
 
-def _flat(found: dict[str, Any], before: str = "", room: int = _DEEPEST) -> Iterator[tuple[str, object]]:
+def flat(found: Mapping[str, Any], before: str = "", room: int = _DEEPEST) -> Iterator[tuple[str, object]]:
+    """What an object holds, by its path."""
     for name, value in found.items():
         if isinstance(value, dict) and room:
-            yield from _flat(value, f"{before}{name}/", room - 1)
+            yield from flat(value, f"{before}{name}/", room - 1)
         else:
             yield f"{before}{name}", value

@@ -91,19 +91,24 @@ class InOrder:
         return times if self.begun is None else np.round(times / self.scale - self.begun, 6)
 
 
-def in_order(kept: Kept, *, together: bool) -> InOrder:
-    """By time, where every row has one that tells an order, else by step. `together`: values that were told one by one and are of one step
-    are one row, whatever their times."""
+def in_order(kept: Kept, *, together: bool, begun: float | None = None) -> InOrder:
+    """By time, where every row has one that tells an order, else by step.
+
+    `together`: values that were told one by one and are of one step are one row, whatever their times. `begun`: the calendar's second at
+    which the run began, where the file tells it; else it began with its first row.
+    """
     known = bool(np.isfinite(kept.times).all())
     order = _sorted(kept.times, kept.steps) if known else None
     anew = known and order is not None and _begins_anew(kept, order)
     timed = known and not anew
     if not timed:
         order = _sorted(kept.steps, kept.steps)
-    begun, scale = _beginning(kept.times[0 if order is None else order[0]]) if timed and kept.steps.size else (None, 1.0)
+    second, scale = _beginning(kept.times[0 if order is None else order[0]]) if timed and kept.steps.size else (None, 1.0)
+    if second is not None and begun is not None and begun <= second:
+        second = begun
     _, repeated = _against_last(kept, order)
     unordered = 0 if order is None else _late(kept.times if timed else kept.steps, kept.ends)
-    return InOrder(kept, order, timed, anew, begun, scale, unordered, repeated, apart=timed and not together)
+    return InOrder(kept, order, timed, anew, second, scale, unordered, repeated, apart=timed and not together)
 
 
 def _sorted(by: NDArray[Any], then: NDArray[np.int64]) -> Order:

@@ -4,56 +4,33 @@ from __future__ import annotations
 
 import hashlib
 import io
-import re
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from itertools import chain
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import Final
 
 import numpy as np
 
-from bedside_protocol.alerts.judge import Verdict, recorded_verdict
-from bedside_protocol.codec import CodecError
 from bedside_protocol.places import LOG_NAME, run_id
-from bedside_protocol.records import HUB_RANK, AlertChanged, LifecycleChanged, Metrics, Problem, Record, RunStarted
+from bedside_protocol.records import HUB_RANK, LifecycleChanged, Metrics, Problem, RunStarted
+from bedside_tui.importing.about import About
 from bedside_tui.importing.columns import Columns, NoSuchColumn, RowTaker
 from bedside_tui.importing.event_files import read_events
+from bedside_tui.importing.imported import Imported
 from bedside_tui.importing.left_out import LeftOut
 from bedside_tui.importing.lines import NotThat, read_history, read_rows
+from bedside_tui.importing.offline_files import read_offline
 from bedside_tui.importing.order import InOrder, Row, in_order
 from bedside_tui.importing.points import Kept, Points
-from bedside_tui.importing.record_lines import NO_RECORD, read_record_lines
 from bedside_tui.importing.recording import JudgedLog, new_run
 from bedside_tui.importing.sources import Source, find_source, first_three
 from bedside_tui.importing.table import read_table
-from bedside_tui.log_writer import LogWriter
+from bedside_tui.importing.whole_records import import_records
 from bedside_tui.places import Unreadable
 
 PROJECT: Final = "imported"
 _MOST_ROWS: Final = 16
 """Rows in one block: an alarm follows the values that caused it by so many rows at most."""
-_UNORDERED: Final = "records that stood out of the log's order"
-_SAFE: Final = re.compile(r"[^A-Za-z0-9._-]+")
-
-
-@dataclass(frozen=True, slots=True)
-class Imported:
-    """What an import has made, and of what. `records` where whole records were read, else `values` of `metrics`."""
-
-    id: str
-    log: Path
-    form: str
-    verdict: Verdict
-    records: int = 0
-    values: int = 0
-    metrics: int = 0
-    first_step: int = 0
-    last_step: int = 0
-    notes: tuple[str, ...] = ()
-    """What a reader of the numbers must know: what was put in order, what times are."""
-    left_out: Mapping[str, int] = field(default_factory=dict)
 
 
 def import_run(path: Path, out: Path, columns: Columns, renamed: Mapping[str, str]) -> Imported:
@@ -64,12 +41,12 @@ def import_run(path: Path, out: Path, columns: Columns, renamed: Mapping[str, st
     if source.form == "records":
         if renamed:
             raise Unreadable(f"{path} is a recording as JSON and keeps its names: --map is for other files")
-        return _import_records(source, out)
+        return import_records(source, out)
     left_out = LeftOut()
     left_out.add(f"runs in directories below ({first_three(source.below)})", len(source.below))
     points = Points(renamed)
     try:
-        notes = _read(source, columns, points, left_out)
+        about = _read(source, columns, points, left_out)
     except OSError as error:
         raise Unreadable(f"cannot read {error.filename or path}: {error.strerror or error}") from error
     except NotThat as error:
@@ -79,14 +56,16 @@ def import_run(path: Path, out: Path, columns: Columns, renamed: Mapping[str, st
     for name in renamed:
         if name not in points.names:
             raise NoSuchColumn(name, points.names)
-    return _write(source, out, in_order(points.kept(), together=source.form == "events"), left_out, notes)
+    return _write(source, out, in_order(points.kept(), together=source.form == "events", begun=about.begun), left_out, about)
 
 
-def _read(source: Source, columns: Columns, points: Points, left_out: LeftOut) -> tuple[str, ...]:
-    """The values of a source; what else is to be said of them."""
+def _read(source: Source, columns: Columns, points: Points, left_out: LeftOut) -> About:
+    """The values of a source; what else it tells."""
     if source.form == "events":
         read_events(source.files, points, left_out)
-        return ()
+        return About()
+    if source.form == "offline":
+        return read_offline(source.files[0], columns, points, left_out)
     taker = RowTaker(columns, points, left_out)
     with open(source.files[0], "rb") as file:
         if source.form == "table":
@@ -97,25 +76,25 @@ def _read(source: Source, columns: Columns, points: Points, left_out: LeftOut) -
         else:
             read_rows(file, taker, left_out)
     taker.finish()
-    return ("no column is the step: rows are counted",) if taker.counts_steps else ()
+    return About(notes=("no column is the step: rows are counted",) if taker.counts_steps else ())
 
 
 # --- values
 
 
-def _write(source: Source, out: Path, run: InOrder, left_out: LeftOut, notes: tuple[str, ...]) -> Imported:
-    notes += _notes(run)
+def _write(source: Source, out: Path, run: InOrder, left_out: LeftOut, about: About) -> Imported:
+    notes = about.notes + _notes(run)
     first, last = run.span if run.timed else (0.0, 0.0)
     written = max(path.stat().st_mtime for path in source.files)
     begun = run.begun if run.begun is not None else max(0.0, written - max(0.0, last))
-    id = run_id(source.name, time.strftime("%Y%m%d-%H%M%S", time.localtime(begun)), _digest(run.kept))
-    config = {"imported from": source.files[0].name if len(source.files) == 1 else source.name, "format": source.form}
-    started = RunStarted(id, source.name, PROJECT, begun, config=config)
+    name = about.name or source.name
+    id = run_id(name, time.strftime("%Y%m%d-%H%M%S", time.localtime(begun)), _digest(run.kept))
+    config = {"imported from": source.files[0].name if len(source.files) == 1 else source.name, "format": source.form, **about.config}
     first_step, last_step = int(run.kept.steps.min()), int(run.kept.steps.max())
     with new_run(out, id) as file:
         log = JudgedLog(file)
         at = min(0.0, first)
-        log.say(at, started)
+        log.say(at, RunStarted(id, name, about.project or PROJECT, begun, config=config))
         log.say(at, LifecycleChanged("running", PROJECT, first_step), HUB_RANK)
         for note in notes:
             log.say(at, Problem(note, 1, "import"), HUB_RANK)
@@ -124,12 +103,18 @@ def _write(source: Source, out: Path, run: InOrder, left_out: LeftOut, notes: tu
         for block in blocks(run.rows()):
             at = float(block.times[-1])
             log.say(at, block)
-        log.say(at, LifecycleChanged("finished", "imported: how the training ended is not told", last_step), HUB_RANK)
+        log.say(at, _ending(about.exit_code, last_step), HUB_RANK)
         log.close()
     return Imported(
         id, out / id / LOG_NAME, source.form, log.verdict, 0, run.kept.values.size, len(run.kept.names), first_step, last_step, notes,
         dict(left_out.counts),
     )  # fmt: skip
+
+
+def _ending(exit_code: int | None, step: int) -> LifecycleChanged:
+    if exit_code is None:
+        return LifecycleChanged("finished", "imported: how the training ended is not told", step)
+    return LifecycleChanged("failed" if exit_code else "finished", f"imported: it ended with exit code {exit_code}", step)
 
 
 def _notes(run: InOrder) -> tuple[str, ...]:
@@ -174,52 +159,3 @@ def _digest(kept: Kept) -> str:
         digest.update(column.data)
     digest.update("\0".join(kept.names).encode("utf-8", "replace"))
     return digest.hexdigest()
-
-
-# --- whole records
-
-
-def _import_records(source: Source, out: Path) -> Imported:
-    """Records that a recording was exported as, written as they were: they were judged when they were first written."""
-    left_out = LeftOut()
-    changes: list[AlertChanged] = []
-    count = 0
-    try:
-        lines = open(source.files[0], "rb")  # noqa: SIM115 - closed below
-    except OSError as error:
-        raise Unreadable(f"cannot read {source.files[0]}: {error.strerror or error}") from error
-    with lines:
-        records = _records_in(lines, source.files[0], left_out)
-        first = next(records, None)
-        if first is None:
-            raise Unreadable(f"{source.files[0]} holds no record of this version; not read: {left_out.sentence()}")
-        id = _directory_name(first.body.id if isinstance(first.body, RunStarted) else source.name)
-        with new_run(out, id) as file:
-            log = LogWriter(file)
-            for record in chain([first], records):
-                if 0 < record.seq < log.next_seq:
-                    left_out.add(_UNORDERED)
-                    continue
-                try:
-                    log.append(record)
-                except CodecError:
-                    left_out.add(NO_RECORD)
-                    continue
-                count += 1
-                if isinstance(record.body, AlertChanged):
-                    changes.append(record.body)
-            log.flush()
-    return Imported(id, out / id / LOG_NAME, source.form, recorded_verdict(changes), records=count, left_out=dict(left_out.counts))
-
-
-def _records_in(lines: BinaryIO, path: Path, left_out: LeftOut) -> Iterator[Record]:
-    """The records of the file. Only what goes wrong in reading is told as such."""
-    try:
-        yield from read_record_lines(lines, left_out)
-    except OSError as error:
-        raise Unreadable(f"cannot read {path}: {error.strerror or error}") from error
-
-
-def _directory_name(id: str) -> str:
-    """An id as the name of a directory: what somebody wrote into a file leads nowhere else."""
-    return _SAFE.sub("-", id).strip("-.")[:100] or "run"

@@ -16,18 +16,20 @@ from bedside_protocol.runlog import MARK
 from bedside_tui.importing.lines import MOST_LINE, object_in
 from bedside_tui.places import Unreadable
 from bedside_tui.tfevents.framing import HEAD, length_in
+from bedside_tui.wandb_files.blocks import HEAD as OFFLINE_HEAD
 
-Form = Literal["records", "rows", "history", "table", "events"]
-"""Our own JSONL; JSON objects a line; a trainer's state; CSV; event files."""
+Form = Literal["records", "rows", "history", "table", "events", "offline"]
+"""Our own JSONL; JSON objects a line; a trainer's state; CSV; event files; W&B's offline file."""
 
 _HEAD: Final = 4096
 _EVENTS: Final = "tfevents"
+_OFFLINE: Final = ".wandb"
 _STATE: Final = "trainer_state.json"
 _ENDINGS: Final = (".csv", ".tsv", ".jsonl", ".ndjson")
 _MOST_LOOKED_AT: Final = 20_000
 """Entries of directories below, looked at for runs."""
 _GENERIC: Final = frozenset({"metrics", "log", "logs", "history", "trainer_state", "progress", "events", "data", "results"})
-_FORMS: Final = "CSV, JSON lines, trainer_state.json and TensorBoard event files"
+_FORMS: Final = "CSV, JSON lines, trainer_state.json, event files of TensorBoard and offline files of W&B"
 _OTHERS: Final = {b"PAR1": "Parquet", b"\x1f\x8b": "compressed", b"PK\x03\x04": "a zip archive", b"SQLite format 3": "a database"}
 
 
@@ -62,8 +64,8 @@ def form_of(path: Path) -> Form:
         raise Unreadable(f"{path} is a recording already: bedside replay {path}")
     if length_in(head[:HEAD]) is not None:
         return "events"
-    if path.suffix == ".wandb":
-        raise Unreadable(f"{path} is one of W&B's offline files, which are not read: export the run as CSV and import that")
+    if head.startswith(OFFLINE_HEAD):
+        return "offline"
     other = next((name for start, name in _OTHERS.items() if head.startswith(start)), "")
     if other or b"\0" in head or not head.strip():
         raise Unreadable(f"{path} is {other or ('no text' if head.strip() else 'empty')}: what can be imported is {_FORMS}")
@@ -94,14 +96,14 @@ def _in_directory(path: Path) -> Source:
     state = _state_in(path, [Path(entry.path) for entry in entries if entry.is_dir()])
     if state is not None:
         return Source("history", (state,), path.absolute().name)
-    tables = [file for file in files if file.suffix in _ENDINGS]
+    tables = [file for file in files if file.suffix == _OFFLINE] or [file for file in files if file.suffix in _ENDINGS]
     if len(tables) == 1:
         return find_source(tables[0])
     if tables:
         raise Unreadable(
             f"{path} holds {len(tables):,} files that may be runs ({first_three([table.name for table in tables])}): name one of them"
         )
-    below = _directories_with_events(path)
+    below = _directories_with_runs(path)
     if len(below) == 1:
         return _in_directory(below[0])
     if below:
@@ -120,16 +122,16 @@ def _state_in(path: Path, directories: Sequence[Path]) -> Path | None:
 
 
 def _below(path: Path) -> tuple[str, ...]:
-    return tuple(str(each.relative_to(path)) for each in _directories_with_events(path) if each != path)
+    return tuple(str(each.relative_to(path)) for each in _directories_with_runs(path))
 
 
-def _directories_with_events(path: Path) -> list[Path]:
-    """Directories at and below `path` that hold event files; links are not followed."""
+def _directories_with_runs(path: Path) -> list[Path]:
+    """Directories below `path` that hold event files or an offline file; links are not followed."""
     found, looked = [], 0
     for where, directories, files in os.walk(path):
         directories.sort()
         looked += len(directories) + len(files)
-        if any(_EVENTS in name for name in files):
+        if Path(where) != path and any(_EVENTS in name or name.endswith(_OFFLINE) for name in files):
             found.append(Path(where))
         if looked > _MOST_LOOKED_AT:
             break
