@@ -72,8 +72,9 @@ def unpack_array(value: Any) -> NDArray[Any]:
     dtype, shape, encoding, data = value.get("t"), value.get("s"), value.get("e"), value.get("d")
     if dtype not in _DTYPES or type(shape) is not list or type(data) is not bytes or len(shape) > MAX_DIMENSIONS:
         raise ValueError("an array's head is malformed")
-    if not all(type(size) is int and 0 <= size <= _MAX_EXTENT for size in shape):
-        raise ValueError("an array's shape is malformed")
+    for size in shape:
+        if type(size) is not int or not 0 <= size <= _MAX_EXTENT:
+            raise ValueError("an array's shape is malformed")
     if encoding == _DELTAS:
         return _unpack_deltas(value, np.dtype(dtype), shape, data)
     flat = _unshuffled(data, np.dtype(dtype))
@@ -88,8 +89,12 @@ def unpack_array(value: Any) -> NDArray[Any]:
 
 def _unpack_deltas(value: dict[str, Any], dtype: np.dtype[Any], shape: list[int], data: bytes) -> NDArray[np.int64]:
     first = value.get("first")
+    if type(first) is not int or not -(2**63) <= first < 2**63 or dtype.kind != "i":
+        raise ValueError("differences begin with no integer")
+    if shape == [1] and not data:
+        return np.array([first], np.int64)  # a slow run's blocks have one row, and a day has very many
     deltas = _unshuffled(data, dtype)
-    if len(shape) != 1 or deltas.size != shape[0] - 1 or type(first) is not int or not -(2**63) <= first < 2**63 or dtype.kind != "i":
+    if len(shape) != 1 or deltas.size != shape[0] - 1:
         raise ValueError("differences do not fill their shape")
     out = np.empty(shape[0], np.int64)
     out[0] = first

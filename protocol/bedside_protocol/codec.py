@@ -25,6 +25,8 @@ MAX_RECORD: Final = 896 << 10
 _MAX_DEPTH: Final = 16
 _MAX_NODES: Final = 20_000  # 1 MiB of nested empty arrays held the interpreter lock for 255 ms before this bound
 _MAX_KEY: Final = 256
+_CONTAINERS: Final = frozenset({list, tuple, dict})
+_EXTENSIONS: Final = frozenset({msgpack.ExtType, msgpack.Timestamp})
 _SMALL: Final = 32 << 10  # a frame this short cannot hold enough values to hurt; a longer one is counted before it is unpacked
 
 BODIES: Final[dict[str, type]] = {
@@ -191,7 +193,7 @@ def _unpack_metrics(fields: Any) -> Metrics:
         raise CodecError("metrics are not columns")
     names = fields.get("names")
     steps, times, values = (unpack_array(fields.get(key)) for key in ("steps", "times", "values"))
-    if type(names) is not list or not all(type(name) is str for name in names):
+    if type(names) is not list or not set(map(type, names)) <= {str}:
         raise CodecError("metric names are not text")
     n = steps.size
     if steps.dtype != np.int64 or steps.shape != (n,) or times.shape != (n,) or values.shape != (len(names), n):
@@ -228,19 +230,20 @@ def _unpacked(frame: bytes, limit: int = MAX_FRAME) -> Any:
 def _checked(value: Any) -> Any:
     """`value`, walked without recursion: bounded depth and nodes, short text keys, no extension types."""
     nodes = 0
-    level = [value]
+    level: list[Any] = [[value]]
     for _ in range(_MAX_DEPTH):
         below: list[Any] = []
         for item in level:
-            if type(item) in (list, tuple):
-                below.extend(item)
-            elif type(item) is dict:
+            if type(item) is dict:
                 if any(type(key) is not str or len(key) > _MAX_KEY for key in item):
                     raise CodecError("a key is not short text")
-                below.extend(item.values())
-            elif isinstance(item, (msgpack.ExtType, msgpack.Timestamp)):
+                item = item.values()
+            kinds = set(map(type, item))  # most hold nothing but names or numbers: hundreds are looked at as one
+            if kinds & _EXTENSIONS:
                 raise CodecError("extension types have no place here")
-        nodes += len(below)
+            nodes += len(item)
+            if kinds & _CONTAINERS:
+                below += [inner for inner in item if type(inner) in _CONTAINERS]
         if nodes > _MAX_NODES:
             raise CodecError(f"more than {_MAX_NODES:,} values in one frame")
         if not below:

@@ -1,9 +1,9 @@
 """Summaries of an append-only column of numbers at many resolutions.
 
-`Pyramid` keeps, over every whole block of 16, 256, 4096, … points, what a reader needs in place of the points: the range of steps,
-the range and mean of the finite values, where the newest finite value stands, whether a NaN or infinity is inside. A read descends
-from the largest blocks and opens only those that straddle a column boundary, so it costs about the columns it makes and never the
-points it covers. Blocks are counted by position in the series, so the first `n` points always read the same, however many follow.
+`Pyramid` keeps, over every whole block of 16, 256, 4096, … points, what a reader needs in place of the points: the range and mean of the
+finite values, where the newest finite value stands, whether a NaN or infinity is inside. A read descends from the largest blocks and
+opens only those that straddle a column boundary, so it costs about the columns it makes and never the points it covers. Blocks are
+counted by position in the series, so the first `n` points always read the same, however many follow.
 
 It refuses to know what a step or a second is, and who asks.
 """
@@ -20,11 +20,16 @@ from numpy.typing import NDArray
 FANOUT = 16
 """Points in a block, and blocks in the block above. 16 reads fastest of 4, 8, 16, 32, 64 at 1 M points and 200 columns."""
 
+_GROWTH = 1.25
+"""By how much an array that is full grows: memory that nothing was written to is no more than a fifth, at four copies a number."""
+
 Ints: TypeAlias = NDArray[np.int64]
+Counts: TypeAlias = NDArray[np.signedinteger[Any]]
+"""Numbers of points and places among them, kept as int32: two thousand million points of one metric would be 16 GB."""
 Floats: TypeAlias = NDArray[np.float64]
 Bools: TypeAlias = NDArray[np.bool_]
-Positions: TypeAlias = Callable[[int, Ints, "Blocks"], tuple[Ints, Ints]]
-"""(level, indices of blocks, the blocks) → the lowest and the highest position inside each."""
+Positions: TypeAlias = Callable[[int, Ints], tuple[Ints, Ints]]
+"""(level, indices of blocks) → the lowest and the highest position inside each."""
 
 
 class Growing:
@@ -33,7 +38,7 @@ class Growing:
     __slots__ = ("_data", "_size")
 
     def __init__(self, dtype: type[np.generic]) -> None:
-        self._data: NDArray[Any] = np.empty(FANOUT, dtype)
+        self._data: NDArray[Any] = np.empty(0, dtype)
         self._size = 0
 
     def __len__(self) -> int:
@@ -42,7 +47,7 @@ class Growing:
     def extend(self, values: NDArray[Any]) -> None:
         size = self._size + len(values)
         if size > len(self._data):
-            data = np.empty(max(size, 2 * len(self._data)), self._data.dtype)
+            data = np.empty(max(size, FANOUT, int(_GROWTH * len(self._data))), self._data.dtype)
             data[: self._size] = self._data[: self._size]
             self._data = data
         self._data[self._size : size] = values
@@ -59,36 +64,29 @@ class Blocks:
     """Summaries side by side, one entry a block (or a single point): see `Pyramid`.
 
     `low` is +inf and `high` -inf where no value is finite; `mean` is then 0 and `count` (of finite values) 0; `newest` is the
-    index in the series of the last finite value, -1 for none; `points` counts all values, `bad` those that are not finite.
+    index in the series of the last finite value, -1 for none; `bad` says whether a value is not finite.
     """
 
-    first_step: Ints
-    last_step: Ints
     low: Floats
     high: Floats
     mean: Floats
-    count: Ints
-    newest: Ints
+    count: Counts
+    newest: Counts
     bad: Bools
 
     def take(self, index: Ints | slice) -> Blocks:
-        return Blocks(
-            self.first_step[index], self.last_step[index], self.low[index], self.high[index],
-            self.mean[index], self.count[index], self.newest[index], self.bad[index],
-        )  # fmt: skip
+        return Blocks(self.low[index], self.high[index], self.mean[index], self.count[index], self.newest[index], self.bad[index])
 
 
-def single_points(steps: Ints, values: Floats, indices: Ints) -> Blocks:
+def single_points(values: Floats, indices: Ints) -> Blocks:
     """Points as blocks of one. `indices` are their places in the series."""
     finite = np.isfinite(values)
     return Blocks(
-        steps,
-        steps,
         np.where(finite, values, np.inf),
         np.where(finite, values, -np.inf),
         np.where(finite, values, 0.0),
-        finite.astype(np.int64),
-        np.where(finite, indices, -1),
+        finite.astype(np.int32),
+        np.where(finite, indices, -1).astype(np.int32),
         ~finite,
     )
 
@@ -99,12 +97,10 @@ def _merged(blocks: Blocks) -> Blocks:
     def rows(column: NDArray[Any]) -> NDArray[Any]:
         return column.reshape(-1, FANOUT)
 
-    count = rows(blocks.count).sum(axis=1)
+    count = rows(blocks.count).sum(axis=1, dtype=np.int32)
     # Weighting before adding keeps the mean of ±1e308 inside the range of a double.
     weights = rows(blocks.count) / np.maximum(count, 1)[:, None]
     return Blocks(
-        rows(blocks.first_step).min(axis=1),
-        rows(blocks.last_step).max(axis=1),
         rows(blocks.low).min(axis=1),
         rows(blocks.high).max(axis=1),
         (rows(blocks.mean) * weights).sum(axis=1),
@@ -114,22 +110,32 @@ def _merged(blocks: Blocks) -> Blocks:
     )
 
 
+def cover(size: int, levels: int) -> list[tuple[int, int, int]]:
+    """(level, begin, end) of the fewest blocks of at most `levels` levels that hold exactly the first `size` points, largest first, in
+    order."""
+    parts, begin = [], 0
+    for level in range(levels, -1, -1):
+        end = size // FANOUT**level
+        if begin < end:
+            parts.append((level, begin, end))
+        begin = end * FANOUT
+    return parts
+
+
 class _Level:
     """The blocks of one size, growing."""
 
     __slots__ = ("_columns",)
 
     def __init__(self) -> None:
-        kinds = (np.int64, np.int64, np.float64, np.float64, np.float64, np.int64, np.int64, np.bool_)
+        kinds = (np.float64, np.float64, np.float64, np.int32, np.int32, np.bool_)
         self._columns = [Growing(kind) for kind in kinds]
 
     def __len__(self) -> int:
         return len(self._columns[0])
 
     def extend(self, blocks: Blocks) -> None:
-        columns = (
-            blocks.first_step, blocks.last_step, blocks.low, blocks.high, blocks.mean, blocks.count, blocks.newest, blocks.bad,
-        )  # fmt: skip
+        columns = (blocks.low, blocks.high, blocks.mean, blocks.count, blocks.newest, blocks.bad)
         for mine, theirs in zip(self._columns, columns, strict=True):
             mine.extend(theirs)
 
@@ -146,59 +152,43 @@ class Pyramid:
     def __init__(self) -> None:
         self._levels: list[_Level] = []
 
-    def grow(self, steps: Ints, values: Floats) -> None:
-        """Summarise every whole block of `steps` and `values` (all points so far) that is not summarised yet."""
+    def grow(self, values: Floats) -> None:
+        """Summarise every whole block of `values` (all points so far) that is not summarised yet."""
         level = 0
-        while len(steps) >= FANOUT ** (level + 1):
+        while len(values) >= FANOUT ** (level + 1):
             if level == len(self._levels):
                 self._levels.append(_Level())
             mine = self._levels[level]
-            begin, end = len(mine) * FANOUT, len(steps) // FANOUT ** (level + 1) * FANOUT
+            begin, end = len(mine) * FANOUT, len(values) // FANOUT ** (level + 1) * FANOUT
             if begin < end:
-                mine.extend(_merged(self._blocks(level, np.arange(begin, end), steps, values)))
+                mine.extend(_merged(self._blocks(level, np.arange(begin, end), values)))
             level += 1
 
-    def cover(self, size: int) -> list[tuple[int, int, int]]:
-        """(level, begin, end) of the fewest blocks that hold exactly the first `size` points, largest first, in order."""
-        parts, begin = [], 0
-        for level in range(len(self._levels), -1, -1):
-            end = size // FANOUT**level
-            if begin < end:
-                parts.append((level, begin, end))
-            begin = end * FANOUT
-        return parts
-
-    def step_range(self, size: int, steps: Ints, values: Floats) -> tuple[int, int]:
-        """The lowest and highest step of the first `size` ≥ 1 points."""
-        blocks = [self._blocks(level, np.arange(a, b), steps, values) for level, a, b in self.cover(size)]
-        return min(int(b.first_step.min()) for b in blocks), max(int(b.last_step.max()) for b in blocks)
-
-    def newest(self, size: int, steps: Ints, values: Floats) -> int:
+    def newest(self, size: int, values: Floats) -> int:
         """Index of the last finite value among the first `size` points, -1 for none."""
-        parts = self.cover(size)
-        return max((int(self._blocks(level, np.arange(a, b), steps, values).newest.max()) for level, a, b in parts), default=-1)
+        parts = cover(size, len(self._levels))
+        return max((int(self._blocks(level, np.arange(a, b), values).newest.max()) for level, a, b in parts), default=-1)
 
-    def fold(self, size: int, steps: Ints, values: Floats, positions: Positions, shift: int, origin: int, room: int) -> Blocks:
+    def fold(self, size: int, values: Floats, positions: Positions, shift: int, origin: int, room: int) -> Blocks:
         """The first `size` points as `room` blocks: block c holds the points whose position >> `shift` is `origin` + c.
 
-        Blocks without points have count 0, `newest` -1 and are not bad. `first_step` and `last_step` are not filled.
+        Blocks without points have count 0, `newest` -1 and are not bad.
         """
         fold = _Fold(room)
-        parts = {level: (begin, end) for level, begin, end in self.cover(size)}
+        parts = {level: (begin, end) for level, begin, end in cover(size, len(self._levels))}
         opened: Ints = np.empty(0, np.int64)
         for level in range(len(self._levels), -1, -1):
             index = np.concatenate([opened, np.arange(*parts.get(level, (0, 0)))])
-            blocks = self._blocks(level, index, steps, values)
-            first, last = positions(level, index, blocks)
+            first, last = positions(level, index)
             first, last = first >> shift, last >> shift
             whole = first == last
-            fold.add(first[whole] - origin, blocks.take(np.flatnonzero(whole)))
+            fold.add(first[whole] - origin, self._blocks(level, index[whole], values))
             opened = (index[~whole][:, None] * FANOUT + np.arange(FANOUT)).ravel()
         return fold.blocks()
 
-    def _blocks(self, level: int, index: Ints, steps: Ints, values: Floats) -> Blocks:
+    def _blocks(self, level: int, index: Ints, values: Floats) -> Blocks:
         if level == 0:
-            return single_points(steps[index], values[index], index)
+            return single_points(values[index], index)
         return self._levels[level - 1].blocks.take(index)
 
 
@@ -229,5 +219,4 @@ class _Fold:
         self._count = count
 
     def blocks(self) -> Blocks:
-        none = np.zeros(len(self._low), np.int64)
-        return Blocks(none, none, self._low, self._high, self._mean, self._count, self._newest, self._bad)
+        return Blocks(self._low, self._high, self._mean, self._count, self._newest, self._bad)

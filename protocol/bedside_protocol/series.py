@@ -6,41 +6,36 @@ the width. Columns keep their meaning while a run grows: each covers 2**k steps 
 multiple of that, the newest fills up, the older ones stand still, and when the width is full two become one.
 
 NaN and infinities are data: they mark their column and never bend the scale. A decreasing step (a resumed run) starts a new
-segment. This file refuses to know names, units and drawing.
+segment. Steps and times are `rows`' matter, and may be those of many series. This file refuses to know names, units and drawing.
 """
 
 from __future__ import annotations
 
 import math
-from bisect import bisect_left
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bedside_protocol.columns import Axis, Columns, column_shift, no_columns, smoothed
-from bedside_protocol.pyramid import FANOUT, Blocks, Floats, Growing, Ints, Pyramid
+from bedside_protocol.pyramid import Floats, Growing, Ints, Pyramid
+from bedside_protocol.rows import TICKS, Rows, ticks
 
 __all__ = ["TICKS", "Axis", "Columns", "Series", "SeriesHistory", "column_shift", "no_columns", "smoothed"]
 
-TICKS = 1024
-"""Positions a second on the time axis: the narrowest column of time, about a millisecond, as a power of two."""
-
-_LONGEST = float(1 << 52)
-"""Seconds beyond which a time is taken for damage; its ticks still fit 63 bits."""
-
 
 class Series:
-    """Append-only (step, time, value) points. Times never decrease: each is at least its predecessor's, whatever a clock said."""
+    """Append-only (step, time, value) points. Times never decrease: each is at least its predecessor's, whatever a clock said.
 
-    __slots__ = ("_breaks", "_highs", "_lows", "_pyramid", "_settled", "_steps", "_times", "_values")
+    Series that get a value in each of the same rows may be given one `Rows`: it is extended once, then each series by its values.
+    """
 
-    def __init__(self) -> None:
-        self._steps = Growing(np.int64)
-        self._times = Growing(np.float64)
+    __slots__ = ("_highs", "_lows", "_pyramid", "_settled", "_values", "rows")
+
+    def __init__(self, rows: Rows | None = None) -> None:
+        self.rows = Rows() if rows is None else rows
         self._values = Growing(np.float64)
         self._pyramid = Pyramid()
-        self._breaks = Growing(np.int64)
         self._lows = Growing(np.int64)
         self._highs = Growing(np.int64)
         self._settled = 0
@@ -52,12 +47,17 @@ class Series:
         return f"<Series {len(self)} points>"
 
     def extend(self, steps: NDArray[np.int64], times: NDArray[np.float64], values: NDArray[np.float64]) -> None:
-        """Append n points, given as three arrays of length n. Summaries are made when somebody reads."""
+        """Append n points, given as three arrays of length n, to a series that has its rows alone. Summaries are made when somebody
+        reads."""
         if not len(steps) == len(times) == len(values):
             raise ValueError(f"steps, times and values differ in length: {len(steps)}, {len(times)}, {len(values)}")
-        floor = float(self._times.all[-1]) if len(self) else -_LONGEST
-        self._steps.extend(steps)
-        self._times.extend(times if _ascending(times, floor) else _made_ascending(times, floor))
+        self.rows.extend(steps, times)
+        self._values.extend(values)
+
+    def take(self, values: NDArray[np.float64]) -> None:
+        """Append the values of rows that were added before."""
+        if len(self) + len(values) > len(self.rows):
+            raise ValueError(f"{len(values)} values are more than rows without one: {len(self.rows) - len(self)}")
         self._values.extend(values)
 
     def append(self, step: int, time: float, value: float) -> None:
@@ -77,10 +77,9 @@ class Series:
         old, size = self._settled, len(self)
         if old == size:
             return
-        steps, values = self._steps.all, self._values.all
-        self._pyramid.grow(steps, values)
-        seen = max(old - 1, 0)
-        self._breaks.extend(np.flatnonzero(steps[seen + 1 :] < steps[seen:-1]) + seen + 1)  # a difference may overflow
+        values = self._values.all
+        self.rows.settle()
+        self._pyramid.grow(values)
         fresh = values[old:]
         finite = np.isfinite(fresh)
         self._lows.extend(_records(np.where(finite, fresh, np.inf), self._best(self._lows, np.inf)) + old)
@@ -89,18 +88,6 @@ class Series:
 
     def _best(self, records: Growing, otherwise: float) -> float:
         return float(self._values.all[records.all[-1]]) if len(records) else otherwise
-
-
-def _ascending(times: Floats, floor: float) -> bool:
-    """Whether times need no mending; NaN and infinities do."""
-    if not len(times):
-        return True
-    return floor <= times[0] and times[-1] < _LONGEST and bool((times[1:] >= times[:-1]).all())
-
-
-def _made_ascending(times: Floats, floor: float) -> Floats:
-    clean = np.where(np.abs(times) < _LONGEST, times, -_LONGEST)  # NaN compares false
-    return np.asarray(np.maximum.accumulate(np.maximum(clean, floor)), dtype=np.float64)
 
 
 def _records(values: Floats, best: float) -> Ints:
@@ -125,12 +112,12 @@ class SeriesHistory:
     @property
     def steps(self) -> Ints:
         """Steps of all points, in the order logged."""
-        return self.series._steps.all[: self.size]
+        return self.series.rows.steps[: self.size]
 
     @property
     def times(self) -> Floats:
         """Seconds of all points, never decreasing."""
-        return self.series._times.all[: self.size]
+        return self.series.rows.times[: self.size]
 
     @property
     def values(self) -> Floats:
@@ -143,7 +130,7 @@ class SeriesHistory:
         if not self.size:
             return 0, 0.0, math.nan
         at, series = self.size - 1, self.series
-        return int(series._steps.all[at]), float(series._times.all[at]), float(series._values.all[at])
+        return int(series.rows.steps[at]), float(series.rows.times[at]), float(series._values.all[at])
 
     @property
     def lowest(self) -> tuple[int, float] | None:
@@ -163,7 +150,7 @@ class SeriesHistory:
         if not self.size or math.isfinite(self.last[2]):
             return None
         self.series.settle()
-        newest = self.series._pyramid.newest(self.size, self.steps, self.values)
+        newest = self.series._pyramid.newest(self.size, self.values)
         return int(self.steps[newest + 1])
 
     def _record(self, records: Growing) -> tuple[int, float] | None:
@@ -171,7 +158,7 @@ class SeriesHistory:
         if place < 0:
             return None
         at = records.all[place]
-        return int(self.series._steps.all[at]), float(self.series._values.all[at])
+        return int(self.series.rows.steps[at]), float(self.series._values.all[at])
 
     def value_at(self, step: float) -> tuple[int, float] | None:
         """(step, value) of the last point at or before `step` in the newest segment that begins at or before it; else None."""
@@ -180,7 +167,7 @@ class SeriesHistory:
         self.series.settle()
         wanted = np.int64(math.floor(step) if step < 2.0**63 else 2**63 - 1)
         steps = self.steps
-        breaks = self._breaks()
+        breaks = self.series.rows.breaks(self.size)
         begins = np.concatenate([[0], breaks])
         open_ = np.flatnonzero(steps[begins] <= wanted)
         if not len(open_):
@@ -204,22 +191,19 @@ class SeriesHistory:
         return smoothed(columns, smoothing) if smoothing > 0 else columns
 
     def _columns(self, room: int, axis: Axis) -> Columns:
-        series, steps, values = self.series, self.steps, self.values
-        if axis == "step":
-            low, high = series._pyramid.step_range(self.size, steps, values)
-        else:
-            low, high = (int(tick) for tick in _ticks(self.times[[0, -1]]))
+        rows, values = self.series.rows, self.values
+        by_step = axis == "step"
+        low, high = rows.step_range(self.size) if by_step else (int(tick) for tick in ticks(self.times[[0, -1]]))
         shift = column_shift(low, high, room)
         origin = low >> shift
         count = (high >> shift) - origin + 1
-        positions = _by_step if axis == "step" else self._by_time
-        blocks = series._pyramid.fold(self.size, steps, values, positions, shift, origin, count)
-        broken = self._breaks()
-        places = steps[broken] if axis == "step" else _ticks(self.times[broken])
+        blocks = self.series._pyramid.fold(self.size, values, rows.by_step if by_step else rows.by_time, shift, origin, count)
+        broken = rows.breaks(self.size)
+        places = rows.steps[broken] if by_step else ticks(rows.times[broken])
         breaks = np.zeros(count, bool)
         breaks[(places >> shift) - origin] = True
         none = blocks.count == 0
-        unit = 1.0 if axis == "step" else 1.0 / TICKS
+        unit = 1.0 if by_step else 1.0 / TICKS
         return Columns(
             axis=axis,
             span=float(1 << shift) * unit,
@@ -228,25 +212,7 @@ class SeriesHistory:
             high=np.where(none, np.nan, blocks.high),
             mean=np.where(none, np.nan, np.clip(blocks.mean, blocks.low, blocks.high)),
             last=np.where(none, np.nan, values[blocks.newest]),
-            count=blocks.count,
+            count=blocks.count.astype(np.int64),
             bad=blocks.bad,
             breaks=breaks,
         )
-
-    def _breaks(self) -> Ints:
-        """Indices at which segments after the first begin."""
-        all_breaks = self.series._breaks.all
-        return all_breaks[: bisect_left(all_breaks, self.size)]
-
-    def _by_time(self, level: int, index: Ints, blocks: Blocks) -> tuple[Ints, Ints]:
-        size = FANOUT**level
-        times = self.times
-        return _ticks(times[index * size]), _ticks(times[index * size + (size - 1)])
-
-
-def _by_step(level: int, index: Ints, blocks: Blocks) -> tuple[Ints, Ints]:
-    return blocks.first_step, blocks.last_step
-
-
-def _ticks(times: Floats) -> Ints:
-    return np.floor(times * TICKS).astype(np.int64)

@@ -14,6 +14,8 @@ from typing import Generic, TypeVar, overload
 
 import numpy as np
 
+from bedside_protocol.pyramid import Floats, Ints
+from bedside_protocol.rows import Rows
 from bedside_protocol.series import Series, SeriesHistory
 
 T_co = TypeVar("T_co", covariant=True)
@@ -104,39 +106,72 @@ class Ledger(Generic[T]):
         return Prefix(self.entries, self.size_at(position))
 
 
-class Track:
-    """A series, and how many of its points were known at each position."""
+class Arrivals:
+    """The rows of a series, or of several that come together, and how many of them were known at each position."""
 
-    __slots__ = ("_positions", "_sizes", "series")
+    __slots__ = ("_positions", "_sizes", "rows")
 
     def __init__(self) -> None:
-        self.series = Series()
+        self.rows = Rows()
         self._positions = array("q")
         self._sizes = array("q")
 
-    def append(self, position: int, step: int, time: float, value: float) -> None:
-        """One point that came with the record at `position`."""
-        self.series.append(step, time, value)
-        self._positions.append(position)
-        self._sizes.append(len(self.series))
+    def extend(self, positions: Sequence[int], sizes: Sequence[int], steps: Ints, times: Floats) -> None:
+        """Rows of several records at once: after the record at `positions[i]`, the first `sizes[i]` of them are known."""
+        before = len(self.rows)
+        self.rows.extend(steps, times)
+        self.told(positions, [size + before for size in sizes])
 
-    def extend(
-        self,
-        positions: Sequence[int],
-        sizes: Sequence[int],
-        steps: np.ndarray[tuple[int], np.dtype[np.int64]],
-        times: np.ndarray[tuple[int], np.dtype[np.float64]],
-        values: np.ndarray[tuple[int], np.dtype[np.float64]],
-    ) -> None:
-        """Points of several records at once: after the record at `positions[i]`, the first `sizes[i]` of them are known."""
-        before = len(self.series)
-        self.series.extend(steps, times, values)
+    def told(self, positions: Sequence[int], sizes: Sequence[int]) -> None:
+        """After the record at `positions[i]`, `sizes[i]` rows are known."""
         self._positions.extend(positions)
-        self._sizes.extend(size + before for size in sizes)
+        self._sizes.extend(sizes)
+
+    def size_at(self, position: int) -> int:
+        """How many rows were known at `position`."""
+        if not self._positions or self._positions[-1] <= position:
+            return len(self.rows)
+        place = bisect_right(self._positions, position)
+        return self._sizes[place - 1] if place else 0
+
+    def copy(self) -> Arrivals:
+        """The same as rows of their own."""
+        other = Arrivals()
+        other.rows = self.rows.copy(len(self.rows))
+        other.told(self._positions, self._sizes)
+        return other
+
+
+class Track:
+    """A series, and how many of its points were known at each position.
+
+    Tracks of metrics that are logged together may be given one `Arrivals`: it is extended once, then each track takes its values.
+    """
+
+    __slots__ = ("_arrivals", "series")
+
+    def __init__(self, arrivals: Arrivals | None = None) -> None:
+        self._arrivals = Arrivals() if arrivals is None else arrivals
+        self.series = Series(self._arrivals.rows)
+
+    def append(self, position: int, step: int, time: float, value: float) -> None:
+        """One point that came with the record at `position`, to a track that shares nothing."""
+        self.extend([position], [1], np.array([step], np.int64), np.array([time]), np.array([value]))
+
+    def extend(self, positions: Sequence[int], sizes: Sequence[int], steps: Ints, times: Floats, values: Floats) -> None:
+        """Points of several records at once, to a track that shares nothing: see `Arrivals.extend`."""
+        self._arrivals.extend(positions, sizes, steps, times)
+        self.series.take(values)
+
+    def take(self, values: Floats) -> None:
+        """The values of rows that its arrivals have been given."""
+        self.series.take(values)
+
+    def part(self) -> None:
+        """Share nothing from here on."""
+        self._arrivals = self._arrivals.copy()
+        self.series.rows = self._arrivals.rows
 
     def upto(self, position: int) -> SeriesHistory:
         """The history known at `position`."""
-        if not self._positions or self._positions[-1] <= position:
-            return self.series.history()
-        place = bisect_right(self._positions, position)
-        return self.series.upto(self._sizes[place - 1] if place else 0)
+        return self.series.upto(self._arrivals.size_at(position))

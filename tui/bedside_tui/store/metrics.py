@@ -1,7 +1,8 @@
 """What was logged: one track a metric, filled in batches.
 
 Blocks of rows are put aside as they come and written into their tracks when somebody looks, many at once: opening a long run costs
-one copy a metric instead of one a record. `system/…` metrics are kept apart.
+one copy a metric instead of one a record. Metrics that are always logged together share their steps and times; one that also comes
+with others has its own. `system/…` metrics are kept apart.
 """
 
 from __future__ import annotations
@@ -13,10 +14,11 @@ import numpy as np
 
 from bedside_protocol.definitions import NOTHING_SAID, Definitions
 from bedside_protocol.metrics import SYSTEM_PREFIX
+from bedside_protocol.pyramid import Floats, Ints
 from bedside_protocol.records import MetricDefined, Metrics
 from bedside_protocol.sanitise import text
 from bedside_tui.store.clean import distinct
-from bedside_tui.store.ledger import Ledger, Moment, Track
+from bedside_tui.store.ledger import Arrivals, Ledger, Moment, Track
 from bedside_tui.store.remark import Rises, remark
 from bedside_tui.store.view import Badge, Firing, MetricView
 
@@ -26,6 +28,12 @@ MOST_METRICS = 2000
 _MOST_WAITING = 16
 """Groups of names with rows put aside at a time; a bound on what each further block is compared with."""
 
+_MOST_NUMBERS = 1 << 18
+"""Values of a group put aside before they are written, looked at or not: 2 MB and what a copy of them takes."""
+
+_BLOCK = 64
+"""Values whose memory a block of one row takes before its first."""
+
 _BADGE_ORDER: dict[Badge, int] = {"red": 0, "amber": 1}
 _KIND_ORDER = {"loss": 0, "adversarial": 0, "rate": 1}
 
@@ -33,12 +41,14 @@ _KIND_ORDER = {"loss": 0, "adversarial": 0, "rate": 1}
 class Metric:
     """One metric: its name as shown, its name as the run said it, what it is, its track."""
 
-    __slots__ = ("_definitions", "_remark", "_rises", "direction", "kind", "name", "order", "said", "track", "unit")
+    __slots__ = ("_definitions", "_remark", "_rises", "direction", "group", "kind", "name", "order", "said", "track", "unit")
 
-    def __init__(self, name: str, said: str) -> None:
+    def __init__(self, name: str, said: str, group: _Group) -> None:
         self.name = name
         self.said = said
-        self.track = Track()
+        self.group: _Group | None = group
+        """The only group that logs it; None where there are several."""
+        self.track = Track(group.arrivals)
         self._rises = Rises()
         self.become(NOTHING_SAID)
 
@@ -66,26 +76,42 @@ class Metric:
 
 
 class _Group:
-    """The metrics that come in rows together, and the blocks that wait to be written."""
+    """The names that come in rows together, the metrics they mean, and the rows that wait to be written."""
 
-    __slots__ = ("blocks", "metrics", "names", "positions", "unknown")
+    __slots__ = ("_columns", "_numbers", "_positions", "arrivals", "metrics", "names")
 
-    def __init__(self, names: frozenset[object], metrics: Sequence[Metric | None]) -> None:
+    def __init__(self, names: frozenset[object]) -> None:
         self.names = names
-        self.metrics = metrics
-        self.unknown = sum(metric is None for metric in metrics)
-        self.blocks: list[Metrics] = []
-        self.positions: list[int] = []
+        self.arrivals = Arrivals()
+        self.metrics: list[Metric | None] = []
+        """A metric a name, None for one that is not kept."""
+        self._columns: list[tuple[Ints, Floats, Floats]] = []
+        self._positions: list[int] = []
+        self._numbers = 0
+
+    def put(self, position: int, block: Metrics) -> None:
+        """Put rows aside."""
+        self._columns.append((block.steps, block.times, block.values))
+        self._positions.append(position)
+        self._numbers += block.values.size + _BLOCK
+        if self._numbers >= _MOST_NUMBERS:
+            self.write()
 
     def write(self) -> None:
-        sizes = np.cumsum([len(block.steps) for block in self.blocks]).tolist()
-        steps = np.concatenate([block.steps for block in self.blocks])
-        times = np.concatenate([block.times for block in self.blocks])
-        values = np.concatenate([block.values for block in self.blocks], axis=1)
+        """Give what waits to the tracks."""
+        if not self._positions:
+            return
+        steps, times, values = (np.concatenate(column, axis=-1) for column in zip(*self._columns, strict=True))
+        sizes = np.cumsum([len(column[0]) for column in self._columns]).tolist()
+        self.arrivals.extend(self._positions, sizes, steps, times)
         for row, metric in enumerate(self.metrics):
-            if metric is not None:
-                metric.track.extend(self.positions, sizes, steps, times, values[row])
-        self.blocks, self.positions = [], []
+            if metric is None:
+                continue
+            if metric.group is self:
+                metric.track.take(values[row])
+            else:
+                metric.track.extend(self._positions, sizes, steps, times, values[row])
+        self._columns, self._positions, self._numbers = [], [], 0
 
 
 class MetricsFold:
@@ -114,18 +140,17 @@ class MetricsFold:
         if not len(block.steps):
             return
         group = self._groups.get((rank, block.names)) or self._new_group(rank, block.names)
-        unknown = len(block.names) if group is None else group.unknown
+        unknown = len(block.names) if group is None else group.metrics.count(None)
         if unknown:
             self._left_out.add(position, (self._left_out.last_at(position) or 0) + unknown * len(block.steps))
         if group is None:
             return
-        if not group.blocks:
+        if group not in self._waiting:
             self._make_room(group)
             self._waiting.append(group)
         elif len(self._waiting) > 1:
             self._make_room(group)
-        group.blocks.append(block)
-        group.positions.append(position)
+        group.put(position, block)
 
     def left_out(self, position: int) -> int:
         """Values of metrics beyond MOST_METRICS, not kept."""
@@ -172,19 +197,25 @@ class MetricsFold:
             self._waiting.remove(other)
 
     def _new_group(self, rank: int, names: tuple[str, ...]) -> _Group | None:
-        metrics = [self._metric(rank, name) for name in names]
-        if not any(metrics):
+        group = _Group(frozenset((rank, name) for name in names))
+        group.metrics = [self._metric(rank, name, group) for name in names]
+        if not any(group.metrics):
             return None
-        group = _Group(frozenset((rank, name) for name in names), metrics)
         self._groups[rank, names] = group
         return group
 
-    def _metric(self, rank: int, name: str) -> Metric | None:
+    def _metric(self, rank: int, name: str, group: _Group) -> Metric | None:
         known = self._by_name.get((rank, name))
-        if known is not None or len(self._shown) >= MOST_METRICS:
+        if known is not None:
+            if known.group is not None:
+                known.group.write()
+                known.group = None
+                known.track.part()
             return known
+        if len(self._shown) >= MOST_METRICS:
+            return None
         said = text(name)
         shown = distinct(said + (f" @{rank}" if rank > 0 else ""), self._shown)
-        metric = Metric(shown, said)
+        metric = Metric(shown, said, group)
         self._by_name[rank, name] = self._shown[shown] = metric
         return metric
