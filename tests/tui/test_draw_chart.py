@@ -87,6 +87,13 @@ def test_events_stand_on_the_upper_edge_and_rulers_behind_the_curve() -> None:
     assert any(0x2800 < ord(line[MARGIN + 5]) < 0x2900 for line in lines[:-2])
 
 
+def test_rulers_can_be_laid_over_a_chart_that_stands() -> None:
+    curves = [Curve(series_of(np.sin(np.arange(60))).history().columns(reads(W)))]
+    marks = [Pin(10, "┊", "second"), Pin(30.0, "┃", "strong")]
+    assert chart.ruled(chart.chart(curves, W, 9), curves, W, marks) == chart.chart(curves, W, 9, rulers=marks)
+    assert chart.ruled(chart.chart(curves, W, 9), curves, W, []) == chart.chart(curves, W, 9)
+
+
 def test_two_curves_have_their_own_styles() -> None:
     one, two = series_of(np.zeros(50)), series_of(np.ones(50))
     curves = [Curve(one.history().columns(reads(W)), "curve"), Curve(two.history().columns(reads(W)), "second")]
@@ -137,7 +144,6 @@ def test_no_number_breaks_a_chart(points: list[tuple[int, float]], log: bool, ax
     series = series_of([value for _, value in points], [step for step, _ in points])
     lines = drawn(series, 30, 8, axis=axis, log=log, rulers=[Pin(math.nan, "┃")], pins=[Pin(math.inf, "●"), Pin(points[0][0], "●")])
     assert [len(line) for line in lines] == [30] * 8
-
 
 
 # ── scales ───────────────────────────────────────────────────────────────────────────────────────────────────────────────────

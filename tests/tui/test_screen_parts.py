@@ -26,6 +26,7 @@ from bedside_protocol.records import (
     RunStarted,
     Snapshot,
 )
+from bedside_tui.cursor import Cursor, Spot
 from bedside_tui.sources.source import SourceStatus
 from bedside_tui.store.store import Store
 from bedside_tui.theme import DARK, PALETTES, palette_for, to_ascii
@@ -425,10 +426,14 @@ def test_looking_back_a_chart_is_the_one_of_that_moment() -> None:
     assert curves(back, back.view.metrics, 80, 12, Axes()) == curves(then, then.view.metrics, 80, 12, Axes())
 
 
-def test_a_chart_is_kept_for_a_second_unless_more_than_its_newest_points_changed() -> None:
-    cache, frame = CurveCache(), frame_of(STARTED, *(metrics(step, loss=1.0) for step in range(500)))
-    more = frame_of(STARTED, *(metrics(step, loss=1.0) for step in range(502)), now=1000.5)
+def test_a_chart_is_kept_for_a_second_unless_more_than_its_newest_points_or_the_cursor_changed() -> None:
+    flat = [metrics(step, loss=1.0) for step in range(500)]
+    cache, frame = CurveCache(), frame_of(STARTED, *flat)
+    more = frame_of(STARTED, *flat, metrics(500, loss=50.0), now=1000.5)
     first = cache.curves(frame, frame.view.metrics, 60, 12, Axes())
-    assert cache.curves(more, more.view.metrics, 60, 12, Axes()) is first
-    assert cache.curves(replace(more, now=1001.5), more.view.metrics, 60, 12, Axes()) is not first
-    assert cache.curves(replace(more, now=1001.5), more.view.metrics, 60, 12, Axes(log=True)) is not first
+    assert cache.curves(more, more.view.metrics, 60, 12, Axes()) == first
+    ruled = replace(more, cursor=Cursor(Spot(250, 250.0)))
+    assert "┃" in plain(cache.curves(ruled, more.view.metrics, 60, 12, Axes()))
+    assert cache.curves(more, more.view.metrics, 60, 12, Axes()) == first
+    assert cache.curves(replace(more, now=1001.5), more.view.metrics, 60, 12, Axes()) != first
+    assert cache.curves(replace(more, now=1001.5), more.view.metrics, 60, 12, Axes(log=True)) != first

@@ -78,7 +78,18 @@ def chart(
         return [[(" " * max(0, width), "plain")] for _ in range(max(0, height))]
     cells = _cells(_drawn(curves, frame, ascii), frame, [curve.style for curve in curves], ascii)
     _write_letters(cells, curves, frame, ascii)
-    _lay_over(cells, curves, frame, pins, rulers, ascii)
+    _rule(cells, frame, rulers, ascii)
+    _lay_over(cells, curves, frame, pins, ascii)
+    return [spans(row) for row in cells]
+
+
+def ruled(lines: Sequence[Line], curves: Sequence[Curve], width: int, rulers: Sequence[Pin], *, ascii: bool = False) -> list[Line]:
+    """A chart of these curves drawn before, now with rulers: at a hundredth of what it cost to draw."""
+    frame = _frame_for(curves, width, len(lines), False, False)
+    if frame is None or not rulers:
+        return list(lines)
+    cells = [[(char, style) for text, style in line for char in text] for line in lines]
+    _rule(cells, frame, rulers, ascii)
     return [spans(row) for row in cells]
 
 
@@ -218,19 +229,16 @@ def _write_letters(cells: list[list[tuple[str, Style]]], curves: Sequence[Curve]
         cells[frame.rows - 1 - row][MARGIN + column] = (named[place].letter, named[place].style)
 
 
-def _lay_over(
-    cells: list[list[tuple[str, Style]]],
-    curves: Sequence[Curve],
-    frame: _Frame,
-    pins: Sequence[Pin],
-    rulers: Sequence[Pin],
-    ascii: bool,
-) -> None:
-    """Marks over the finished rows: rulers behind the curves, NaN on the lower edge, events on the upper."""
+def _rule(cells: list[list[tuple[str, Style]]], frame: _Frame, rulers: Sequence[Pin], ascii: bool) -> None:
+    """Vertical lines where the canvas is blank: they stand behind everything."""
     for column, span in pinned(rulers, frame.low, frame.high, frame.columns, ascii=ascii).items():
         for row in cells[: frame.rows]:
             if row[MARGIN + column][0] == " ":
                 row[MARGIN + column] = span
+
+
+def _lay_over(cells: list[list[tuple[str, Style]]], curves: Sequence[Curve], frame: _Frame, pins: Sequence[Pin], ascii: bool) -> None:
+    """Marks over the finished rows: NaN on the lower edge, events on the upper."""
     for curve in curves:
         bad = curve.columns.start[curve.columns.bad] + curve.columns.span / 2
         marks = [Pin(float(at), "╳", "red") for at in bad]

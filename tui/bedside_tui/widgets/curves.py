@@ -9,9 +9,9 @@ from typing import Literal
 
 from bedside_protocol.columns import Axis
 from bedside_tui.cursor import Cursor, value_at
-from bedside_tui.draw import number
+from bedside_tui.draw import cells, number
 from bedside_tui.draw.cells import Pin
-from bedside_tui.draw.chart import CURVES, Curve, chart, reads
+from bedside_tui.draw.chart import CURVES, Curve, chart, reads, ruled
 from bedside_tui.store.view import MetricView
 from bedside_tui.theme import Tone
 from bedside_tui.widgets.frame import Frame
@@ -47,6 +47,19 @@ class Axes:
 PLAIN_AXES = Axes()
 
 
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """A chart without the cursor, and what it shows."""
+
+    curves: Sequence[Curve]
+    lines: Sequence[cells.Line]
+
+    def under(self, cursor: Cursor | None, width: int, axes: Axes, *, ascii: bool) -> list[Line]:
+        """The chart with the cursor and what is pinned as lines across it."""
+        lines = ruled(self.lines, self.curves, width, rulers(cursor, axes.axis), ascii=ascii)
+        return [tuple(Span(text, style) for text, style in row) for row in lines]
+
+
 class CurveCache:
     """The chart drawn last, kept for a second: a chart costs a hundred times a row, and its newest column says no more sooner."""
 
@@ -54,19 +67,19 @@ class CurveCache:
         self._key: tuple[object, ...] = ()
         self._points = 0
         self._at = -math.inf
-        self._lines: list[Line] = []
+        self._drawn = Drawn((), ())
 
     def curves(self, frame: Frame, metrics: Sequence[MetricView], width: int, height: int, axes: Axes) -> list[Line]:
-        """As `curves`; drawn anew when anything but the newest points changed, or after a second."""
+        """As `curves`; drawn anew when anything but the cursor and the newest points changed, or after a second."""
         time = None if frame.playhead.mode == "now" else frame.playhead.time
         marks = len(frame.view.marks)
-        key = (tuple(metric.name for metric in metrics), width, height, axes, time, marks, frame.cursor, frame.ascii)
+        key = (tuple(metric.name for metric in metrics), width, height, axes, time, marks, frame.ascii)
         points = sum(len(metric.history) for metric in metrics)
         fresh = points == self._points or (frame.now - self._at < KEPT and points < self._points * 1.01)
         if key != self._key or not fresh:
             self._key, self._points, self._at = key, points, frame.now
-            self._lines = curves(frame, metrics, width, height, axes)
-        return self._lines
+            self._drawn = draw(frame, metrics, width, height, axes)
+        return self._drawn.under(frame.cursor, width, axes, ascii=frame.ascii)
 
 
 def curve_panel(
@@ -87,16 +100,20 @@ def curve_panel(
 
 def curves(frame: Frame, metrics: Sequence[MetricView], width: int, height: int, axes: Axes) -> list[Line]:
     """The chart alone; nothing where it would be too small to read."""
+    return draw(frame, metrics, width, height, axes).under(frame.cursor, width, axes, ascii=frame.ascii)
+
+
+def draw(frame: Frame, metrics: Sequence[MetricView], width: int, height: int, axes: Axes) -> Drawn:
+    """The chart without the cursor; nothing where it would be too small to read."""
     if height < 5 or width < 20:
-        return []
+        return Drawn((), ())
     drawn = [
         Curve(metric.history.columns(reads(width), axis=axes.axis, smoothing=axes.smoothing), style)
         for metric, style in zip(metrics, STYLES, strict=False)
     ]
     by_step = axes.axis == "step"
     pins = [Pin(float(mark.step if by_step else mark.time), mark.glyph, tone_of(mark)) for mark in frame.view.marks if mark.jump]
-    rows = chart(drawn, width, height, log=axes.log, pins=pins, rulers=rulers(frame.cursor, axes.axis), ascii=frame.ascii)
-    return [tuple(Span(text, style) for text, style in row) for row in rows]
+    return Drawn(drawn, chart(drawn, width, height, log=axes.log, pins=pins, ascii=frame.ascii))
 
 
 def rulers(cursor: Cursor | None, axis: Axis) -> list[Pin]:
