@@ -103,6 +103,11 @@ def test_the_best_last_value_and_the_best_of_all_may_be_different_runs() -> None
     assert loss.records == ((2, 0.1), (3, 1.0))
 
 
+def test_runs_that_are_all_as_good_have_no_best_among_them() -> None:
+    assert losses([2.0, 1.0], [3.0, 1.0]).metrics[0].best_newest == frozenset()
+    assert losses([1.0], [1.0], [2.0]).metrics[0].best_newest == {0, 1}
+
+
 def test_a_metric_of_which_no_direction_is_known_has_no_best() -> None:
     (metric,) = compare([run_of(logged("lr", [1.0])), run_of(logged("lr", [2.0]))]).metrics
     assert (metric.best_newest, metric.best_record) == (frozenset(), frozenset())

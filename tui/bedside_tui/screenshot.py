@@ -16,11 +16,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from textual.pilot import Pilot
+
+from bedside_protocol.lifecycle import OVER
 from bedside_protocol.records import Scalar
 from bedside_tui.app import BedsideApp
 from bedside_tui.best_values import Best
 from bedside_tui.lab_book import NotWritten
 from bedside_tui.run_row import RunRow
+from bedside_tui.screens.compare import CompareScreen
 from bedside_tui.sources.replay import ReplaySource
 from bedside_tui.sources.scripted import ScriptedSource
 from bedside_tui.sources.scripted_inside import EXAMPLES, Example
@@ -57,6 +61,8 @@ class Scene:
     """A run going on, a recording, a run that says nothing yet, or no run but the list of them."""
     palette: PaletteName = "dark"
     ascii: bool = False
+    beside: bool = False
+    """Whether there are other runs, which may be laid beside the one that is looked at."""
     probe: str = ""
     """A probe to look at in a run that has one of every kind; empty: a run with the usual few."""
 
@@ -92,6 +98,9 @@ SCENES: tuple[Scene, ...] = (
     Scene("replay", ("9", "right_square_bracket", "space"), source="recorded"),
     Scene("replay-chart", ("h", "7", "space"), source="recorded"),
     Scene("runs", ("j",), source="list"),
+    Scene("compare", ("equals_sign", "enter", "y"), beside=True),
+    Scene("compare-checkpoints", ("equals_sign", "enter", "tab", "tab"), beside=True),
+    Scene("compare-choice", ("equals_sign", "down", "space"), beside=True),
     Scene("nothing-yet", source="silent"),
     Scene("vitals-light", palette="light"),
     Scene("vitals-ansi", palette="ansi"),
@@ -118,7 +127,8 @@ class PictureLibrary:
         return RUN_ROWS
 
     def open(self, row: RunRow) -> Source:
-        return ScriptedSource(scripted_run())
+        over = row.lifecycle in OVER
+        return ScriptedSource(scripted_run("healthy" if row.health == "ok" else "collapse", ended=over), live=not over)
 
     def write(self, row: RunRow, arguments: Mapping[str, Scalar]) -> str:
         raise NotWritten(f"{row.title} is a picture of a run")
@@ -134,7 +144,7 @@ def application(scene: Scene, recording: Path | None) -> BedsideApp:
         source = ScriptedSource(scripted_run(scene.kind, ended=not live, probes="all" if scene.probe else "usual"), live=live)
     elif scene.source == "silent":
         source = ScriptedSource()
-    library = PictureLibrary() if scene.source == "list" else None
+    library = PictureLibrary() if scene.source == "list" or scene.beside else None
     return BedsideApp(source, library=library, palette=PALETTES[scene.palette], ascii=scene.ascii, monotonic=lambda: 1000.0)
 
 
@@ -145,12 +155,20 @@ async def take(scene: Scene, size: tuple[int, int], recording: Path | None = Non
         await asyncio.wait_for(app.settled.wait(), timeout=20)
         for key in scene.keys if recording is None else ("end", *scene.keys):
             await pilot.press(key)
+        await _all_read(app, pilot)
         if scene.probe and scene.probe != "vitals":
             app.show_probe(scene.probe)
         await pilot.pause()
         app.redraw()
         await pilot.pause()
         return svg_of(app, f"bedside · {scene.name}")
+
+
+async def _all_read(app: BedsideApp, pilot: Pilot[None]) -> None:
+    """Until the runs beside the one that is looked at have been read."""
+    screen = app.screens["compare"]
+    while isinstance(screen, CompareScreen) and not all(companion.over for companion in screen.companions):
+        await pilot.pause(0.01)
 
 
 async def take_all(out: Path, scenes: Sequence[Scene], recording: Path | None = None) -> list[Path]:

@@ -72,13 +72,17 @@ class Shared:
 
     @property
     def best_newest(self) -> frozenset[int]:
-        """The runs whose last value is the best."""
-        return best(self.newest, self.direction)
+        """The runs whose last value is the best; none where all are equal."""
+        return self._best(self.newest)
 
     @property
     def best_record(self) -> frozenset[int]:
-        """The runs that were ever the best."""
-        return best([None if record is None else record[1] for record in self.records], self.direction)
+        """The runs that were ever the best; none where all were as good."""
+        return self._best([None if record is None else record[1] for record in self.records])
+
+    def _best(self, values: Sequence[float | None]) -> frozenset[int]:
+        found = best(values, self.direction)
+        return found if len(found) < sum(value is not None for value in values) else frozenset()
 
 
 def shared_metrics(runs: Sequence[Run]) -> tuple[Shared, ...]:
