@@ -18,7 +18,6 @@ from typing import Literal
 
 from textual.pilot import Pilot
 
-from bedside_protocol.lifecycle import OVER
 from bedside_protocol.records import Scalar
 from bedside_tui.app import BedsideApp
 from bedside_tui.best_values import Best
@@ -119,7 +118,7 @@ SCENES: tuple[Scene, ...] = (
 
 
 class PictureLibrary:
-    """The rows of `RUN_ROWS`; each opens the scripted run, and none can be written about."""
+    """The rows of `RUN_ROWS`; each opens the scripted run, well or ill as the row says, and none can be written about."""
 
     reading = ""
 
@@ -127,8 +126,8 @@ class PictureLibrary:
         return RUN_ROWS
 
     def open(self, row: RunRow) -> Source:
-        over = row.lifecycle in OVER
-        return ScriptedSource(scripted_run("healthy" if row.health == "ok" else "collapse", ended=over), live=not over)
+        well = row.health == "ok"
+        return ScriptedSource(scripted_run("healthy" if well else "collapse", ended=well))
 
     def write(self, row: RunRow, arguments: Mapping[str, Scalar]) -> str:
         raise NotWritten(f"{row.title} is a picture of a run")
