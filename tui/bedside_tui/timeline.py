@@ -41,6 +41,8 @@ class Timeline:
         self._seen: list[tuple[float, float]] = []
         self._jumped = True
         """Whether the next moment shown begins a stretch of its own."""
+        self.complete = True
+        """Whether the newest record is the end of a recording, and not only the last that was read so far."""
 
     def __repr__(self) -> str:
         return f"<Timeline {self.mode}, {self.clock!r}>"
@@ -66,7 +68,7 @@ class Timeline:
     def at(self, now: float) -> Playhead:
         """Where one stands at `now`. Playing that has come to the newest record is now, or the end of the recording."""
         first, last = self._store.span
-        if self.clock.ended(now, last):
+        if self.complete and self.clock.ended(now, last):
             self.clock = self.clock.follow() if self._live else self.clock.pause(now, last)
         playhead = Playhead(self.mode, self.clock.at(now, last), first, last, self.clock.playing, self.clock.speed_text)
         self._note_seen(playhead)

@@ -106,6 +106,7 @@ class Viewer(App[None], inherit_bindings=False):
         elif self.viewing.status.complete and not self.settled.is_set():
             self.settled.set()
             self.redraw()
+            self.read_runs()
 
     @property
     def top(self) -> RunScreen | None:
@@ -153,8 +154,8 @@ class Viewer(App[None], inherit_bindings=False):
     # --- runs
 
     def read_runs(self) -> None:
-        """Have the list read on a thread of its own, where it is in sight or was never read."""
-        wanted = not self.runs_read or (self.top is not None and self.top.lists_runs)
+        """Have the list read on a thread of its own, where it is in sight, or was never read and the run that is open has been."""
+        wanted = (self.settled.is_set() and not self.runs_read) or (self.top is not None and self.top.lists_runs)
         if self.library is not None and wanted and not self._reading_runs:
             self._reading_runs = True
             self.run_worker(self._read_runs, thread=True, exclusive=True, group="runs", exit_on_error=False)

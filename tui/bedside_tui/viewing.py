@@ -85,8 +85,9 @@ class Viewing:
         elif update.records:
             self._heard = now
         self.status = update.status
-        if update.status.complete and not self._begun and self.timeline.mode == "replay":
-            self._begun = True
+        self.timeline.complete = update.status.complete
+        if update.records and not self._begun and self.timeline.mode == "replay":
+            self._begun = True  # a day takes seconds to read: its beginning is shown meanwhile
             self.timeline.begin(now)
 
     # --- drawing

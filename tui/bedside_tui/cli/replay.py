@@ -7,7 +7,7 @@ import argparse
 from bedside_tui.cli.options import add_look, add_run, chosen_run
 from bedside_tui.cli.terminal import has_terminal, show
 from bedside_tui.cli.text import status_text
-from bedside_tui.library import Library, summarise
+from bedside_tui.library import Library, read_recording, summarise
 from bedside_tui.places import roots
 
 
@@ -21,10 +21,10 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     place = chosen_run(options)
-    summary = summarise(place)
     if not has_terminal():
-        print(status_text(summary))
+        print(status_text(summarise(place)))
         return 0
+    read_recording(place, lambda records, heard: None)  # a file that is none is told before a screen opens
     from bedside_tui.cli.picker import Picker
     from bedside_tui.sources.replay import ReplaySource
 
