@@ -5,11 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
+from pathlib import Path
 from typing import Any, TypeAlias
 
 import pytest
 
 from bedside_protocol.records import LifecycleChanged
+from bedside_protocol.runlog import encode_chunk
+from bedside_tui.sources.replay import ReplaySource
 from bedside_tui.sources.scripted import ScriptedSource
 from bedside_tui.sources.scripted_run import scripted_run
 
@@ -162,6 +165,25 @@ async def test_looking_back_can_be_played_and_catches_up_with_now(viewer: Open) 
         opened.clock.now += 2
         await opened.press()
         assert opened.app.viewing.timeline.mode == "now"
+
+
+@both_sizes
+async def test_a_file_that_grows_is_followed_and_looked_back_in(size: tuple[int, int], tmp_path: Path, viewer: Open) -> None:
+    half = next(place for place, record in enumerate(RUN) if record.time > 60.0)
+    log = tmp_path / "run.bedside"
+    log.write_bytes(encode_chunk(RUN[:half], 1, {}))
+    async with viewer(ReplaySource(log, follow=True), size=size) as opened:
+        await opened.seen("from the file, < 1 s ago")
+        newest = opened.app.viewing.store.at(None).step
+        await opened.press("5")
+        assert "looking back" in opened.lines[0]
+        with open(log, "ab") as file:
+            file.write(encode_chunk(RUN[half:], half + 1, {}))
+        await opened.until(lambda: opened.app.viewing.store.at(None).step == 2_000 > newest)
+        assert "looking back · 0:00:" in opened.lines[0]
+        await opened.press("end")
+        assert "step 2,000" in opened.lines[0]
+        assert "from the file" in opened.text
 
 
 AGE = re.compile(r"(?:(?:< )?[\d.]+ \w+ ago|at \d\d:\d\d:\d\d)(?= |$)")
