@@ -5,6 +5,7 @@ The verdict is the worst the run's own hub recorded. How a log without an ending
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
 import time
@@ -48,18 +49,24 @@ class Library:
         return f"<Library of {', '.join(map(str, self.directories))}, {len(self._known)} known>"
 
     def summaries(self, told: Callable[[int, int], object] = lambda done, of: None) -> list[RunSummary]:
-        """Every run, the newest start first. `told` hears after each how many of how many recordings have been looked at."""
+        """Every run, the newest start first. `told` hears how many have been read, of how many that are not remembered as they are now."""
         places = runs_in(self.directories)
         self.unreadable = []
         here = {str(place.directory) for place in places}
         self._known = {key: entry for key, entry in self._known.items() if key in here}
         found: list[RunSummary] = []
+        new = []
+        for place in places:
+            if (known := self._remembered(place)) is None:
+                new.append(place)
+            else:
+                found.append(known)
         saved = time.monotonic()
         try:
-            for done, place in enumerate(places, 1):
+            for done, place in enumerate(new):
+                told(done, len(new))
                 if (summary := self.summary(place)) is not None:
                     found.append(summary)
-                told(done, len(places))
                 if time.monotonic() - saved > _SAVE_EVERY:
                     self._save()
                     saved = time.monotonic()
@@ -67,13 +74,18 @@ class Library:
             self._save()
         return sorted(found, key=lambda summary: summary.started, reverse=True)
 
+    def _remembered(self, place: RunPlace) -> RunSummary | None:
+        """What is known of a recording that has not changed since."""
+        known = self._known.get(str(place.directory))
+        with contextlib.suppress(Unreadable):
+            if known is not None and known[0] == _stamp(place.log):
+                return known[1]
+        return None
+
     def summary(self, place: RunPlace) -> RunSummary | None:
         """One run; None where its file cannot be read, and then `unreadable` says why."""
         try:
             stamp = _stamp(place.log)
-            known = self._known.get(str(place.directory))
-            if known is not None and known[0] == stamp:
-                return known[1]
             summary = summarise(place)
         except Unreadable as error:
             self.unreadable.append(str(error))

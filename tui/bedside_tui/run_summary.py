@@ -85,6 +85,7 @@ class RunSummary:
 
 
 _BLANK: Final = RunSummary("", "", "", "finished", "", 0, {}, 0.0, "", "ok", {"amber": 0, "red": 0})
+_TYPES: Final = tuple((one.name, type(getattr(_BLANK, one.name))) for one in fields(RunSummary))
 
 
 def load_summaries(path: Path) -> dict[str, tuple[Stamp, RunSummary]]:
@@ -121,6 +122,6 @@ def _summary(said: dict[str, Any]) -> RunSummary:
 
 def _is_whole(summary: RunSummary) -> bool:
     """Whether what was read back has the types that were written."""
-    return all(type(getattr(summary, one.name)) is type(getattr(_BLANK, one.name)) for one in fields(RunSummary)) and (
+    return all(type(getattr(summary, name)) is kind for name, kind in _TYPES) and (
         summary.alerts.keys() == _BLANK.alerts.keys() and summary.lifecycle in OVER and summary.verdict in EXIT_CODES
     )

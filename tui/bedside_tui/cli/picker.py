@@ -34,7 +34,7 @@ class Picker:
         return rows
 
     def _look(self, done: int, of: int) -> None:
-        self.reading = f"{done:,} of {of:,} recordings read"
+        self.reading = f"{done:,} of {of:,} recordings are read"
 
     def open(self, row: RunRow) -> Source:
         """Live runs live, the others as recordings."""

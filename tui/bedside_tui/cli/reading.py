@@ -30,7 +30,7 @@ class Progress:
         if now < self._next or (self._said and not self._watched):
             return
         self._next, self._said = now + _EVERY, True
-        line = f"bedside: {done:,} of {of:,} recordings read; the next time they are known"
+        line = f"bedside: reading {of:,} recordings that are new, {done:,} done: the next time they are known"
         print(f"\r{line}" if self._watched else line, end="" if self._watched else "\n", file=sys.stderr, flush=True)
 
     def close(self) -> None:

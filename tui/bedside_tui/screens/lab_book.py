@@ -12,7 +12,7 @@ class AskVerdict(AskLine):
     """`tab` puts the next of the offered words on the line."""
 
     def lines(self, width: int, height: int) -> list[Line]:
-        return [self.editor.line(self.label, width, f"tab: {' '.join(VERDICTS)}  ⏎ done  esc as before")]
+        return [self.editor.line(self.label, width, f"tab: {' '.join(VERDICTS)}  ⏎ done")]
 
     def press(self, key: str, character: str | None) -> bool:
         if key == "tab":
