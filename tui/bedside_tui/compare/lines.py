@@ -99,7 +99,8 @@ def _bands(grid: Grid, size: int, ascii: bool) -> list[Line]:
             used += GAP + sizes[last]
             last += 1
         lines += [[]] if lines else []
-        lines += _band(labels, columns[first:last], label, sizes[first:last], ascii)
+        shown = columns[first:last]
+        lines += _band(labels, shown, label, _with_room_for_groups(shown, sizes[first:last], size - used), ascii)
         first = last
     return lines
 
@@ -143,6 +144,19 @@ def _band(labels: Column, columns: Sequence[Column], label: int, sizes: Sequence
     for at, name in enumerate(labels.cells):
         lines.append(_row(name, [column.cells[at] for column in columns], label, sizes, ascii))
     return lines
+
+
+def _with_room_for_groups(columns: Sequence[Column], sizes: Sequence[int], spare: int) -> list[int]:
+    """The columns' sizes, the first of a group made wider where its name needs more than all of them, as far as `spare` cells go."""
+    wider = list(sizes)
+    first = 0
+    for group, found in groupby(columns, key=lambda column: column.group):
+        count = len(list(found))
+        missing = min(spare, max(0, width(group) - sum(sizes[first : first + count]) - GAP * (count - 1)))
+        wider[first] += missing
+        spare -= missing
+        first += count
+    return wider
 
 
 def _groups(columns: Sequence[Column], label: int, sizes: Sequence[int], ascii: bool) -> Line:
