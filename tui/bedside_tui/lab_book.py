@@ -11,7 +11,6 @@ from bedside_tui.liveness import writer_lives
 from bedside_tui.output import Unwritable
 from bedside_tui.places import RunPlace, Unreadable, door_of
 from bedside_tui.recording_end import LogEnd, Owned, append_word
-from bedside_tui.sources.command import life_of_command
 from bedside_tui.whoami import whoami
 
 WITHIN = 20.0
@@ -35,6 +34,8 @@ def write(place: RunPlace, arguments: Mapping[str, Scalar]) -> str:
 
 def _asked(place: RunPlace, arguments: Mapping[str, Scalar]) -> CommandChanged | None:
     """The last that was said of the question to the hub."""
+    from bedside_tui.sources.command import life_of_command  # the socket library: a viewer of recordings never needs it
+
     life = list(life_of_command(place, "note", arguments, WITHIN))
     return life[-1] if life else None
 
