@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import re
+import sys
 from collections.abc import Callable, Sequence
 from math import nan
 from pathlib import Path
@@ -13,7 +15,7 @@ import pytest
 
 from bedside_protocol.places import LOG_NAME
 from bedside_protocol.records import AlertChanged, CheckpointSaved, Metrics, ProbeDeclared, Snapshot
-from bedside_tui.cli import USAGE_ERROR
+from bedside_tui.cli import USAGE_ERROR, main
 from bedside_tui.draw.cells import width
 from bedside_tui.places import RunPlace
 
@@ -143,6 +145,27 @@ def test_no_byte_of_a_run_is_obeyed(bedside: Cli, record: Made, losses: Losses) 
         said = bedside("compare", "a", "b", *form)
         assert said.code == 0
         assert said.out.replace("\n", "").isprintable()
+
+
+class Terminal(io.StringIO):
+    """An output that a person looks at."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(("environment", "coloured"), [({}, True), ({"NO_COLOR": "1"}, False), ({"TERM": "dumb"}, False)])
+def test_a_terminal_gets_the_colours_it_shows_and_no_others(
+    pair: tuple[RunPlace, RunPlace], monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], coloured: bool
+) -> None:
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stdout", terminal)
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    for name, value in ({"TERM": "xterm-256color"} | environment).items():
+        monkeypatch.setenv(name, value)
+    assert main(["compare", str(pair[0].directory), str(pair[1].directory)]) == 0
+    assert ("\x1b[36m" in terminal.getvalue()) is coloured
+    assert "A ━ good" in terminal.getvalue()
 
 
 def test_a_live_run_is_compared_as_it_is_now(start: Callable[..., Any], bedside: Cli, record: Made, losses: Losses) -> None:

@@ -239,6 +239,13 @@ async def test_sixteen_runs_have_their_place_on_the_smallest_screen(viewer: Open
         assert "seed" in seen.text
 
 
+async def test_in_the_list_of_runs_there_is_nothing_yet_to_lay_others_beside(viewer: Open, shelf: Path) -> None:
+    async with viewer(library=Picker(Library([shelf]), read_only=True)) as seen:
+        await seen.press("equals_sign")
+        assert seen.name == "runs"
+        assert "no run is open" in seen.text
+
+
 async def test_without_a_list_of_runs_that_is_said(viewer: Open) -> None:
     async with viewer() as seen:
         await seen.press("equals_sign")

@@ -171,6 +171,9 @@ class BedsideApp(WritingViewer, inherit_bindings=False):
 
     def action_compare(self) -> None:
         """The runs beside this one; which, is asked where there are none yet, and on their screen."""
+        if self.viewing.source is None:
+            self.say("no run is open: ⏎ opens one, = then lays others beside it", "quiet")
+            return
         screen = self.screens["compare"]
         there = self.top is screen
         self.show("compare")
