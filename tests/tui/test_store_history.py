@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 from hypothesis import given, settings
@@ -21,13 +21,16 @@ from bedside_protocol.records import (
     CommandChanged,
     Ended,
     Event,
+    ExpectationDeclared,
     LifecycleChanged,
     Lost,
+    MetricDefined,
     Metrics,
     Note,
     ProbeDeclared,
     Problem,
     Record,
+    RulesDeclared,
     RunStarted,
     Snapshot,
     TagsChanged,
@@ -56,13 +59,18 @@ def metrics(draw: st.DrawFn) -> Metrics:
 
 
 SEVERITIES = st.sampled_from(["", "amber", "red"])
-BODIES: st.SearchStrategy[Body] = st.one_of(
-    metrics(),
-    metrics(),
-    st.builds(Tick, STEPS),
-    st.builds(RunStarted, TEXTS, TEXTS, TEXTS, st.just(1.0), config=st.dictionaries(TEXTS, TEXTS, max_size=2)),
-    st.builds(ProbeDeclared, TEXTS, st.just("codebook"), st.just(50)),
-    st.builds(
+RULE_FILES = st.sampled_from(["", "rules.spike.enabled = false", "[rules.spike]\nshade = 'mauve'", "\x1b[2J ="])
+EXPECTED = st.sampled_from(["loss < 0.5 after 100", "loss > 0", "acc[top5] >= 0.9 by 2000", "no such thing"])
+STATES = st.sampled_from(["not_checked", "ok", "pending", "firing", "cleared"])
+KINDS: dict[type[Body], st.SearchStrategy[Body]] = {
+    Metrics: metrics(),
+    MetricDefined: st.builds(MetricDefined, NAMES, st.sampled_from([None, "loss", "reward"]), st.sampled_from([None, "dB"])),
+    Tick: st.builds(Tick, STEPS),
+    RunStarted: st.builds(RunStarted, TEXTS, TEXTS, TEXTS, st.just(1.0), config=st.dictionaries(TEXTS, TEXTS, max_size=2)),
+    RulesDeclared: st.builds(RulesDeclared, TEXTS, RULE_FILES),
+    ExpectationDeclared: st.builds(ExpectationDeclared, EXPECTED, st.sampled_from(["amber", "red"])),
+    ProbeDeclared: st.builds(ProbeDeclared, TEXTS, st.just("codebook"), st.just(50)),
+    Snapshot: st.builds(
         Snapshot,
         TEXTS,
         st.just("codebook"),
@@ -71,21 +79,10 @@ BODIES: st.SearchStrategy[Body] = st.one_of(
         st.just({"usage": Array("histogram", np.arange(4))}),
         cost=st.floats(0, 0.01),
     ),
-    st.builds(
-        AlertChanged,
-        RULES,
-        TEXTS,
-        st.sampled_from(["not_checked", "ok", "pending", "firing", "cleared"]),
-        SEVERITIES,
-        STEPS,
-        STEPS,
-        NUMBERS,
-        TEXTS,
-        episode=st.integers(0, 1),
-    ),
-    st.builds(AlertShelved, RULES, TEXTS, TEXTS, st.floats(0.0, 20.0)),
-    st.builds(AlertAcknowledged, st.one_of(st.just(""), RULES), TEXTS, TEXTS),
-    st.builds(
+    AlertChanged: st.builds(AlertChanged, RULES, TEXTS, STATES, SEVERITIES, STEPS, STEPS, NUMBERS, TEXTS, episode=st.integers(0, 1)),
+    AlertShelved: st.builds(AlertShelved, RULES, TEXTS, TEXTS, st.floats(0.0, 20.0)),
+    AlertAcknowledged: st.builds(AlertAcknowledged, st.one_of(st.just(""), RULES), TEXTS, TEXTS),
+    CommandChanged: st.builds(
         CommandChanged,
         st.sampled_from("ab"),
         st.sampled_from(["pause", "checkpoint", "note"]),
@@ -94,17 +91,18 @@ BODIES: st.SearchStrategy[Body] = st.one_of(
         TEXTS,
         STEPS,
     ),
-    st.builds(CheckpointSaved, TEXTS, st.integers(0, 10**9), STEPS, command=st.sampled_from("ab")),
-    st.builds(LifecycleChanged, st.sampled_from(["running", "paused", "stalled", "killed", "finished"]), TEXTS, STEPS),
-    st.builds(Event, TEXTS, STEPS, st.dictionaries(TEXTS, NUMBERS, max_size=1)),
-    st.builds(Note, TEXTS, TEXTS, STEPS),
-    st.builds(VerdictGiven, TEXTS, TEXTS),
-    st.builds(TagsChanged, st.tuples(TEXTS), st.tuples(TEXTS), TEXTS),
-    st.builds(Problem, TEXTS, st.integers(1, 9)),
-    st.builds(Lost, st.integers(0, 9), TEXTS),
-    st.builds(Ended, st.sampled_from(["finished", "failed", "exited"]), STEPS),
-    st.just(Unknown("new")),
-)
+    CheckpointSaved: st.builds(CheckpointSaved, TEXTS, st.integers(0, 10**9), STEPS, command=st.sampled_from("ab")),
+    LifecycleChanged: st.builds(LifecycleChanged, st.sampled_from(["running", "paused", "stalled", "killed", "finished"]), TEXTS, STEPS),
+    Event: st.builds(Event, TEXTS, STEPS, st.dictionaries(TEXTS, NUMBERS, max_size=1)),
+    Note: st.builds(Note, TEXTS, TEXTS, STEPS, st.sampled_from([None, 0.5, 1e9, float("nan")])),
+    VerdictGiven: st.builds(VerdictGiven, TEXTS, TEXTS),
+    TagsChanged: st.builds(TagsChanged, st.tuples(TEXTS), st.tuples(TEXTS), TEXTS),
+    Problem: st.builds(Problem, TEXTS, st.integers(1, 9)),
+    Lost: st.builds(Lost, st.integers(0, 9), TEXTS),
+    Ended: st.builds(Ended, st.sampled_from(["finished", "failed", "exited"]), STEPS),
+    Unknown: st.just(Unknown("new")),
+}
+BODIES = st.one_of(metrics(), metrics(), *KINDS.values())
 PARTS = st.tuples(
     st.sampled_from([0.0, 0.0, 0.25, 1.0, 30.0, -5.0]),  # seconds since the record before
     BODIES,
@@ -137,23 +135,31 @@ def told(value: Any) -> Any:
     return repr(value) if isinstance(value, float) else value
 
 
+def times_of(records: Sequence[Record]) -> list[float]:
+    """The run's time at each record: it never decreases."""
+    return np.maximum.accumulate([record.time for record in records]).tolist() if records else []
+
+
 def feed_all(records: Sequence[Record]) -> Store:
     store = Store()
     store.feed(records)
     return store
 
 
+def test_every_kind_of_record_is_among_those_looked_back_at() -> None:
+    assert set(KINDS) == set(get_args(Body))
+
+
 @settings(max_examples=150, deadline=None)
-@given(parts=RECORDS, pieces=st.integers(1, 4))
-def test_any_past_moment_is_shown_as_it_was_known_then(parts: list[tuple[float, Body, int, int]], pieces: int) -> None:
+@given(parts=RECORDS, pieces=st.integers(1, 4), looks=st.sets(st.integers(1, 60), min_size=1, max_size=10))
+def test_any_past_moment_is_shown_as_it_was_known_then(parts: list[tuple[float, Body, int, int]], pieces: int, looks: set[int]) -> None:
     records = log(parts)
     whole = Store()
     for part in np.array_split(np.arange(len(records)), pieces):
         whole.feed(records[at] for at in part)
         whole.at()  # looking in between changes nothing
-    latest = -(2.0**52)
-    times = [latest := max(latest, record.time) for record in records]
-    for size in range(1, len(records) + 1):
+    times = times_of(records)
+    for size in {min(look, len(records)) for look in looks if records}:
         if size == len(records) or times[size] > times[size - 1]:
             assert told(whole.at(times[size - 1])) == told(feed_all(records[:size]).at()), f"after {size} records"
 
