@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import struct
 import subprocess
 import sys
 import tracemalloc
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
 
@@ -21,6 +23,8 @@ from bedside_protocol.records import AlertChanged, LifecycleChanged, Metrics, Pr
 from bedside_protocol.runlog import read_records
 from bedside_tui.importing.columns import Columns, NoSuchColumn
 from bedside_tui.importing.imported import Imported
+from bedside_tui.importing.order import in_order
+from bedside_tui.importing.points import Points
 from bedside_tui.importing.record_lines import record_from_json
 from bedside_tui.importing.run import import_run
 from bedside_tui.output import Unwritable
@@ -29,7 +33,7 @@ from bedside_tui.tfevents.events import Scalars, encoded_scalars, first_event, s
 from bedside_tui.tfevents.framing import Broken, framed, masked_crc, read_frames
 from bedside_tui.wire import FOUR, VARINT, field, key, varint
 
-Points = dict[str, list[tuple[int, float]]]
+PointsOf = dict[str, list[tuple[int, float]]]
 
 
 def imported(path: Path, columns: Columns | None = None, **renamed: str) -> Imported:
@@ -51,9 +55,9 @@ def rows(made: Imported) -> list[tuple[int, float, dict[str, float]]]:
     return found
 
 
-def points(made: Imported) -> Points:
+def points(made: Imported) -> PointsOf:
     """(step, value) of every metric, in the order of the log."""
-    found: Points = {}
+    found: PointsOf = {}
     for step, _, values in rows(made):
         for name, value in values.items():
             found.setdefault(name, []).append((step, value))
@@ -451,6 +455,20 @@ def test_an_array_of_what_is_no_number_takes_no_room_before_it_is_refused() -> N
         tracemalloc.stop()
 
 
+@pytest.mark.parametrize(("by_metric", "bytes_each"), [(False, 12), (True, 30)], ids=["table", "metric by metric"])
+def test_a_value_is_held_in_few_bytes_until_it_is_written(by_metric: bool, bytes_each: int) -> None:
+    points = Points()
+    moments = [(step, metric) for step in range(1000) for metric in range(10)]
+    for step, metric in sorted(moments, key=lambda each: each[1]) if by_metric else moments:
+        points.add(step, step * 0.5, f"m{metric}", 1.0)
+        points.end_value()
+    held = points.kept()
+    assert sum(column.nbytes for column in (held.steps, held.times, held.ends, held.place, held.values)) == bytes_each * 10_000
+    run = in_order(held, together=False)
+    assert (run.order is None) is not by_metric
+    assert [(row.step, len(row.values)) for row in run.rows()] == [(step, 10) for step in range(1000)]
+
+
 # --- what cannot be imported
 
 
@@ -489,6 +507,49 @@ def test_what_is_not_there_or_may_not_be_read_is_told_as_such(tmp_path: Path) ->
         imported(tmp_path / "loop.csv")
 
 
+@contextmanager
+def somebody_else(directory: Path) -> Iterator[None]:
+    """What a mode forbids is forbidden within: root becomes nobody, who reaches this directory."""
+    if os.geteuid():
+        yield
+        return
+    for each in (directory, *list(directory.parents)[:-2]):
+        each.chmod(0o755)
+    os.seteuid(65534)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+
+
+def test_what_may_not_be_read_is_told_and_nothing_is_made(tmp_path: Path) -> None:
+    (tmp_path / "run" / "closed").mkdir(parents=True)
+    secret = table(tmp_path / "run" / "x.csv", "step,loss", "1,0.5")
+    for each in (secret, secret.parent / "closed"):
+        each.chmod(0)
+    with somebody_else(tmp_path):
+        with pytest.raises(Unreadable, match=r"cannot read .*x.csv: Permission denied"):
+            imported(secret)
+        with pytest.raises(Unreadable, match=r"cannot read .*closed: Permission denied"):
+            imported(secret.parent / "closed")
+    secret.unlink()
+    refused = r"nothing that can be imported, and there are directories that may not be looked into \(closed\): that is CSV"
+    with somebody_else(tmp_path), pytest.raises(Unreadable, match=refused):
+        imported(secret.parent)
+    assert [entry.name for entry in tmp_path.iterdir()] == ["run"]
+
+
+def test_a_run_beside_what_may_not_be_looked_into_is_imported_and_that_is_told(tmp_path: Path) -> None:
+    path = events(tmp_path / "run" / "x.tfevents", (1e9, 1, "loss", 1.0))
+    (path.parent / "closed").mkdir(mode=0)
+    (tmp_path / "out").mkdir(mode=0o777)
+    (tmp_path / "out").chmod(0o777)
+    with somebody_else(tmp_path):
+        made = imported(path.parent)
+    assert made.values == 1
+    assert made.left_out == {"directories below that may not be looked into (closed)": 1}
+
+
 def test_where_nothing_can_be_written_nothing_stays(tmp_path: Path) -> None:
     path = table(tmp_path / "x.csv", "step,loss", "1,0.5")
     (tmp_path / "file").write_text("")
@@ -503,6 +564,18 @@ def test_a_directory_of_several_runs_is_refused_and_names_them(tmp_path: Path) -
     with pytest.raises(Unreadable, match=r"runs holds runs in 4 directories \(a, b, c, …\): name one of them"):
         imported(tmp_path / "runs")
     assert imported(tmp_path / "runs" / "a").values == 1
+
+
+def test_a_search_below_a_directory_that_is_given_up_says_how_far_it_came(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bedside_tui.importing.sources._MOST_LOOKED_AT", 10)
+    for name in "abcdef":
+        (tmp_path / "runs" / name).mkdir(parents=True)
+        (tmp_path / "runs" / name / "notes.txt").touch()
+    with pytest.raises(Unreadable, match=r"holds nothing that can be imported, as far as the first 11 entries tell: that is CSV"):
+        imported(tmp_path / "runs")
+    events(tmp_path / "runs" / "a" / "x.tfevents", (1e9, 1, "loss", 1.0))
+    with pytest.raises(Unreadable, match=r"holds runs in a directory \(a\), as far as the first 11 entries tell: name one of them"):
+        imported(tmp_path / "runs")
 
 
 def test_a_directory_of_ten_thousand_files_is_told_apart_from_one_with_a_run_in_it(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from bedside_tui.importing.points import Kept
 
-_PART: Final = 1 << 16
+_PART: Final = 1 << 14
 """Values looked at together: as Python's numbers all of them would be five times as large."""
 _EPOCH_FROM: Final = 1e8
 """Seconds from which a time is one of the calendar: no training has lasted three years."""

@@ -44,6 +44,7 @@ def import_run(path: Path, out: Path, columns: Columns, renamed: Mapping[str, st
         return import_records(source, out)
     left_out = LeftOut()
     left_out.add(f"runs in directories below ({first_three(source.below)})", len(source.below))
+    left_out.add(f"directories below that may not be looked into ({first_three(source.closed)})", len(source.closed))
     points = Points(renamed)
     try:
         about = _read(source, columns, points, left_out)

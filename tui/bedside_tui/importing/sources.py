@@ -35,12 +35,14 @@ _OTHERS: Final = {b"PAR1": "Parquet", b"\x1f\x8b": "compressed", b"PK\x03\x04": 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """One run to read. `below`: directories below its own that hold others, which are not read, as paths from there."""
+    """One run to read. `below`: directories below its own that hold others, which are not read, and `closed`: those that may not be looked
+    into, as paths from there."""
 
     form: Form
     files: tuple[Path, ...]
     name: str
     below: tuple[str, ...] = ()
+    closed: tuple[str, ...] = ()
 
 
 def find_source(path: Path) -> Source:
@@ -92,7 +94,8 @@ def _in_directory(path: Path) -> Source:
     files = [Path(entry.path) for entry in entries if entry.is_file()]
     events = [file for file in files if _EVENTS in file.name]
     if events:
-        return Source("events", tuple(events), path.absolute().name, _below(path))
+        below = _below(path)
+        return Source("events", tuple(events), path.absolute().name, below.found, below.closed)
     state = _state_in(path, [Path(entry.path) for entry in entries if entry.is_dir()])
     if state is not None:
         return Source("history", (state,), path.absolute().name)
@@ -103,13 +106,13 @@ def _in_directory(path: Path) -> Source:
         raise Unreadable(
             f"{path} holds {len(tables):,} files that may be runs ({first_three([table.name for table in tables])}): name one of them"
         )
-    below = _directories_with_runs(path)
-    if len(below) == 1:
-        return _in_directory(below[0])
-    if below:
-        names = first_three([str(each.relative_to(path)) for each in below])
-        raise Unreadable(f"{path} holds runs in {len(below):,} directories ({names}): name one of them")
-    raise Unreadable(f"{path} holds nothing that can be imported: that is {_FORMS}")
+    below = _below(path)
+    if len(below.found) == 1 and not below.unseen:
+        return _in_directory(path / below.found[0])
+    if below.found:
+        many = f"{len(below.found):,} directories" if len(below.found) > 1 else "a directory"
+        raise Unreadable(f"{path} holds runs in {many} ({first_three(below.found)}){below.unseen}: name one of them")
+    raise Unreadable(f"{path} holds nothing that can be imported{below.unseen}: that is {_FORMS}")
 
 
 def _state_in(path: Path, directories: Sequence[Path]) -> Path | None:
@@ -121,21 +124,35 @@ def _state_in(path: Path, directories: Sequence[Path]) -> Path | None:
     return max(held)[1] if held else None
 
 
-def _below(path: Path) -> tuple[str, ...]:
-    return tuple(str(each.relative_to(path)) for each in _directories_with_runs(path))
+@dataclass(frozen=True, slots=True)
+class _Below:
+    """Directories below another, as paths from there: those with a run, and those that may not be looked into."""
+
+    found: tuple[str, ...]
+    closed: tuple[str, ...]
+    looked: int
+    """Entries looked at: with more than there may be, the search was given up."""
+
+    @property
+    def unseen(self) -> str:
+        """What was not looked at, to go on with a sentence."""
+        closed = f", and there are directories that may not be looked into ({first_three(self.closed)})" if self.closed else ""
+        return closed + (f", as far as the first {self.looked:,} entries tell" if self.looked > _MOST_LOOKED_AT else "")
 
 
-def _directories_with_runs(path: Path) -> list[Path]:
-    """Directories below `path` that hold event files or an offline file; links are not followed."""
-    found, looked = [], 0
-    for where, directories, files in os.walk(path):
+def _below(path: Path) -> _Below:
+    """Looks for event files and offline files; links are not followed."""
+    found: list[str] = []
+    closed: list[str] = []
+    looked = 0
+    for where, directories, files in os.walk(path, onerror=lambda error: closed.append(os.path.relpath(error.filename, path))):
         directories.sort()
         looked += len(directories) + len(files)
         if Path(where) != path and any(_EVENTS in name or name.endswith(_OFFLINE) for name in files):
-            found.append(Path(where))
+            found.append(os.path.relpath(where, path))
         if looked > _MOST_LOOKED_AT:
             break
-    return found
+    return _Below(tuple(found), tuple(closed), looked)
 
 
 def first_three(names: Sequence[str]) -> str:
