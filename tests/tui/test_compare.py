@@ -25,11 +25,12 @@ from bedside_tui.compare.as_json import to_json
 from bedside_tui.compare.best import best, direction_of
 from bedside_tui.compare.comparison import Comparison, compare
 from bedside_tui.compare.configuration import differing_words
-from bedside_tui.compare.curves import Reading, called, common, overlaid
+from bedside_tui.compare.curves import called, common, overlaid
 from bedside_tui.compare.lines import plain, shortened
 from bedside_tui.compare.parts import alert_lines, checkpoint_lines, configuration_lines, legend, metric_lines, run_lines
 from bedside_tui.compare.report import markdown, report
 from bedside_tui.compare.runs import LETTERS, MOST
+from bedside_tui.draw.axes import Axes
 from bedside_tui.draw.cells import text_of, width
 from bedside_tui.store.store import Store
 from bedside_tui.store.view import View
@@ -124,7 +125,7 @@ def test_a_run_that_is_nan_is_said_to_be_and_never_the_best() -> None:
 
 def test_curves_of_runs_lie_over_each_other_by_their_letters() -> None:
     both = losses(np.linspace(4, 1, 300).tolist(), np.linspace(4, 3, 150).tolist())
-    lines = [text_of(line) for line in overlaid(both.runs, both.metrics[0], 70, 12, Reading())]
+    lines = [text_of(line) for line in overlaid(both.runs, both.metrics[0], 70, 12, Axes())]
     rows = {letter: [at for at, line in enumerate(lines) if letter in line] for letter in "AB"}
     assert min(rows["B"]) < max(rows["A"])
     assert all(width(line) == 70 for line in lines)
@@ -135,7 +136,7 @@ def test_by_time_a_slow_run_reaches_further_than_a_fast_one_of_as_many_steps() -
     both = compare(views)
 
     def ends(axis: str) -> list[int]:
-        lines = [text_of(line) for line in overlaid(both.runs, both.metrics[0], 70, 12, Reading(axis))]  # type: ignore[arg-type]
+        lines = [text_of(line) for line in overlaid(both.runs, both.metrics[0], 70, 12, Axes(axis=axis))]  # type: ignore[arg-type]
         return [max(line.rfind(letter) for line in lines) for letter in "AB"]
 
     by_step, by_time = ends("step"), ends("time")
@@ -153,7 +154,7 @@ def test_at_a_step_each_run_has_its_value_there_and_its_difference_from_the_firs
 
 def test_a_noisy_curve_is_drawn_by_its_means_so_that_it_hides_no_other() -> None:
     noisy = losses(np.tile([0.0, 10.0], 5000).tolist(), np.linspace(6.0, 4.0, 10_000).tolist())
-    lines = [text_of(line) for line in overlaid(noisy.runs, noisy.metrics[0], 70, 14, Reading())]
+    lines = [text_of(line) for line in overlaid(noisy.runs, noisy.metrics[0], 70, 14, Axes())]
     labels = [float(label) for line in lines[:-2] if (label := line.partition("┤")[0].strip()) and "┤" in line]
     assert labels
     assert all(3.9 <= label <= 6.1 for label in labels)
@@ -377,14 +378,14 @@ def test_a_table_of_many_runs_and_few_keys_is_turned_where_that_is_shorter() -> 
 def test_a_report_of_runs_with_nothing_in_common_says_so_and_shows_the_rest() -> None:
     apart = compare([run_of(logged("loss", [1.0])), run_of(logged("reward", [1.0]))])
     assert common(apart.metrics) == ()
-    text = plain(report(apart, (), (80, 12), Reading()))
+    text = plain(report(apart, (), (80, 12), Axes()))
     assert "no metric in common" in text
     assert "metrics · 0 of 2 in common" in text
 
 
 def test_a_run_that_never_logged_the_metric_is_named_below_its_chart() -> None:
     runs = compare([run_of(logged("loss", [1.0, 2.0])), run_of(logged("loss", [1.0, 2.0])), run_of()])
-    assert "C: never logged" in plain(report(runs, runs.metrics, (80, 12), Reading()))
+    assert "C: never logged" in plain(report(runs, runs.metrics, (80, 12), Axes()))
 
 
 def test_in_ascii_everything_is() -> None:
@@ -397,7 +398,7 @@ def test_in_ascii_everything_is() -> None:
 
 def test_a_page_of_markdown_has_a_table_a_part_the_best_in_bold_and_obeys_no_name() -> None:
     runs = compare([run_of(logged("loss", [value]), name="a|b *c*", config={"k": value}) for value in (1.0, 2.0)])
-    page = markdown(runs, runs.metrics, (80, 12), Reading())
+    page = markdown(runs, runs.metrics, (80, 12), Axes())
     assert "**1**" in page
     assert "a\\|b \\*c\\*" in page
     rows = [line for line in page.split("\n") if line.startswith("|")]
@@ -405,7 +406,7 @@ def test_a_page_of_markdown_has_a_table_a_part_the_best_in_bold_and_obeys_no_nam
 
 
 def test_scripts_get_null_for_what_is_no_number_and_letters_for_runs() -> None:
-    told = to_json(losses([1.0, math.nan], [2.0]), losses([1.0, math.nan], [2.0]).metrics, Reading())
+    told = to_json(losses([1.0, math.nan], [2.0]), losses([1.0, math.nan], [2.0]).metrics, Axes())
     assert told["metrics"][0]["last"] == {"A": None, "B": 2.0}
     assert told["metrics"][0]["best"] == {"A": 1.0, "B": 2.0}
     assert [curve["run"] for curve in told["curves"]] == ["A", "B"]

@@ -19,10 +19,11 @@ from bedside_tui.cli.options import add_directory, add_look, size_of
 from bedside_tui.companion import Companion
 from bedside_tui.compare.as_json import to_json
 from bedside_tui.compare.comparison import Comparison, compare
-from bedside_tui.compare.curves import SMOOTHINGS, Reading, Shared, called
+from bedside_tui.compare.curves import Shared, called
 from bedside_tui.compare.lines import plain
 from bedside_tui.compare.report import markdown, report, shown_first
 from bedside_tui.compare.runs import FEWEST, MOST
+from bedside_tui.draw.axes import SMOOTHINGS, Axes
 from bedside_tui.draw.cells import Line
 from bedside_tui.places import RunPlace, Unreadable, find_run, roots
 from bedside_tui.sources.replay import ReplaySource
@@ -52,15 +53,15 @@ def run(options: argparse.Namespace) -> int:
     places = chosen_runs(options.RUN, options)
     comparison = compare([read(place) for place in places])
     metrics = _chosen_metrics(comparison, options.metric)
-    reading = Reading(options.by, options.log, options.smooth)
+    axes = Axes(options.log, options.by, options.smooth)
     size = options.size or (min(max(shutil.get_terminal_size().columns, NARROWEST), WIDEST), ROWS)
     charts = find_spec("plotext") is not None
     if options.json:
-        print(json.dumps(to_json(comparison, metrics, reading), indent=2, allow_nan=False))
+        print(json.dumps(to_json(comparison, metrics, axes), indent=2, allow_nan=False))
     elif options.md:
-        print(markdown(comparison, metrics, size, reading, charts=charts))
+        print(markdown(comparison, metrics, size, axes, charts=charts))
     else:
-        print(_written(report(comparison, metrics, size, reading, charts=charts, ascii=options.ascii), options.theme))
+        print(_written(report(comparison, metrics, size, axes, charts=charts, ascii=options.ascii), options.theme))
     return 0
 
 

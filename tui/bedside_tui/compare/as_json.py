@@ -10,21 +10,22 @@ from bedside_protocol.records import Scalar
 from bedside_tui.compare.alerts import AlertRow
 from bedside_tui.compare.checkpoints import Quantity, Row, Table
 from bedside_tui.compare.comparison import Comparison
-from bedside_tui.compare.curves import Reading, Shared, columns_of
+from bedside_tui.compare.curves import Shared, columns_of
 from bedside_tui.compare.runs import LETTERS, Run
+from bedside_tui.draw.axes import Axes
 
 POINTS: Final = 400
 """Points of a curve at most: means over equal stretches of steps or of time."""
 
 
-def to_json(comparison: Comparison, metrics: Sequence[Shared], reading: Reading) -> dict[str, Any]:
+def to_json(comparison: Comparison, metrics: Sequence[Shared], axes: Axes) -> dict[str, Any]:
     """The documented object of `compare --json`; curves of these metrics."""
     found = comparison.configuration
     return {
         "runs": [_run(run) for run in comparison.runs],
-        "by": reading.axis,
+        "by": axes.axis,
         "metrics": [_metric(metric) for metric in comparison.metrics],
-        "curves": [_curve(metric, place, reading) for metric in metrics for place in range(len(metric.views)) if metric.views[place]],
+        "curves": [_curve(metric, place, axes) for metric in metrics for place in range(len(metric.views)) if metric.views[place]],
         "configuration": {
             "differences": [
                 {
@@ -71,10 +72,10 @@ def _metric(metric: Shared) -> dict[str, Any]:
     }
 
 
-def _curve(metric: Shared, place: int, reading: Reading) -> dict[str, Any]:
+def _curve(metric: Shared, place: int, axes: Axes) -> dict[str, Any]:
     view = metric.views[place]
     assert view is not None
-    columns = columns_of(view, POINTS, reading)
+    columns = columns_of(view, POINTS, axes)
     there = columns.count > 0
     return {
         "metric": metric.name,

@@ -5,31 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
-from typing import Final
 
-from bedside_protocol.columns import Axis, Columns
+from bedside_protocol.columns import Columns
 from bedside_protocol.records import Direction
 from bedside_tui.compare.best import best
 from bedside_tui.compare.runs import Run
+from bedside_tui.draw.axes import Axes
 from bedside_tui.draw.cells import Line, Pin
 from bedside_tui.draw.chart import Curve, chart, reads
 from bedside_tui.store.view import MetricView
-
-SMOOTHINGS: Final = (0.0, 0.6, 0.9, 0.98)
-
-
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """How curves are drawn: what lies along the bottom (time is seconds since each run began), a logarithmic axis, smoothing."""
-
-    axis: Axis = "step"
-    log: bool = False
-    smoothing: float = 0.0
-
-    @property
-    def said(self) -> str:
-        parts = ["by step" if self.axis == "step" else "by time since the start", "log axis" if self.log else ""]
-        return " · ".join(part for part in (*parts, f"smoothed {self.smoothing:g}" if self.smoothing else "") if part)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +69,12 @@ class Shared:
         return found if len(found) < sum(value is not None for value in values) else frozenset()
 
 
+def said_of(axes: Axes) -> str:
+    """How curves of several runs are read: `by step · log axis`."""
+    along = "by step" if axes.axis == "step" else "by time since the start"
+    return " · ".join(part for part in (along, replace(axes, axis="step").said) if part)
+
+
 def shared_metrics(runs: Sequence[Run]) -> tuple[Shared, ...]:
     """All metrics, those that more runs have first, else in the order of the first run that has them."""
     known = [{metric.name: metric for metric in run.view.metrics} for run in runs]
@@ -111,19 +101,19 @@ def called(metrics: Sequence[Shared], words: Sequence[str]) -> tuple[list[Shared
     return list(chosen.values()), unknown
 
 
-def columns_of(metric: MetricView, width: int, reading: Reading) -> Columns:
+def columns_of(metric: MetricView, width: int, axes: Axes) -> Columns:
     """A metric's curve: the mean of each column. Lows and highs would cover the other runs with noise."""
-    columns = metric.history.columns(width, axis=reading.axis, smoothing=reading.smoothing)
+    columns = metric.history.columns(width, axis=axes.axis, smoothing=axes.smoothing)
     return replace(columns, low=columns.mean, high=columns.mean)
 
 
 def overlaid(
-    runs: Sequence[Run], metric: Shared, width: int, height: int, reading: Reading, rulers: Sequence[Pin] = (), *, ascii: bool = False
+    runs: Sequence[Run], metric: Shared, width: int, height: int, axes: Axes, rulers: Sequence[Pin] = (), *, ascii: bool = False
 ) -> list[Line]:
     """The chart of one metric with all runs that have it, the first on top: exactly `height` lines of `width` cells."""
     drawn = [
-        Curve(columns_of(view, reads(width), reading), run.style, run.letter)
+        Curve(columns_of(view, reads(width), axes), run.style, run.letter)
         for run, view in zip(runs, metric.views, strict=True)
         if view is not None
     ]
-    return chart(drawn[::-1], width, height, log=reading.log, rulers=rulers, whole=True, ascii=ascii)
+    return chart(drawn[::-1], width, height, log=axes.log, rulers=rulers, whole=True, ascii=ascii)

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from bedside_tui.compare.comparison import Comparison
-from bedside_tui.compare.curves import Reading, Shared, common, overlaid
+from bedside_tui.compare.curves import Shared, common, overlaid, said_of
 from bedside_tui.compare.grids import alert_grid, checkpoint_grid, configuration_grid, metric_grid, run_grid
 from bedside_tui.compare.lines import Cell, Grid, plain, rule
 from bedside_tui.compare.parts import alert_lines, checkpoint_lines, configuration_lines, metric_lines, run_lines
 from bedside_tui.draw import number
+from bedside_tui.draw.axes import Axes
 from bedside_tui.draw.cells import Line
 
 NO_CHART = 'the chart needs the extra "tui": pip install "bedside[tui]"'
@@ -21,7 +22,7 @@ def shown_first(comparison: Comparison) -> tuple[Shared, ...]:
 
 
 def report(
-    comparison: Comparison, metrics: Sequence[Shared], size: tuple[int, int], reading: Reading, *, charts: bool = True, ascii: bool = False
+    comparison: Comparison, metrics: Sequence[Shared], size: tuple[int, int], axes: Axes, *, charts: bool = True, ascii: bool = False
 ) -> list[Line]:
     """Everything as lines of at most `size[0]` cells: the runs, a chart of `size[1]` lines for each of the metrics, and the tables.
     `charts`: whether what draws them is installed."""
@@ -30,8 +31,8 @@ def report(
     if not metrics:
         lines += [[], [("   these runs have no metric in common", "quiet")]]
     for metric in metrics:
-        lines += [[], rule(metric.name, width, reading.said)]
-        lines += overlaid(runs, metric, width, size[1], reading, ascii=ascii) if charts else [[(f"   {NO_CHART}", "quiet")]]
+        lines += [[], rule(metric.name, width, said_of(axes))]
+        lines += overlaid(runs, metric, width, size[1], axes, ascii=ascii) if charts else [[(f"   {NO_CHART}", "quiet")]]
         lines += _left_out(comparison, metric)
     parts = (
         (f"metrics · {_in_common(comparison)}", metric_lines(runs, comparison.metrics, width, ascii=ascii)),
@@ -57,18 +58,18 @@ def _differing(comparison: Comparison) -> str:
     return f"configuration · {number.count(len(found.differences))} of {number.count(len(found.differences) + found.same)} keys differ"
 
 
-def markdown(comparison: Comparison, metrics: Sequence[Shared], size: tuple[int, int], reading: Reading, *, charts: bool = True) -> str:
+def markdown(comparison: Comparison, metrics: Sequence[Shared], size: tuple[int, int], axes: Axes, *, charts: bool = True) -> str:
     """The same as a page: tables, the best in bold, and the charts as blocks of text."""
-    return "\n".join(_pages(comparison, metrics, size, reading, charts))
+    return "\n".join(_pages(comparison, metrics, size, axes, charts))
 
 
-def _pages(comparison: Comparison, metrics: Sequence[Shared], size: tuple[int, int], reading: Reading, charts: bool) -> Iterator[str]:
+def _pages(comparison: Comparison, metrics: Sequence[Shared], size: tuple[int, int], axes: Axes, charts: bool) -> Iterator[str]:
     runs = comparison.runs
     yield f"# {number.count(len(runs))} runs compared\n"
     yield from _table(run_grid(runs, metrics[0] if metrics else None))
     for metric in metrics if charts else ():
-        yield f"\n## {_escaped(metric.name)} · {reading.said}\n\n```"
-        yield plain(overlaid(runs, metric, *size, reading))
+        yield f"\n## {_escaped(metric.name)} · {said_of(axes)}\n\n```"
+        yield plain(overlaid(runs, metric, *size, axes))
         yield "```"
     yield f"\n## Metrics · {_in_common(comparison)}\n"
     yield from _table(metric_grid(runs, comparison.metrics))

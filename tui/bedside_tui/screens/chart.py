@@ -6,11 +6,12 @@ from dataclasses import replace
 from typing import cast
 
 from bedside_tui.draw import number
+from bedside_tui.draw.axes import Axes
 from bedside_tui.draw.chart import reads
 from bedside_tui.screens.base import RunScreen
 from bedside_tui.store.view import MetricView, View
 from bedside_tui.widgets.choice import window
-from bedside_tui.widgets.curves import SMOOTHINGS, STYLES, Axes, CurveCache, readout
+from bedside_tui.widgets.curves import STYLES, CurveCache, readout
 from bedside_tui.widgets.frame import Frame
 from bedside_tui.widgets.lines import Line, beside, filled, line, rule, select
 from bedside_tui.widgets.metrics import columns_for, longest_name, metric_row
@@ -93,8 +94,7 @@ class ChartScreen(RunScreen):
 
     def action_smooth(self) -> None:
         """The next smoothing, none after the strongest."""
-        at = SMOOTHINGS.index(self.axes.smoothing)
-        self._read(replace(self.axes, smoothing=SMOOTHINGS[(at + 1) % len(SMOOTHINGS)]))
+        self._read(self.axes.smoother)
 
     def action_keep(self) -> None:
         """Keep the metric on the chart while another is chosen, or let it go."""

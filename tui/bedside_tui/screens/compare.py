@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, Final, cast
+from typing import Final, cast
 
 from textual.message import Message
 
@@ -16,10 +16,11 @@ from bedside_tui.companion import Companion
 from bedside_tui.compare.alerts import alert_rows
 from bedside_tui.compare.checkpoints import checkpoint_table
 from bedside_tui.compare.configuration import configuration
-from bedside_tui.compare.curves import SMOOTHINGS, Reading, Shared, overlaid, shared_metrics
+from bedside_tui.compare.curves import Shared, overlaid, said_of, shared_metrics
 from bedside_tui.compare.parts import alert_lines, checkpoint_lines, configuration_lines, legend, metric_lines
 from bedside_tui.compare.runs import MOST, Run, lettered_runs
 from bedside_tui.draw import cells, number
+from bedside_tui.draw.axes import Axes
 from bedside_tui.draw.chart import reads
 from bedside_tui.run_row import RunRow
 from bedside_tui.screens.base import RunScreen
@@ -55,7 +56,7 @@ class CompareScreen(RunScreen):
     def __init__(self, look: Look) -> None:
         super().__init__(look)
         self.companions: list[Companion] = []
-        self.reading = Reading()
+        self.axes = Axes()
         self.panel = 0
         self._scroll = 0
         self._of: Viewing | None = None
@@ -138,7 +139,7 @@ class CompareScreen(RunScreen):
 
     def _title(self, chosen: Shared | None, count: int) -> str:
         place = f"  {number.ordinal(self.choice.place + 1, count)}" if count else ""
-        return f"compare · {chosen.name if chosen else 'no metric'} · {self.reading.said}{place}"
+        return f"compare · {chosen.name if chosen else 'no metric'} · {said_of(self.axes)}{place}"
 
     def _tabs(self, width: int) -> Line:
         """The panels, the one in sight pointed at."""
@@ -154,12 +155,12 @@ class CompareScreen(RunScreen):
         if chosen is None:
             why = "no metric contains this text; esc shows all" if self.filter else "none of these runs has logged a metric yet"
             return [*self.empty(why), *waiting]
-        step = frame.cursor.at.step if frame.cursor is not None and self.reading.axis == "step" else None
+        step = frame.cursor.at.step if frame.cursor is not None and self.axes.axis == "step" else None
         below = legend(runs, chosen, width, max(2, int(height * LEGEND)), step, ascii=frame.ascii)
         room = max(0, height - len(below) - len(waiting))
-        key = (chosen.name, self.reading, width, room, len(runs), frame.cursor, frame.ascii)
-        across = rulers(frame.cursor, self.reading.axis)
-        drawn = self._charted.lines(key, frame, lambda: overlaid(runs, chosen, width, room, self.reading, across, ascii=frame.ascii))
+        key = (chosen.name, self.axes, width, room, len(runs), frame.cursor, frame.ascii)
+        across = rulers(frame.cursor, self.axes.axis)
+        drawn = self._charted.lines(key, frame, lambda: overlaid(runs, chosen, width, room, self.axes, across, ascii=frame.ascii))
         self.across = reads(width)
         self._longest = max((view.history for view in chosen.views if view is not None), key=lambda history: history.last[0])
         return filled([*_spans(drawn), *_spans(below), *waiting], height)
@@ -216,16 +217,16 @@ class CompareScreen(RunScreen):
             self.viewer.show_metric(self.choice.chosen)
 
     def action_log_axis(self) -> None:
-        self._change(log=not self.reading.log)
+        self._look(replace(self.axes, log=not self.axes.log))
 
     def action_time_axis(self) -> None:
-        self._change(axis="time" if self.reading.axis == "step" else "step")
+        self._look(replace(self.axes, axis="time" if self.axes.axis == "step" else "step"))
 
     def action_smooth(self) -> None:
-        self._change(smoothing=SMOOTHINGS[(SMOOTHINGS.index(self.reading.smoothing) + 1) % len(SMOOTHINGS)])
+        self._look(self.axes.smoother)
 
-    def _change(self, **changes: Any) -> None:
-        self.reading = replace(self.reading, **changes)
+    def _look(self, axes: Axes) -> None:
+        self.axes = axes
         self.viewer.redraw()
 
 

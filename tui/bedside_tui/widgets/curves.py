@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 from bedside_protocol.columns import Axis
 from bedside_tui.cursor import Cursor, value_at
 from bedside_tui.draw import cells, number
+from bedside_tui.draw.axes import Axes
 from bedside_tui.draw.cells import Pin
 from bedside_tui.draw.chart import CURVES, Curve, chart, reads, ruled
 from bedside_tui.store.view import MetricView
@@ -23,26 +23,6 @@ STYLES = CURVES
 
 KEPT = 1.0
 """Seconds for which a chart is not drawn again for its newest points alone."""
-
-SMOOTHINGS = (0.0, 0.6, 0.9, 0.98)
-
-
-@dataclass(frozen=True, slots=True)
-class Axes:
-    """How a chart is read."""
-
-    log: bool = False
-    axis: Literal["step", "time"] = "step"
-    smoothing: float = 0.0
-
-    @property
-    def said(self) -> str:
-        """Only what is not usual."""
-        parts = ["log axis"] if self.log else []
-        parts += ["over time"] if self.axis == "time" else []
-        parts += [f"smoothed {self.smoothing:g}"] if self.smoothing else []
-        return " · ".join(parts)
-
 
 PLAIN_AXES = Axes()
 
