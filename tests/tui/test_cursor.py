@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bedside_protocol.records import Array, Record, Snapshot
 from bedside_protocol.series import Series, SeriesHistory
 from bedside_tui.cursor import Cursor, Spot, beside, column_step, value_at
+from bedside_tui.sources.source import SourceStatus
+from bedside_tui.store.store import Store
+from bedside_tui.widgets.frame import Frame, Playhead
 from bedside_tui.widgets.lines import plain
 from bedside_tui.widgets.metrics import at_cursor
+from bedside_tui.widgets.probe_panels import panel_of
 from bedside_tui.widgets.spark import spark
 
 
@@ -73,8 +79,9 @@ def test_with_a_pin_the_difference_is_told_and_as_a_share() -> None:
     found = value_at(history([0, 200], [4.0, 3.0]), cursor)
     assert found is not None
     assert found.difference == "Δ -1.00 -25 %"
-    assert at_cursor(history([0, 200], [4.0, 3.0]), cursor) == "┃ 3.00 Δ -1.00 -25 %"
-    assert at_cursor(history([0, 200], [4.0, 3.0]), Cursor(spot(200))) == "┃ 3.00 @ 200"
+    assert at_cursor(history([0, 200], [4.0, 3.0]), cursor) == "┃ 3.00    Δ -1.00 -25 %"
+    assert at_cursor(history([0, 200], [4.0, 3.0]), Cursor(spot(200))) == "┃ 3.00    @ 200"
+    assert at_cursor(history([0, 200], [1.1e-05, 8.3e-05]), cursor) == "┃ 8.3e-05 Δ +7.2e-05"
     assert at_cursor(history([900]), cursor) == "┃ not logged yet"
 
 
@@ -96,3 +103,17 @@ def test_its_cell_of_a_sparkline_stands_out_and_keeps_its_shape() -> None:
 def test_it_says_where_it_is() -> None:
     assert Cursor(spot(1_303)).said == "step 1,303"
     assert Cursor(spot(1_303), spot(1_000)).said == "step 1,303 · Δ since 1,000"
+
+
+def test_above_the_map_of_gradients_the_cursor_stands_over_its_column() -> None:
+    store = Store()
+    norms = [Snapshot("gradients", "gradients", step, {"tensors": 2.0}, {"layer_norm": Array("table", np.array([1.0, 2.0]), ("a", "b"))})
+             for step in range(0, 800, 100)]  # fmt: skip
+    store.feed(Record(float(at), body, seq=at + 1) for at, body in enumerate(norms))
+    view = store.at(None)
+    frame = Frame(view, SourceStatus("connected"), Playhead("now", 8.0, 0.0, 8.0), 0.2, 1000.0, view)
+    ruled = replace(frame, cursor=Cursor(spot(650), spot(150)))
+    heads = [plain(panel_of(view.probes[0], each, 120, 20)).split("\n") for each in (frame, ruled)]
+    marked = next(row for row in heads[1] if "┃" in row and "┊" in row)
+    assert marked.index("┃") - marked.index("┊") == 6 * (650 // 128 - 150 // 128)  # six cells a column of 128 steps
+    assert not any("┃" in row for row in heads[0])

@@ -76,10 +76,12 @@ class ValueAt(NamedTuple):
     @property
     def difference(self) -> str:
         """`Δ -0.0012 -15 %`; empty where there is none to tell."""
-        if self.change is None:
-            return ""
-        share = f" {100 * self.share:+.0f} %" if self.share is not None else ""
-        return f"Δ {'+' if self.change > 0 else ''}{number.value(self.change)}{share}"
+        return f"{self.less}{f' {100 * self.share:+.0f} %' if self.share is not None else ''}"
+
+    @property
+    def less(self) -> str:
+        """`Δ -0.0012`: the difference without its share."""
+        return f"Δ {'+' if self.change > 0 else ''}{number.value(self.change)}" if self.change is not None else ""
 
 
 def value_at(history: History, cursor: Cursor) -> ValueAt | None:

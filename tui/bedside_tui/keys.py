@@ -92,7 +92,7 @@ KEYS: tuple[Key, ...] = (
         ("z",),
         "pin_cursor",
         "Δ from here",
-        "pin this step: every value says its difference from there; again lets it go",
+        "pin this step: values tell the difference; again lets it go",
         "cursor",
         footer=6,
     ),

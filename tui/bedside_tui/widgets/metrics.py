@@ -79,4 +79,7 @@ def at_cursor(history: History, cursor: Cursor) -> str:
     found = value_at(history, cursor)
     if found is None:
         return "┃ not logged yet"
-    return f"┃ {number.value(found.value)} {found.difference or f'@ {number.count(found.step)}'}"
+    value = f"┃ {pad(number.value(found.value), 7)} "
+    if not found.difference:
+        return f"{value}@ {number.count(found.step)}"
+    return value + (found.difference if len(value) + len(found.difference) <= REMARK else found.less)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
+from bedside_tui.cursor import Cursor
 from bedside_tui.draw import number
 from bedside_tui.draw.heatmap import Range, over_time, range_of
 from bedside_tui.store.view import Firing, ProbeView
@@ -120,12 +121,27 @@ def _past(probe: ProbeView, frame: Frame, width: int, height: int) -> list[Line]
     within = range_of(picture, log=True) if picture.size else Range(0, 1)
     cell = max(1, min(6, width // max(1, len(steps))))
     drawn = heat_lines(title, picture, frame, width, height, within=within, log=True, label=0, widest=cell)
-    return [_alarms_over(title, steps, cell, probe.fired, width), *drawn[1:]] if probe.fired and drawn else drawn
+    marks = _marks(probe.fired, frame.cursor, steps, cell)
+    return [_marks_over(title, marks, width), *drawn[1:]] if marks and drawn else drawn
 
 
-def _alarms_over(title: str, steps: Sequence[int], cell: int, fired: Sequence[Firing], width: int) -> Line:
-    """The line above the map with a mark where an alarm fired; where one would lie on the title, the title goes."""
-    marks = {max(0, bisect_right(steps, firing.step) - 1) * cell: GLYPHS[firing.badge] for firing in by_severity(fired)}
+def _marks(fired: Sequence[Firing], cursor: Cursor | None, steps: Sequence[int], cell: int) -> dict[int, tuple[str, Tone]]:
+    """What stands above which cell of the map: alarms where they fired, the cursor, and what is pinned."""
+
+    def place(step: int) -> int:
+        return max(0, bisect_right(steps, step) - 1) * cell
+
+    marks = {place(firing.step): GLYPHS[firing.badge] for firing in by_severity(fired)}
+    if cursor is not None and cursor.pin is not None:
+        marks.setdefault(place(cursor.pin.step), ("┊", "second"))
+    if cursor is not None:
+        at = place(cursor.at.step)
+        marks[at] = (marks[at][0], "cursor") if at in marks else ("┃", "strong")
+    return marks
+
+
+def _marks_over(title: str, marks: Mapping[int, tuple[str, Tone]], width: int) -> Line:
+    """The line above the map with its marks; where one would lie on the title, the title goes."""
     title = title if min(marks) > len(title) else ""
     parts: list[tuple[str, Tone]] = [(title, "quiet")]
     end = len(title)
