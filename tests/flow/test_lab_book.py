@@ -18,6 +18,9 @@ from bedside_protocol.runlog import Chunk, read_log
 from bedside_tui.lab_book import NotWritten, write
 from bedside_tui.liveness import writer_lives
 from bedside_tui.places import RunPlace
+from bedside_tui.sources.live import LiveSource
+from bedside_tui.sources.replay import ReplaySource
+from bedside_tui.sources.source import Source, Update
 from bedside_tui.store.store import Store
 
 Start = Callable[..., Any]
@@ -207,3 +210,30 @@ def test_long_reading_is_said_once_where_nobody_watches(
     said = bedside("runs")
     assert said.err == "bedside: reading 3 recordings that are new, 0 done: the next time they are known\n"
     assert bedside("runs").err == "", "they are"
+
+
+@pytest.mark.parametrize("torn", [b"", b"\x89BEDSIDE and no more"])
+@pytest.mark.parametrize("kind", [LiveSource, lambda place: ReplaySource(place.log)], ids=["live", "replay"])
+def test_who_looks_at_a_run_that_is_over_hears_what_is_written_about_it(
+    kind: Callable[[RunPlace], Source], torn: bytes, record: Made, losses: Losses, wait: Callable[..., Any]
+) -> None:
+    place = record([losses([3.0, 2.0])], "one")
+    place.log.write_bytes(place.log.read_bytes() + torn)
+    heard: list[Record] = []
+    ended: list[bool] = []
+
+    def deliver(update: Update) -> None:
+        heard.extend(update.records)
+        ended.append(update.status.state == "ended")
+
+    source = kind(place)
+    source.start(deliver)
+    try:
+        wait(lambda: True if ended and ended[-1] else None, "the end")
+        for text in ("first", "second"):
+            write(place, {"text": text})
+            wait(lambda text=text: True if any(isinstance(each.body, Note) and each.body.text == text for each in heard) else None, text)
+    finally:
+        source.close()
+    places = [each.seq for each in heard if each.seq]
+    assert places == list(range(1, len(places) + 1))

@@ -84,6 +84,29 @@ logged. The log is judged from its beginning, so that what held before the quest
 an ending is judged from where it went on.
 """
 
+_BOOK: Final = r"""## The lab book
+
+```sh
+bedside note RUN 'the bad shard' --step 5000      # pinned to a moment; also of a run that is over
+bedside verdict RUN good                          # good, bad, broken, unclear, or your own words; '' takes it back
+bedside tag RUN +baseline -old                    # options come before the run: bedside tag --json RUN +a
+bedside runs --filter 'state=over tag=baseline alert>=amber' --sort=-step,best
+bedside runs --md --filter verdict=good > book.md
+```
+
+Without words, `note`, `verdict` and `tag` print what is there. A living run's hub writes them down; to the recording of a run that is over
+they are appended: what has been recorded stays as it is.
+
+| a word of `--filter` | keeps the runs |
+|---|---|
+| `text` | that have it in their name, id, state, verdict, tags or newest note |
+| `name=` `tag=` `verdict=` | with this in the name, exactly this tag, a verdict that begins so; `tag=` and `verdict=` alone: without any |
+| `state=finished` … `state=over` `state=alive` | in this state, in any that ends a run, in any other |
+| `alert>=amber` `alert>=red` | of which an alarm as bad has fired |
+
+All words must hold. Here a verdict is the person's; the field `verdict` of the JSON is the monitor's, and the person's is `book.verdict`.
+"""
+
 _RECORDS: Final = """The numbers that JSON cannot say are the texts `NaN`, `Infinity` and `-Infinity`. `seq` is the record's place in the
 log, `time` its seconds since the run began, `rank` who speaks (-1: the hub), `counter` the speaker's own count.
 
@@ -103,7 +126,7 @@ def _file(command: str, schema: Schema) -> Schema:
 
 def _page() -> str:
     lifecycles = f"## JSON\n\nA lifecycle is one of {', '.join(f'`{each}`' for each in LIFECYCLES)}.\n"
-    parts = [_INTRODUCTION, _EXIT_CODES, _EXAMPLES, lifecycles]
+    parts = [_INTRODUCTION, _EXIT_CODES, _EXAMPLES, _BOOK, lifecycles]
     for name, (command, schema) in SCHEMAS.items():
         rows = [_RECORDS, *_kinds()] if name == "watch" else _table(schema)
         parts.append("\n".join([f"### `{command}`\n\n[Schema]({FOLDER}/{name}.json)\n", *rows, ""]))
