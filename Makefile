@@ -7,7 +7,7 @@ CASE ?=
 PIP := $(BIN)/python -m pip install --disable-pip-version-check --no-warn-script-location
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test lint types contracts browser unit fuzz cases bench bench-day bench-probes bench-curves bench-detection pictures clean
+.PHONY: demo test lint types contracts browser unit fuzz cases faults bench bench-day bench-probes bench-curves bench-detection pictures clean
 
 demo: $(STAMP) ## start a real training and watch it (CASE=codebook-collapse for a sick one)
 	@$(BIN)/bedside demo $(CASE); code=$$?; \
@@ -42,12 +42,16 @@ fuzz: $(STAMP) ## look for bytes that break a reader of frames or files: SECONDS
 bench: $(STAMP) ## what a log call costs, beside a bare append and others
 	$(BIN)/python tests/bench/bench_log.py
 	$(BIN)/python tests/bench/bench_verdict.py
+	$(BIN)/python tests/bench/bench_import.py
 
 cases: $(STAMP) ## every case, healthy and broken, over three seeds: the table of what tells them apart (20 minutes)
 	BEDSIDE_CASE_SEEDS=3 $(BIN)/pytest tests/cases/test_separation.py
 
 bench-day: $(STAMP) ## what a day-long run costs the viewer: 10 M points over 200 metrics, opened, read, sought in (minutes)
 	$(BIN)/python tests/bench/bench_day.py
+
+faults: $(STAMP) ## every fault of the matrix over and over, N tries in all (a thousand: hours), and tests/faults/RESULTS.md
+	$(BIN)/python tests/faults --tries $(or $(N),1000) --write tests/faults/RESULTS.md
 
 bench-probes: $(STAMP) ## what all default probes cost a 10 M-parameter training on one core (minutes)
 	$(BIN)/python tests/bench/bench_probes.py

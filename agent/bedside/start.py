@@ -93,7 +93,6 @@ def _started(
 
 def _connected(started: RunStarted, origin: float, spawner: HubSpawner, problems: Problems, request: Request | None) -> Run:
     queue = SendQueue(problems)
-    queue.append(0.0, started)
 
     def speak(body: Body) -> None:
         queue.append(time.monotonic() - origin, body)
@@ -117,7 +116,7 @@ def _connected(started: RunStarted, origin: float, spawner: HubSpawner, problems
     )
     run.uplink = uplink
     spawner.start(time.monotonic())
-    uplink.start()
+    uplink.start(started)
     return run
 
 

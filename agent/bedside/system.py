@@ -59,8 +59,12 @@ class StepClock:
         }
 
 
+RETRY: Final = 60.0
+"""Seconds until a source that failed is asked again: what was used up (descriptors, a driver's patience) may be there again."""
+
+
 class SystemVitals:
-    """Reads CPU, memory and GPUs of this process and machine. A source that fails once is left out from then on."""
+    """Reads CPU, memory and GPUs of this process and machine. A source that fails is left out for a minute."""
 
     def __init__(self) -> None:
         self._process = psutil.Process()
@@ -68,6 +72,7 @@ class SystemVitals:
         self._sources: list[Callable[[], dict[str, float]]] = [self._of_process, self._of_machine]
         if (gpus := _gpu_reader()) is not None:
             self._sources.append(gpus)
+        self._not_before: dict[Callable[[], dict[str, float]], float] = {}
         self._trends: dict[str, MemoryTrend] = {}
         self._end_told = False
 
@@ -78,12 +83,15 @@ class SystemVitals:
         memory or a card's, whichever ends first; `FAR` when that has stopped.
         """
         values: dict[str, float] = {}
-        for source in list(self._sources):
+        now = time.monotonic() if now is None else now
+        for source in self._sources:
+            if now < self._not_before.get(source, now):
+                continue
             try:
                 values.update(source())
             except Exception:  # psutil and the driver raise many kinds; a vital that cannot be read is absent, no more
-                self._sources.remove(source)
-        return values | self._growth(values, time.monotonic() if now is None else now)
+                self._not_before[source] = now + RETRY
+        return values | self._growth(values, now)
 
     def _growth(self, values: Mapping[str, float], now: float) -> dict[str, float]:
         found: dict[str, float] = {}

@@ -20,6 +20,7 @@ from bedside_protocol.codec import CodecError, decode_message, encode_message, e
 from bedside_protocol.messages import VERSION, Ack, Batch, Beat, Hello, Order, Refusal, Welcome
 from bedside_protocol.records import Body, Lost, Problem, Record
 
+from .left_over import leave_frames
 from .notice import Problems
 from .runtime import endpoint
 from .send_queue import SendQueue
@@ -37,9 +38,11 @@ DRAIN_DEADLINE: Final = 0.5
 """Seconds the end of the training waits for the last records to be written."""
 HUB_STARTS_WITHIN: Final = 3.0
 """Seconds a first hub may take to speak; a training that ends sooner waits for it until then, because many crash in their first step."""
+_LEAVING: Final = 0.1
+"""Seconds beyond that for what no hub took to be left beside the recording."""
 _BATCH_BYTES: Final = 256 << 10
-_PACKS: Final = 64
-"""Packs of the queue in one wake, so that beats and orders are never behind a flood of rows."""
+_PACKING: Final = 4 * WAKE
+"""Seconds of packing in one wake at most, so that beats and orders are never behind a flood of rows."""
 
 
 class Uplink:
@@ -81,7 +84,9 @@ class Uplink:
     def __repr__(self) -> str:
         return f"<Uplink {self._acked} acknowledged, {len(self._unacked)} in flight, {len(self._queue)} queued>"
 
-    def start(self) -> None:
+    def start(self, first: Body) -> None:
+        """Begin, with `first` as the run's first word: it never waits in the queue, where a flood of rows could push it out."""
+        self._keep(Record(0.0, first))
         self._began = time.monotonic()
         self._thread.start()
 
@@ -100,7 +105,7 @@ class Uplink:
         if not self._met:
             self._patience = max(DRAIN_DEADLINE, self._began + HUB_STARTS_WITHIN - time.monotonic())
         self._closing.set()
-        self._done.wait(self._patience + 0.05)
+        self._done.wait(self._patience + _LEAVING)
 
     # --- the thread
 
@@ -132,7 +137,7 @@ class Uplink:
                 self._revive(now)
                 if now >= next_second and deadline == float("inf"):
                     next_second = now + 1.0
-                    self._vitals()
+                    self._look_at_vitals()
                     self._say_problems()
                 self._pack()
                 if now >= next_beat:
@@ -145,6 +150,7 @@ class Uplink:
                 if now >= deadline or (deadline < float("inf") and not self._unacked and not len(self._queue)):
                     return
         finally:
+            self._leave_the_rest()
             socket.disable_monitor()
             socket.close(linger=0)
             context.destroy(linger=0)
@@ -204,12 +210,17 @@ class Uplink:
         while self._unacked and self._unacked[0][0] <= self._acked:
             self._unacked_bytes -= len(self._unacked.popleft()[1])
 
+    def _look_at_vitals(self) -> None:
+        try:
+            self._vitals()
+        except Exception as error:  # no descriptor left for a file in /proc, for one: the next second may have it
+            self._problems(f"the vitals of this machine cannot be read: {type(error).__name__}: {error}")
+
     def _pack(self) -> None:
         """Number and encode what waits in the queue, as far as there is room to keep it."""
         self._say_losses()
-        for _ in range(_PACKS):
-            if not len(self._queue) or self._unacked_bytes >= MAX_UNACKED:
-                return
+        until = time.monotonic() + _PACKING
+        while len(self._queue) and self._unacked_bytes < MAX_UNACKED and time.monotonic() < until:
             try:
                 for record in self._queue.drain():
                     self._keep(record)
@@ -255,9 +266,23 @@ class Uplink:
         plan = self._spawner.plan
         return encode_message(Hello(plan.run, 0, VERSION, plan.pid, plan.pid_start, self._acked))
 
-    def _say_losses(self) -> None:
+    def _leave_the_rest(self) -> None:
+        """What no hub has taken waits beside the recording for one that wakes, or is being started."""
+        if self._given_up:
+            return  # nobody will ever come for it
+        while len(self._queue):
+            for record in self._queue.drain():
+                self._keep(record)
+        self._say_losses(at_once=True)
+        if self._unacked:
+            try:
+                leave_frames(Path(self._spawner.plan.directory), [frame for _, frame in self._unacked])
+            except OSError as error:
+                self._problems(f"the last {len(self._unacked)} records are lost: {error.strerror}")
+
+    def _say_losses(self, at_once: bool = False) -> None:
         dropped = self._queue.dropped
-        if dropped > self._lost_said and self._unacked_bytes < MAX_UNACKED:
+        if dropped > self._lost_said and (at_once or self._unacked_bytes < MAX_UNACKED):
             self._say(Lost(dropped - self._lost_said, "the hub was away or too slow: the oldest waiting rows were dropped"))
             self._lost_said = dropped
 

@@ -1,9 +1,7 @@
-"""From `run.log` to the file: everything once, in order, whatever happens to the hub."""
+"""From `run.log` to the file: everything once, in order. What happens to a hub that is killed or stopped: `tests/faults`."""
 
 from __future__ import annotations
 
-import os
-import signal
 from collections.abc import Callable
 from typing import Any
 
@@ -30,31 +28,6 @@ def test_every_logged_value_is_in_the_recording_once_and_in_order(start: Callabl
     assert (started.name, started.project, started.pid) == ("counting", "flow", training.pid)
     assert started.config == {"lr": 0.1, "api_key": "[redacted]"}
     assert b"sk-not-to-be-seen" not in training.place.log.read_bytes()
-
-
-def test_killing_the_hub_again_and_again_loses_nothing_and_doubles_nothing(start: Callable[..., Any]) -> None:
-    training = start(COUNTING.format(steps=1500, pace=0.004))
-    for round_ in range(1, 4):
-        pid = training.hub_pid(started=round_)
-        reached = len(training.points("number"))
-        training.wait_points("number", reached + 50)
-        os.kill(pid, signal.SIGKILL)
-    assert training.end(60) == 0
-    training.wait_lifecycle("finished")
-    assert training.points("number") == [(step, step - 1.0) for step in range(1, 1501)]
-    assert not training.bodies(Lost)
-    assert len(training.hub_pids()) == 4
-
-
-def test_a_stopped_hub_delays_the_end_of_the_training_by_moments_only(start: Callable[..., Any]) -> None:
-    training = start(COUNTING.format(steps=400, pace=0.005))
-    training.wait_points("number", 20)
-    os.kill(training.hub_pid(), signal.SIGSTOP)
-    try:
-        assert training.end(30) == 0
-        assert training.hear() == "finished"
-    finally:
-        os.kill(training.hub_pid(), signal.SIGCONT)
 
 
 def test_the_hub_leaves_after_the_end_and_takes_its_keys_with_it(start: Callable[..., Any]) -> None:

@@ -6,6 +6,7 @@ stands for travels with each message as its user id.
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import Final, Literal, cast
 
@@ -14,6 +15,7 @@ from zmq.utils import z85
 
 from bedside.runtime import Keys, endpoint
 from bedside_protocol.codec import MAX_FRAME
+from bedside_protocol.places import SOCKET_NAME
 
 Role = Literal["agent", "operator", "viewer"]
 DOMAIN: Final = "bedside"
@@ -43,11 +45,18 @@ class Gate:
         self.socket.setsockopt(zmq.SNDHWM, 64)
         self.socket.setsockopt(zmq.HEARTBEAT_IVL, 500)
         self.socket.setsockopt(zmq.HEARTBEAT_TIMEOUT, 2000)
-        (runtime / "hub").unlink(missing_ok=True)  # a killed hub's socket file; the writer lock is ours by now
-        self.socket.bind(endpoint(runtime))
+        (runtime / SOCKET_NAME).unlink(missing_ok=True)  # a killed hub's socket file; the writer lock is ours by now
+        self._endpoint = endpoint(runtime)
+        self.socket.bind(self._endpoint)
 
     def __repr__(self) -> str:
         return f"<Gate for {len(self._roles)} keys>"
+
+    def listen_again(self) -> None:
+        """Listen on a new socket file in the old place; who is connected stays so. Raises `zmq.ZMQError`."""
+        with contextlib.suppress(zmq.ZMQError):  # it did not listen: an earlier attempt failed
+            self.socket.unbind(self._endpoint)
+        self.socket.bind(self._endpoint)
 
     def answer_zap(self) -> bool:
         """Answer one authentication request; False where none waits."""

@@ -46,6 +46,8 @@ class Recorder:
         self._cap = size_cap
         self._line: queue.SimpleQueue[tuple[bytes, int, dict[int, int]] | None] = queue.SimpleQueue()
         self.written = Written(end, dict(counters), 0, "", 0)
+        self.unsafe = 0
+        """Times that the disk did not confirm what is written: the kernel says so once, and the next write may well succeed."""
         self.wake_reader, self._wake = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self._unsynced = threading.Event()
         self._closing = threading.Event()
@@ -112,12 +114,16 @@ class Recorder:
         while True:
             self._unsynced.wait()
             self._unsynced.clear()
-            with contextlib.suppress(OSError):  # the next write meets the same trouble and reports it
-                os.fdatasync(self._file)
+            self._sync()
             if self._closing.wait(SYNC_EVERY):
-                with contextlib.suppress(OSError):
-                    os.fdatasync(self._file)
+                self._sync()
                 return
+
+    def _sync(self) -> None:
+        try:
+            os.fdatasync(self._file)
+        except OSError:
+            self.unsafe += 1
 
 
 def take_lock(path: Path) -> int:

@@ -17,8 +17,9 @@ from typing import Final
 
 import zmq
 
+from bedside.left_over import forget_left, left_frames
 from bedside.origin import boot_id
-from bedside.runtime import remove_runtime, write_keys
+from bedside.runtime import remove_runtime
 from bedside.spawn import HubPlan
 from bedside_protocol.alerts.engine import Engine
 from bedside_protocol.alerts.rule_file import read_rules
@@ -42,6 +43,7 @@ from bedside_protocol.runlog import Chunk, read_log
 
 from .actions import asks_of
 from .desk import Desk
+from .doorstep import is_laid_out, lay_out, put_back
 from .gate import Gate, Role
 from .journal import Journal
 from .memory import MemoryKiller
@@ -86,6 +88,7 @@ class Hub:
         self._recorder = Recorder(self._directory / LOG_NAME, self._recovered(), self._journal.counters, plan.size_cap + MARGIN)
         self._process = WatchedProcess(plan.pid, plan.pid_start, forced_way(dict(os.environ)))
         self._memory = MemoryKiller(plan.pid)
+        lay_out(plan)
         self._gate = Gate(plan.keys, Path(plan.runtime))
         self._agents: dict[bytes, int] = {}
         self._acked: dict[bytes, int] = {}
@@ -93,6 +96,9 @@ class Hub:
         self._process_state = self._process.state()
         self._chunks = 0
         self._lost_said = 0
+        self._unsafe_said = 0
+        self._has_left = False
+        self._way_in = ""
         self._omission_due = 0.0
         self._refused = 0
         self._started = self._heard = time.monotonic()
@@ -121,6 +127,8 @@ class Hub:
                 poller.unregister(self._process.fd)
                 next_look = 0.0
             self._hear(now)
+            if now >= next_look:
+                self._take_left()
             if not self._begun(now):
                 continue
             if now >= next_look:
@@ -148,8 +156,8 @@ class Hub:
         while self._gate.answer_zap():
             pass
         for _ in range(1000):
-            received = self._gate.receive()
-            if received is None:
+            received = None if self._journal.is_full else self._gate.receive()
+            if received is None:  # what is still to be heard waits at the door until there is room in memory, and acks have gone out
                 return
             peer, role, frame = received
             try:
@@ -202,6 +210,20 @@ class Hub:
             elif isinstance(record.body, RunStarted) and rank == 0 and self._plan.rules:
                 self._say(RulesDeclared(self._plan.rules_name, self._plan.rules))
         return True
+
+    def _take_left(self) -> None:
+        """What the training left behind when it went, once: nothing of it was acknowledged, all of it comes next."""
+        if self._has_left or not (frames := left_frames(self._directory)):
+            return
+        self._has_left = True
+        try:
+            for frame in frames:
+                if not self._take(frame):
+                    rank, counter = decode_place(frame)
+                    self._say(Lost(self._journal.skip_to(rank, counter - 1), "the training said them to a hub that died"))
+                    self._take(frame)
+        except CodecError:
+            self._refused += 1
 
     def _from_viewer(self, peer: bytes, role: Role, message: Message, now: float) -> None:
         match message:
@@ -261,6 +283,15 @@ class Hub:
         if self._refused:
             self._say(Problem("messages this hub does not understand", self._refused, "hub"))
             self._refused = 0
+        if (unsafe := self._recorder.unsafe) > self._unsafe_said:
+            self._say(
+                Problem("the recording would not survive a power failure: the disk does not confirm it", unsafe - self._unsafe_said, "hub")
+            )
+            self._unsafe_said = unsafe
+        trouble = "" if is_laid_out(self._plan) else put_back(self._plan, self._gate)
+        if trouble and trouble != self._way_in:
+            self._say(Problem(trouble, 1, "hub"))
+        self._way_in = trouble
         self._journal.words_only = self._recorder.written.end >= self._plan.size_cap
         self._say_losses(now)
 
@@ -370,6 +401,8 @@ class Hub:
             self._flush()
         self._notifier.close()
         self._recorder.close()
+        if self._has_left and not self._recorder.written.trouble:
+            forget_left(self._directory)
         self._gate.close()
         self._process.close()
         remove_runtime(Path(self._plan.runtime))
@@ -389,9 +422,6 @@ def serve(plan: HubPlan) -> None:
     except AnotherWriter as error:
         print(f"hub {os.getpid()} leaves: {error}", flush=True)
         return
-    runtime = Path(plan.runtime)
-    if not (runtime / "keys.json").exists():
-        write_keys(runtime, plan.run, Path(plan.directory), plan.keys)
     signal.signal(signal.SIGTERM, lambda *_: hub.stop())
     print(f"hub {os.getpid()} serves {plan.run} of process {plan.pid}", flush=True)
     hub.run()

@@ -1,0 +1,112 @@
+"""From tallies to the table and to RESULTS.md: text, and nothing else."""
+
+from __future__ import annotations
+
+import os
+import platform
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from fault_table import Fault
+from faults_of_endings import KILLED, TAIL
+from faults_of_files import CHUNKS_LOST
+from faults_of_hub import EXIT_DELAY
+from stage import Tally
+
+FEW: Final = "A goal that speaks of a thousand is reached with `make faults N=1000` and not with fewer: the tries stand beside each figure."
+LEGEND: Final = """*Training deaths*: trainings that ended otherwise than their script says. *Hangs*: anything waited for in vain.
+*Records lost*: what is missing in, or twice in, the recording without a word about it. *Wrong verdicts*: endings called by the wrong
+name, and values that were never logged."""
+HEAD: Final = ("row", "fault", "tries", "training deaths", "hangs", "records lost", "wrong verdicts")
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One fault and what became of its tries; `why_not` says why there were none."""
+
+    fault: Fault
+    tally: Tally
+    why_not: str
+
+    @property
+    def cells(self) -> tuple[str, ...]:
+        told = self.tally
+        counts = map(str, (told.tries, told.deaths, told.hangs, told.lost, told.wrong))
+        return (" ".join(self.fault.rows), self.fault.words, *((f"not tried: {self.why_not}", *"––––") if self.why_not else counts))
+
+
+def table(rows: Sequence[Row]) -> str:
+    """The table in Markdown, its columns aligned so that a terminal reads it too."""
+    told = [row.cells for row in rows]
+    sums = [sum(getattr(row.tally, name) for row in rows) for name in ("tries", "deaths", "hangs", "lost", "wrong")]
+    lines = [HEAD, *told, ("", "all", *map(str, sums))]
+    widths = [max(len(line[place]) for line in lines) for place in range(len(HEAD))]
+    drawn = ["| " + " | ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) + " |" for line in lines]
+    return "\n".join([drawn[0], "|" + "|".join("-" * (width + 2) for width in widths) + "|", *drawn[1:]])
+
+
+def page(rows: Sequence[Row], command: str, seconds: float, cpu: float) -> str:
+    """The whole of RESULTS.md."""
+    tries = sum(row.tally.tries for row in rows)
+    notes = [f"- {row.fault.words}: {note.splitlines()[0][:300]}" for row in rows for note in row.tally.notes]
+    when = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime())
+    machine = f"{os.cpu_count()} cores (load {os.getloadavg()[1]:.0f}), Linux {platform.release()}, Python {platform.python_version()}"
+    parts = [
+        "# What the faults did",
+        f"Written by `{command}` on {when}: {tries} tries of {len(rows)} faults in {seconds:.0f} s, {cpu:.0f} s of processor time in the "
+        f"command and its children (hubs are nobody's), on {machine}. {FEW}",
+        table(rows),
+        LEGEND,
+        *(["What went otherwise:\n\n" + "\n".join(notes)] if notes else []),
+        "## The goals",
+        goals(rows),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def goals(rows: Sequence[Row]) -> str:
+    """The goals, what was measured just now, and where the rest is tested."""
+    tries = sum(row.tally.tries for row in rows)
+    harmed = sum(row.tally.deaths + row.tally.hangs for row in rows)
+    kills = _of(rows, "F3")
+    endings = [row for row in rows if set(row.fault.rows) & {"F5", "F6", "F7", "F9"}]
+    judged, wrong = sum(row.tally.tries for row in endings), sum(row.tally.wrong for row in endings)
+    flips = next((row.tally for row in rows if row.fault.words.startswith("a bit")), Tally())
+    cuts = next((row.tally for row in rows if row.fault.words.startswith("a recording cut")), Tally())
+    saves = _of(rows, "F22")
+    lines = [
+        ("training deaths or hangs caused by us, fault matrix × 1000", "0", f"{harmed} in {tries} tries"),
+        ("exit delay added, hub dead or stopped", "≤ 0.6 s", _largest(rows, EXIT_DELAY, "s")),
+        ("memory added to the trainer, stuck viewers, snapshots", "≤ 16 MiB", _largest(rows, "the training grew with", "MiB")),
+        ("memory added to the trainer, no hub, a flood", "≤ 16 MiB", _largest(rows, "the training grew without", "MiB")),
+        ("records acked then lost, 1000 hub kills", "0", f"{sum(t.lost for t in kills)} in {sum(t.tries for t in kills)} kills"),
+        ("un-acked tail of a killed training", "≤ 0.1 s", _largest(rows, TAIL, "s")),
+        ("one flipped bit, 10,000 trials: wrong values", "0", f"{flips.wrong} in {flips.tries} flips"),
+        ("one flipped bit: chunks lost at most", "1", _largest(rows, CHUNKS_LOST, "")),
+        ("truncation: whole chunks read", "all", f"{cuts.tries - cuts.lost} of {cuts.tries} cuts"),
+        ("reattach with the full state", "< 0.3 s", _largest(rows, "reattached", "s")),
+        ("verdict right (10 endings × 50)", "500/500", f"{judged - wrong}/{judged}"),
+        ("a kill is told within", "≤ 1 s", _largest(rows, KILLED, "s")),
+        ("a stop is told within", "≤ 2 s", _largest(rows, "from a stop", "s")),
+        ("checkpoint command: previous good lost under kill", "0/500", f"{sum(t.lost for t in saves)}/{sum(t.tries for t in saves)}"),
+        ("step-time p99 change under any fault", "≤ 1 %", "not measured here: a step's time on a shared machine says nothing"),
+        ("power-loss window", "≤ 1 s", "by construction: `fdatasync` once a second; a power failure is not tried"),
+        ("pause of all ranks on one step", "1000/1000", "not built: one rank"),
+        ("endpoints reachable by another uid", "0", "`tests/security`"),
+        ("pickle, eval, `torch.load` in wire, file and viewer", "0", "`tests/security`"),
+        ("control bytes to the terminal, all widgets", "0", "`tests/security`"),
+        ("decode of any frame", "≤ 100 ms, only `ValueError`", "`make fuzz`"),
+    ]
+    head = ["| goal | number | ours |", "|---|---|---|"]
+    return "\n".join([*head, *(f"| {goal} | {number} | {ours} |" for goal, number, ours in lines)])
+
+
+def _of(rows: Sequence[Row], name: str) -> list[Tally]:
+    return [row.tally for row in rows if name in row.fault.rows]
+
+
+def _largest(rows: Sequence[Row], what: str, unit: str) -> str:
+    found = [value for row in rows for name, value in row.tally.measured.items() if name.startswith(what)]
+    return f"{max(found):.3g} {unit}".strip() + " at most" if found else "not measured"
