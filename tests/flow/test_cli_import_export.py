@@ -134,6 +134,14 @@ def test_the_alarms_in_an_imported_recording_are_those_that_check_finds(
     ]
 
 
+def as_float32(lines: list[str]) -> list[tuple[str, str, str, float]]:
+    """Step, metric, value and seconds since the first value of each line of CSV, as an event file keeps them."""
+    cells = [line.split(",") for line in lines]
+    first = min(float(time) for _, time, _, _ in cells)
+    with np.errstate(over="ignore"):
+        return sorted((step, metric, str(np.float32(value)), round(float(time) - first, 6)) for step, time, metric, value in cells)
+
+
 READ_BY_TENSORBOARD = """
 import json, sys
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
@@ -161,6 +169,8 @@ def test_an_exported_event_file_is_read_by_tensorboard_and_comes_in_again(bedsid
     assert [value for _, _, value in read["acc"]] == [0.5, inf, inf]
     made = bedside("import", home / "tb", "--out", home / "old", "--json").json
     assert (made["values"], made["last_step"], made["left_out"]) == (53, 50, {})
+    once, twice = (bedside("export", run, "--csv", "-").out.splitlines()[1:] for run in ("digits", made["log"]))
+    assert as_float32(twice) == as_float32(once)
     again = bedside("export", "digits", "--tensorboard", home / "tb")
     assert (again.code, again.out) == (3, "")
     assert again.err.startswith(f"bedside: {home / 'tb'} holds event files already")

@@ -19,7 +19,6 @@ from bedside_tui.importing.event_files import read_events
 from bedside_tui.importing.imported import Imported
 from bedside_tui.importing.left_out import LeftOut
 from bedside_tui.importing.lines import NotThat, read_history, read_rows
-from bedside_tui.importing.offline_files import read_offline
 from bedside_tui.importing.order import InOrder, Row, in_order
 from bedside_tui.importing.points import Kept, Points
 from bedside_tui.importing.recording import JudgedLog, new_run
@@ -66,6 +65,8 @@ def _read(source: Source, columns: Columns, points: Points, left_out: LeftOut) -
         read_events(source.files, points, left_out)
         return About()
     if source.form == "offline":
+        from bedside_tui.importing.offline_files import read_offline  # an import of a thousand points is mostly one of modules
+
         return read_offline(source.files[0], columns, points, left_out)
     taker = RowTaker(columns, points, left_out)
     with open(source.files[0], "rb") as file:
