@@ -19,8 +19,9 @@ from bedside_protocol.codec import decode_message, encode_message
 from bedside_protocol.messages import Answer, Ask, Bytes, Message, Read
 from bedside_protocol.places import LOCK_NAME
 from bedside_protocol.records import Body, CommandChanged, LifecycleChanged, Lost, Metrics, Record, Snapshot
+from bedside_protocol.runlog import encode_chunk
 from bedside_tui.places import RunPlace, door_of
-from bedside_tui.sources.live import LiveSource
+from bedside_tui.sources.live import LOOK_AGAIN, LiveSource
 from bedside_tui.sources.replay import ReplaySource
 from bedside_tui.sources.source import Source, SourceState, Update
 
@@ -369,6 +370,21 @@ def test_a_file_that_nobody_has_written_to_for_a_while_is_as_old_as_that(recordi
     heard = viewer.updates[0].status.heard
     assert heard is not None
     assert time.monotonic() - heard > 99
+
+
+def test_a_file_that_grows_is_no_run_that_cannot_be_reached(
+    record: Callable[..., RunPlace], losses: Callable[..., Metrics], watch: Watch, wait: Wait
+) -> None:
+    place = record([], ended=None, host="another-host")
+    viewer = watch(LiveSource(place))
+    begun, number = time.monotonic(), 0
+    while time.monotonic() - begun < 2.5 * LOOK_AGAIN:  # the hub is looked for in vain, twice
+        with open(place.log, "ab") as file:
+            file.write(encode_chunk([Record(1.0, losses([float(number)], "number"), 0, number + 3)], number + 3, {0: number + 3}))
+        number += 1
+        wait(lambda number=number: len(viewer.numbers) == number or None, "the record")
+    assert set(viewer.states) == {"following"}
+    wait(lambda: viewer.states[-1] == "unreachable" or None, "being told that it stands still")
 
 
 def test_a_newer_format_a_missing_file_and_a_directory_are_one_sentence_each(

@@ -230,10 +230,10 @@ class LiveSource:
                 deliver(Update((), SourceStatus("unreachable", cannot_read(self._place.log, error))))
                 return
             if records:
-                heard = time.monotonic() - follower.silence
-                deliver(Update(records, SourceStatus("following", READING_FILE, heard, follower.at_end, follower.progress)))
+                deliver(Update(records, SourceStatus("following", READING_FILE, follower.heard, follower.at_end, follower.progress)))
             if time.monotonic() > until and follower.at_end:
-                deliver(Update((), SourceStatus("unreachable", "the hub does not answer; looking again")))
+                if follower.silence > ANSWER_WITHIN:  # a file that grows tells all that a hub would
+                    deliver(Update((), SourceStatus("unreachable", "the hub does not answer; looking again")))
                 return
             if follower.at_end:
                 self._stop.wait(0.1)

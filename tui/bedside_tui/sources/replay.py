@@ -36,6 +36,11 @@ class Follower:
         return f"<Follower of {self._path}, {self._decoder!r}>"
 
     @property
+    def heard(self) -> float:
+        """When the file had last been written to, by the monotonic clock."""
+        return time.monotonic() - self.silence
+
+    @property
     def progress(self) -> float:
         """The share of the file that has been read."""
         return self._decoder.offset / self.size if self.size else 1.0
@@ -129,7 +134,7 @@ class ReplaySource:
                 records += last_records(follower, word, self._log.parent, last)
             seq = max((record.seq for record in records), default=seq)
             state: SourceState = "ended" if ended else "following"
-            heard = time.monotonic() - follower.silence if records else None
+            heard = follower.heard if records else None
             deliver(Update(records, SourceStatus(state, "", heard, follower.at_end, 1.0 if ended else follower.progress)))
             if follower.at_end and not ended:
                 self._stop.wait(0.2)
