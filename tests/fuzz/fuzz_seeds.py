@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import struct
 import types
 import typing
+import zlib
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Final
@@ -22,6 +24,8 @@ from bedside_protocol.runlog import encode_chunk
 from bedside_tui.record_json import json_line
 from bedside_tui.tfevents.events import Scalars, encoded_scalars, first_event
 from bedside_tui.tfevents.framing import framed
+from bedside_tui.wandb_files.blocks import HEAD as OFFLINE_HEAD
+from bedside_tui.wire import VARINT, field, key, varint
 
 CORPUS: Final = Path(__file__).parent / "corpus"
 _METRICS: Final = Metrics(("loss", "lr"), np.arange(4), np.arange(4) / 10, np.array([[1.0, 0.5, np.nan, np.inf], [0.1] * 4]))
@@ -99,6 +103,23 @@ def _lines() -> list[bytes]:
     return [json_line(Record(one.time, one.body, 0, place, place)).encode() for place, one in enumerate(_records(), 1)]
 
 
+def _logged() -> list[bytes]:
+    """A row, a configuration, a summary, who the run is, its end."""
+    lr, loss = field(1, field(1, b"lr") + field(16, b"0.1")), field(1, field(2, b"train") + field(2, b"loss") + field(16, b"NaN"))
+    began = field(3, b"p") + field(4, lr) + field(8, b"n") + field(17, key(1, VARINT) + varint(1_700_000_000))
+    return [
+        field(2, loss + field(1, field(2, b"_timestamp") + field(16, b"1.7e9")) + field(2, key(1, VARINT) + varint(3))),
+        field(2, field(1, field(1, b"seen") + field(16, b'{"_type": "image-file", "size": 3}')) + loss),
+        *(field(number, body) for number, body in ((3, loss), (5, lr), (17, began), (18, key(1, VARINT) + varint(1)), (7, b""))),
+    ]
+
+
+def _offline() -> list[bytes]:
+    pieces = [struct.pack("<IHB", zlib.crc32(b"\1" + record), len(record), 1) + record for record in _logged()]
+    parted = [struct.pack("<IHB", zlib.crc32(bytes([kind]) + part), len(part), kind) + part for kind, part in ((2, b"\x12"), (4, b"\0"))]
+    return [OFFLINE_HEAD + b"".join(pieces), OFFLINE_HEAD + b"".join(parted) + pieces[0][:-3]]
+
+
 def _rules() -> list[bytes]:
     return [
         f"[rules.{DEFAULT_RULES[0].name}]\noff = true\n".encode(),
@@ -114,7 +135,7 @@ def _texts() -> list[bytes]:
 
 _MADE: Final = {
     "record": _frames, "message": _messages, "chunk": _chunks, "log": _logs, "event": _events, "events": _event_files, "table": _tables,
-    "rows": _rows, "lines": _lines, "rules": _rules, "shown": _texts,
+    "rows": _rows, "lines": _lines, "offline": _offline, "logged": _logged, "rules": _rules, "shown": _texts,
 }  # fmt: skip
 
 

@@ -26,6 +26,7 @@ from bedside_protocol.sanitise import text
 from bedside_tui.importing.columns import Columns, NoSuchColumn, RowTaker
 from bedside_tui.importing.left_out import LeftOut
 from bedside_tui.importing.lines import NotThat, read_history, read_rows
+from bedside_tui.importing.offline_files import read_offline
 from bedside_tui.importing.order import in_order
 from bedside_tui.importing.points import Points
 from bedside_tui.importing.record_lines import read_record_lines
@@ -34,6 +35,7 @@ from bedside_tui.record_json import json_line
 from bedside_tui.store.store import Store
 from bedside_tui.tfevents.events import Scalars, encoded_scalars, scalars_of
 from bedside_tui.tfevents.framing import Broken, framed, read_frames
+from bedside_tui.wandb_files.blocks import HEAD as OFFLINE_HEAD
 
 _HEAD: Final = struct.Struct("<8sBBHIQIddqI")
 """A chunk's head without its checksum, as `runlog` documents it: written down again here, so that a change of the format is noticed."""
@@ -120,6 +122,20 @@ def lines(data: bytes) -> None:
     use(list(read_record_lines(io.BytesIO(data), LeftOut())))
 
 
+def offline(data: bytes) -> None:
+    """One of W&B's offline files as it stands."""
+    points = Points()
+    with contextlib.suppress(NoSuchColumn):
+        read_offline(io.BytesIO(data), Columns(), points, LeftOut())
+    ordered(points)
+
+
+def logged(data: bytes) -> None:
+    """One record of such a file, its checksum right."""
+    kind = b"\1"
+    offline(OFFLINE_HEAD + struct.pack("<IH", zlib.crc32(kind + data), len(data)) + kind + data)
+
+
 def rules(data: bytes) -> None:
     """A file of rules, which a recording brings along."""
     with contextlib.suppress(RuleFileError):
@@ -135,7 +151,7 @@ def shown(data: bytes) -> None:
 
 
 TARGETS: Final[dict[str, Callable[[bytes], None]]] = {
-    target.__name__: target for target in (record, message, log, chunk, events, event, table, rows, lines, rules, shown)
+    target.__name__: target for target in (record, message, log, chunk, events, event, table, rows, lines, offline, logged, rules, shown)
 }
 
 
@@ -175,6 +191,11 @@ def imported(read: Callable[[RowTaker, LeftOut], None]) -> None:
         taker.finish()
     except (NotThat, NoSuchColumn):
         return
+    ordered(points)
+
+
+def ordered(points: Points) -> None:
+    """No value is lost."""
     if len(points):
         values = sum(len(row.values) for row in in_order(points.kept(), together=False).rows())
         assert values == len(points)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final
 
 from bedside_protocol.redact import flat_config
 from bedside_tui.importing.about import About
@@ -27,8 +26,8 @@ MEASURED: Final = "measurements of the machine"
 NO_RECORDS: Final = "records that cannot be understood"
 
 
-def read_offline(path: Path, wanted: Columns, points: Points, left_out: LeftOut) -> About:
-    """Every value of a file to `points`. W&B's own step and time are used unless others are `wanted`. Raises `OSError`, `NoSuchColumn`."""
+def read_offline(file: BinaryIO, wanted: Columns, points: Points, left_out: LeftOut) -> About:
+    """Every value of a file to `points`. W&B's own step and time are used unless others are `wanted`. Raises `NoSuchColumn`."""
     step, time = wanted.step or STEP, wanted.time or TIME
     taker = RowTaker(Columns(step, time), points, left_out)
     summary: dict[str, object] = {}
@@ -36,7 +35,7 @@ def read_offline(path: Path, wanted: Columns, points: Points, left_out: LeftOut)
     met: dict[str, object] = {}
     """The newest cell of every column: the last row's step and time are among them."""
     began, ended = Began(), None
-    for told in _read(path, left_out):
+    for told in _read(file, left_out):
         if isinstance(told, History):
             missing = {STEP: told.step, TIME: math.nan}
             row = {name: cell for name, cell in missing.items() if name in (step, time)} | _cells(told.items, (step, time), left_out)
@@ -70,17 +69,19 @@ def _cells(items: Mapping[str, object], wanted: tuple[str, str], left_out: LeftO
     return {name: cell for name, cell in found.items() if name in wanted or not (name.startswith(media) or name.startswith(_OWN))}
 
 
-def _read(path: Path, left_out: LeftOut) -> Iterator[Told]:
+def _read(file: BinaryIO, left_out: LeftOut) -> Iterator[Told]:
     """What the records tell, one after the other."""
-    with open(path, "rb") as file:
-        for record in read_records(file):
-            if isinstance(record, Broken):
-                left_out.note(f"{path.name} at byte {record.offset:,}, where it is {'cut off' if record.torn else 'damaged'}")
-                continue
-            try:
-                told = told_by(record)
-            except ValueError:
-                left_out.add(NO_RECORDS)
-                continue
-            if told is not None:
-                yield told
+    for record in read_records(file):
+        if isinstance(record, Broken):
+            if record.torn:
+                left_out.note(f"what stands from byte {record.offset:,} on, where the file is cut off")
+            else:
+                left_out.add("damaged places")
+            continue
+        try:
+            told = told_by(record)
+        except ValueError:
+            left_out.add(NO_RECORDS)
+            continue
+        if told is not None:
+            yield told

@@ -64,12 +64,12 @@ def _read(source: Source, columns: Columns, points: Points, left_out: LeftOut) -
     if source.form == "events":
         read_events(source.files, points, left_out)
         return About()
-    if source.form == "offline":
-        from bedside_tui.importing.offline_files import read_offline  # an import of a thousand points is mostly one of modules
-
-        return read_offline(source.files[0], columns, points, left_out)
-    taker = RowTaker(columns, points, left_out)
     with open(source.files[0], "rb") as file:
+        if source.form == "offline":
+            from bedside_tui.importing.offline_files import read_offline  # an import of a thousand points is mostly one of modules
+
+            return read_offline(file, columns, points, left_out)
+        taker = RowTaker(columns, points, left_out)
         if source.form == "table":
             with io.TextIOWrapper(file, "utf-8-sig", "replace", newline="") as text:
                 read_table(text, taker, left_out)
