@@ -259,6 +259,15 @@ async def test_the_run_can_be_shown_as_it_was_at_the_cursor(size: tuple[int, int
         assert abs(int(shown[1].replace(",", "")) - int(found[1].replace(",", ""))) <= 20
 
 
+async def test_in_an_open_alarm_it_reads_the_metric_the_alarm_is_about(viewer: Open) -> None:
+    async with viewer(recording(), size=(200, 50)) as opened:
+        await opened.press("end", "N", "less_than_sign", *["left_parenthesis"] * 2)
+        assert "lost level · loss/commit" in opened.text
+        metric = opened.app.viewing.store.at(None).metric("loss/commit")
+        step, value = metric.history.value_at(opened.app.viewing.cursor.at.step)
+        assert f"┃ {value:.4f} @ {step:,}" in " ".join(opened.text.split())
+
+
 async def test_without_a_metric_there_is_nothing_to_put_it_on(viewer: Open) -> None:
     async with viewer(ScriptedSource()) as opened:
         await opened.press("h", "less_than_sign")

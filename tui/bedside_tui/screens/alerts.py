@@ -9,7 +9,8 @@ from itertools import groupby
 from bedside_tui.draw import number
 from bedside_tui.screens.base import RunScreen
 from bedside_tui.screens.compare_choice import likeliest
-from bedside_tui.store.view import AlertView
+from bedside_tui.store.history import History
+from bedside_tui.store.view import AlertView, View
 from bedside_tui.widgets.alarm_page import opened
 from bedside_tui.widgets.alarms import alert_columns, alert_row, alerts_heading
 from bedside_tui.widgets.choice import window
@@ -159,6 +160,12 @@ class AlertsScreen(RunScreen):
         """The alarm under the cursor, as it is known now."""
         newest = self.viewer.viewing.store.at(None).alerts
         return next((alert for alert in newest if key_of(alert) == self.choice.chosen), None)
+
+    def charted(self, view: View) -> History | None:
+        """Of an open alarm, the metric it is about."""
+        alert = self._chosen if self.is_open else None
+        metric = view.metric(alert.target) if alert is not None else None
+        return metric.history if metric is not None else super().charted(view)
 
     def action_shelve(self) -> None:
         """Put the alarm aside for a while, or take it from the shelf."""
