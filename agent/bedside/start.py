@@ -48,6 +48,7 @@ def start_run(
     """A monitored run of this process, or one that records nothing, with a sentence why. Never raises."""
     if getattr(multiprocessing.process.current_process(), "_inheriting", False):
         return no_run()  # a spawned child re-imports the script; the run is its parent's
+    quiet = quiet and VARIABLE not in os.environ  # whoever has a checkpoint measured reads what is said
     problems = Problems(quiet)
     try:
         run = _started(project, name, config, directory, rules, problems)

@@ -247,6 +247,14 @@ def test_a_script_that_watches_nothing_is_told_what_to_call_and_nobody_trains_on
     assert "the script calls no run.watch(model, optimizer) before its first step" in " ".join(found.out.split())
 
 
+def test_a_process_that_was_asked_for_a_measurement_and_cannot_begin_one_ends_instead_of_training(home: Path) -> None:
+    script = "import bedside\nbedside.init(quiet=True)\nopen('trained', 'w')"
+    environment = in_home(home) | {"BEDSIDE_MEASURE": "nonsense"}
+    ran = subprocess.run([sys.executable, "-c", script], env=environment, cwd=home, capture_output=True, text=True, timeout=60)
+    assert (ran.returncode, (home / "trained").exists()) == (4, False)
+    assert ran.stderr.startswith("bedside: this run is not monitored: BEDSIDE_MEASURE is not understood: ")
+
+
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [

@@ -110,7 +110,7 @@ def _measured(script: Script, checkpoints: Sequence[str]) -> tuple[list[Outcome]
             print(file=sys.stderr)
         return outcomes, True
     except OSError as error:
-        raise Failure(f"{script.path} cannot be started: {error.strerror or error}") from error
+        raise Failure(f"{script.path} cannot be measured in {script.directory}: {error.strerror or error}") from error
     return outcomes, False
 
 
