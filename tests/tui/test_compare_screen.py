@@ -263,6 +263,9 @@ async def test_a_live_run_goes_on_beside_recordings(viewer: Open, shelf: Path) -
         seen.clock.now += 2.0
         await seen.seen("0.1250")
         assert "A ━ live" in seen.text
+        await seen.press("tab", "tab")
+        seen.app.viewing.store.feed([Record(4.0, CheckpointSaved("/ckpt/new.pt", 9, 3))])
+        await seen.seen("A 3 new.pt")  # at once, though tables are drawn more rarely than curves
 
 
 async def test_the_page_of_an_alarm_offers_the_run_of_its_family_that_went_well(viewer: Open, shelf: Path) -> None:

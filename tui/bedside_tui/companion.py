@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Hashable
 
 from bedside_protocol.records import Lost
+from bedside_tui.compare.checkpoints import Measured, measured
 from bedside_tui.sources.source import Source, Update
 from bedside_tui.store.store import Store
 from bedside_tui.store.view import View
@@ -29,6 +30,7 @@ class Companion:
         self._store = Store()
         self._over = threading.Event()
         self._spoke = False
+        self._measured: Measured | None = None
 
     def __repr__(self) -> str:
         return f"<Companion {self.title}, {self.failed or f'{self.progress:.0%} read'}>"
@@ -74,3 +76,10 @@ class Companion:
     def view(self) -> View | None:
         """The run as it was when all of it had been read; None before, and where that failed."""
         return self._store.at(None) if self._over.is_set() and not self.failed and self._spoke else None
+
+    @property
+    def measured(self) -> Measured | None:
+        """What was measured in it, found out when it is first asked for; None where there is no view."""
+        if self._measured is None and self.view is not None:
+            self._measured = measured(self.view)
+        return self._measured

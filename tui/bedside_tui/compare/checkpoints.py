@@ -7,8 +7,7 @@ recording of its own, makes the same table.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from bedside_protocol.records import Direction
@@ -61,21 +60,49 @@ class Table:
         return not all(same(value, column[0]) for value in column[1:])
 
 
-def checkpoint_table(runs: Sequence[Run]) -> Table:
-    """The table of these runs; quantities that have a better side come first within their probe."""
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What is known of one run: (step, path, suspect_of) of its rows, and of each (probe, scalar) its better side and its value in each
+    row."""
+
+    rows: tuple[tuple[int, str, str], ...]
+    values: Mapping[tuple[str, str], tuple[Direction | None, tuple[float | None, ...]]]
+
+
+def measured(view: View) -> Measured:
+    """The rows of one run. The dear part of a table, to be kept for a run that does not change."""
+    rows = [(saved.step, saved.path, saved.suspect_of) for saved in view.checkpoints] or [(view.step, "", "")]
+    values = {
+        (probe, scalar): (direction, tuple(_at(history, step, bool(path)) for step, path, _ in rows))
+        for probe, scalar, direction, history in _histories(view)
+    }
+    return Measured(tuple(rows), values)
+
+
+def checkpoint_table(runs: Sequence[Run], told: Sequence[Measured] = ()) -> Table:
+    """The table of these runs; quantities that have a better side come first within their probe. `told`: what was measured in each of them,
+    where that is known already."""
+    told = told or [measured(run.view) for run in runs]
     found: dict[tuple[str, str], Direction | None] = {}
-    for run in runs:
-        for probe, scalar, direction, _ in _measured(run.view):
-            found[probe, scalar] = found.get((probe, scalar)) or direction
+    for each in told:
+        for key, (direction, _) in each.values.items():
+            found[key] = found.get(key) or direction
     probes = list(dict.fromkeys(probe for probe, _ in found))
     ordered = sorted(found.items(), key=lambda item: (probes.index(item[0][0]), item[1] is None))
     quantities = tuple(Quantity(probe, scalar, direction) for (probe, scalar), direction in ordered)
-    rows = tuple(row for run in runs for row in _rows(run, quantities))
-    chosen = tuple(best([row.values[place] for row in rows], each.direction) for place, each in enumerate(quantities))
-    return Table(quantities, rows, chosen)
+    rows = tuple(row for run, each in zip(runs, told, strict=True) for row in _rows(run.place, each, quantities))
+    columns = zip(*(row.values for row in rows), strict=True)
+    return Table(quantities, rows, tuple(best(column, each.direction) for column, each in zip(columns, quantities, strict=False)))
 
 
-def _measured(view: View) -> Iterator[tuple[str, str, Direction | None, History]]:
+def _rows(place: int, told: Measured, quantities: Sequence[Quantity]) -> Iterator[Row]:
+    nothing = (None,) * len(told.rows)
+    columns = [told.values.get((each.probe, each.scalar), (None, nothing))[1] for each in quantities]
+    for at, (step, path, suspect_of) in enumerate(told.rows):
+        yield Row(place, step, path, suspect_of, tuple(column[at] for column in columns))
+
+
+def _histories(view: View) -> Iterator[tuple[str, str, Direction | None, History]]:
     for metric in view.metrics:
         if metric.direction is not None:
             yield "", metric.name, metric.direction, metric.history
@@ -84,19 +111,9 @@ def _measured(view: View) -> Iterator[tuple[str, str, Direction | None, History]
             yield probe.name, scalar, direction_of(probe.kind, scalar), history
 
 
-def _rows(run: Run, quantities: Sequence[Quantity]) -> Iterator[Row]:
-    histories = {(probe, scalar): history for probe, scalar, _, history in _measured(run.view)}
-    columns = [histories.get((each.probe, each.scalar)) for each in quantities]
-    if not run.view.checkpoints:
-        yield Row(run.place, run.view.step, "", "", tuple(_at(history, math.inf) for history in columns))
-    for saved in run.view.checkpoints:
-        yield Row(run.place, saved.step, saved.path, saved.suspect_of, tuple(_at(history, saved.step) for history in columns))
-
-
-def _at(history: History | None, step: float) -> float | None:
-    if history is None:
-        return None
-    if step == math.inf:
+def _at(history: History, step: int, saved: bool) -> float | None:
+    """The value at a checkpoint, or the last."""
+    if not saved:
         return history.last[2]
     found = history.value_at(step)
     return None if found is None else found[1]

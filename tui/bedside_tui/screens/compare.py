@@ -14,7 +14,7 @@ from textual.message import Message
 from bedside_protocol.sanitise import text as safe
 from bedside_tui.companion import Companion
 from bedside_tui.compare.alerts import alert_rows
-from bedside_tui.compare.checkpoints import checkpoint_table
+from bedside_tui.compare.checkpoints import checkpoint_table, measured
 from bedside_tui.compare.configuration import configuration
 from bedside_tui.compare.curves import Shared, overlaid, said_of, shared_metrics
 from bedside_tui.compare.parts import alert_lines, checkpoint_lines, configuration_lines, legend, metric_lines
@@ -29,7 +29,7 @@ from bedside_tui.store.history import History
 from bedside_tui.store.view import View
 from bedside_tui.viewing import Viewing
 from bedside_tui.widgets.choice import window
-from bedside_tui.widgets.curves import rulers
+from bedside_tui.widgets.curves import KEPT, rulers
 from bedside_tui.widgets.frame import Frame
 from bedside_tui.widgets.kept import Kept
 from bedside_tui.widgets.lines import Line, Span, beside, ends, filled, fit, line, select
@@ -39,6 +39,10 @@ PANELS: Final = ("metrics", "configuration", "checkpoints", "alerts")
 
 WIDE: Final = 130
 """Columns from which the panel stands beside the chart; below, the panel of the metrics is the chart."""
+
+TABLES: Final = 10.0
+"""Seconds for which the tables of a live run are kept: they cost more than a chart, and what they tell changes with checkpoints and alarms,
+which are drawn at once."""
 
 LEGEND: Final = 0.4
 """Share of the lines that the list of runs may take from the chart; where it needs more, the runs stand beside each other."""
@@ -171,8 +175,9 @@ class CompareScreen(RunScreen):
 
     def _panel(self, frame: Frame, runs: Sequence[Run], metrics: Sequence[Shared], width: int, height: int) -> list[Line]:
         """The part of the panel that fits: about the chosen metric, or from where one has scrolled to."""
-        key = (self.panel, width, len(runs), len(metrics), frame.ascii)
-        drawn = _spans(self._listed.lines(key, frame, lambda: self._lines(runs, metrics, width, frame.ascii)))
+        seconds = KEPT if PANELS[self.panel] == "metrics" else TABLES
+        key = (self.panel, width, len(runs), len(metrics), len(frame.view.checkpoints), frame.view.alerts, frame.ascii)
+        drawn = _spans(self._listed.lines(key, frame, lambda: self._lines(runs, metrics, width, frame.ascii), seconds))
         room = height if len(drawn) <= height else height - 1
         if self.panel == 0:
             place = 1 + self.choice.place  # below the letters
@@ -189,7 +194,8 @@ class CompareScreen(RunScreen):
         if PANELS[self.panel] == "configuration":
             return configuration_lines(runs, configuration(runs), width, ascii=ascii)
         if PANELS[self.panel] == "checkpoints":
-            return checkpoint_lines(runs, checkpoint_table(runs), width, ascii=ascii)
+            told = [measured(runs[0].view), *(companion.measured for companion in self.companions if companion.measured is not None)]
+            return checkpoint_lines(runs, checkpoint_table(runs, told), width, ascii=ascii)
         if PANELS[self.panel] == "alerts":
             return alert_lines(runs, alert_rows(runs), width, ascii=ascii)
         return metric_lines(runs, metrics, width, ascii=ascii)

@@ -1,4 +1,4 @@
-"""Lines that cost much to draw, kept while nothing has changed that they show."""
+"""Lines that cost much to draw, kept while nothing has changed that they show, and in a live run for a while."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from bedside_tui.widgets.frame import Frame
 
 
 class Kept:
-    """The lines drawn last: made anew when the key or the view is another, but in a live run no more than once a second."""
+    """The lines drawn last."""
 
     def __init__(self) -> None:
         self._key: tuple[object, ...] = ()
@@ -20,10 +20,11 @@ class Kept:
         self._at = -math.inf
         self._lines: list[Line] = []
 
-    def lines(self, key: tuple[object, ...], frame: Frame, make: Callable[[], list[Line]]) -> list[Line]:
-        """What `make` makes, or made last. `key`: everything but the run that the lines depend on."""
+    def lines(self, key: tuple[object, ...], frame: Frame, make: Callable[[], list[Line]], seconds: float = KEPT) -> list[Line]:
+        """What `make` makes, or made last. `key`: everything but the run that the lines depend on; in a live run they may be as old as
+        `seconds`."""
         live = frame.playhead.mode == "now"
-        fresh = frame.view is self._view or (live and frame.now - self._at < KEPT)
+        fresh = frame.view is self._view or (live and frame.now - self._at < seconds)
         if key != self._key or not fresh:
             self._key, self._view, self._at, self._lines = key, frame.view, frame.now, make()
         return self._lines
