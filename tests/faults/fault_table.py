@@ -19,7 +19,7 @@ from faults_of_disk import (
 )
 from faults_of_endings import endings_told, out_of_memory, standing_still, trainings_killed, trainings_stopped
 from faults_of_files import bits_flipped, checkpoints_killed, cut_anywhere
-from faults_of_hub import hub_gone_for_good, hub_killed, hub_killed_at_the_end, hub_stopped, hub_stopped_at_the_end
+from faults_of_hub import held_without_hub, hub_gone_for_good, hub_killed, hub_killed_at_the_end, hub_stopped, hub_stopped_at_the_end
 from faults_of_machine import clock_jumped, descriptors_few_at_the_start, descriptors_used_up, forked_again_and_again
 from faults_of_viewers import tunnel_cut, viewers_killed, viewers_stopped
 from stage import Stage
@@ -82,5 +82,6 @@ FAULTS: Final = (
     Fault(("F15",), "recording deleted, hub killed", recording_removed, 2),
     Fault(("F17",), "tunnel killed, hung, restarted", tunnel_cut, 3),
     Fault(("F18",), "wall clock an hour on and back", clock_jumped, 2),
+    Fault(("F20",), "hub stopped while the run is held", held_without_hub, 2),
     Fault(("F22",), "killed while it saves", checkpoints_killed, 5),
 )

@@ -9,9 +9,10 @@ import subprocess
 import time
 
 from faults_of_viewers import MOST_GROWTH
+from real_training import Training, until
 from stage import HUBS_WITHOUT_END, Stage, memory_of
 
-from bedside_protocol.records import Lost
+from bedside_protocol.records import Event, Lost
 
 TIMED_END = """
 import time
@@ -81,6 +82,31 @@ def hub_stopped_at_the_end(stage: Stage, times: int) -> None:
             os.kill(pid, signal.SIGCONT)
         stage.ends_well(training, told=False)
         stage.tally.tries += 1
+
+
+def held_without_hub(stage: Stage, times: int) -> None:
+    """F20: the hub stopped while the run is held: it goes on by itself when the lease is over, and the recording tells it."""
+    training = stage.count(
+        before="import os, bedside.control; bedside.control.LEASE = 3.0; steps = os.open('steps', os.O_WRONLY | os.O_CREAT)",
+        each="os.pwrite(steps, b'%9d' % number, 0)",
+    )
+    training.wait_points("number", 20)
+    hub = training.hub_pid()
+    for number in range(1, times + 1):
+        stage.run(training, "ctl", training.place.id, "pause")
+        held = (training.home / "steps").read_text()
+        os.kill(hub, signal.SIGSTOP)
+        try:
+            until(lambda held=held: True if (training.home / "steps").read_text() != held else None, "a step without the hub", 60)
+        finally:
+            os.kill(hub, signal.SIGCONT)
+        until(lambda number=number: True if _let_go(training) >= number else None, "the end of the hold, recorded", why=training.tail)
+        stage.tally.tries += 1
+    stage.ends_well(training)
+
+
+def _let_go(training: Training) -> int:
+    return sum(isinstance(body, Event) and body.name == "resumed-without-hub" for body in training.bodies(Event))
 
 
 def hub_gone_for_good(stage: Stage, times: int) -> None:

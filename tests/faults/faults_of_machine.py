@@ -8,8 +8,6 @@ import math
 import os
 import signal
 import subprocess
-import sys
-from pathlib import Path
 
 from real_training import environment_in
 from stage import HUBS_WITHOUT_END, Stage
@@ -148,7 +146,7 @@ def clock_jumped(stage: Stage, times: int) -> None:
     for number in range(times):
         jump.write_text("-3600" if number % 2 else "3600")
         training.wait_points("number", len(training.points("number")) + 50)
-        for row in _runs(home, environment):
+        for row in json.loads(stage.run(training, "runs", "--json", environment=environment)):
             if row["lifecycle"] != "running":
                 stage.tally.told_wrongly(f"after a jump of the clock the run is called {row['lifecycle']}")
             stage.tally.notes += [f"{name} is {value} after a jump" for name, value in _negative(row)]
@@ -158,13 +156,6 @@ def clock_jumped(stage: Stage, times: int) -> None:
     own = [record.time for record in training.records() if record.rank == 0]
     if any(later < earlier for earlier, later in itertools.pairwise(own)) or min(times_told) < 0:
         stage.tally.told_wrongly("the run's own time went back")
-
-
-def _runs(home: Path, environment: dict[str, str]) -> list[dict[str, object]]:
-    command = [sys.executable, "-c", "from bedside_tui.cli import main; main()", "runs", "--json"]
-    done = subprocess.run(command, env=environment_in(home) | environment, capture_output=True, text=True, timeout=60, check=False)
-    assert done.returncode == 0, done.stderr
-    return list(json.loads(done.stdout))
 
 
 def _negative(row: dict[str, object]) -> list[tuple[str, object]]:

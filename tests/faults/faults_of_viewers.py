@@ -104,8 +104,9 @@ def tunnel_cut(stage: Stage, times: int) -> None:
             stage.tally.misses(1, "a viewer behind a tunnel that was cut has a hole in what it saw")
         stage.ends_well(training)
     finally:
-        relay.kill()
-        relay.communicate()
+        if relay.poll() is None:
+            relay.kill()
+            relay.communicate()
 
 
 def _relay(far: Path, near: Path) -> subprocess.Popen[bytes]:

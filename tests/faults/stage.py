@@ -141,6 +141,14 @@ class Stage:
         script = COUNTING.format(before=before, given=given, begun=begun, each=each, row=row, pace=pace, ending=ending)
         return self.start(script, environment, before=under, home=home)
 
+    def run(self, training: Training, *words: str, environment: dict[str, str] | None = None) -> str:
+        """What a command of `bedside` prints of this training's home."""
+        command = [sys.executable, "-c", "import sys; from bedside_tui.cli import main; sys.exit(main())", *words]
+        around = environment_in(training.home) | (environment or {})
+        done = subprocess.run(command, env=around, capture_output=True, text=True, timeout=60, check=False)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
     def view(self, training: Training, runtime: Path | None = None, log: Path | None = None) -> Viewer:
         """A viewer in a process of its own, which forks one that follows the run whenever it is told."""
         viewer = Viewer(training, runtime or training.home / "rt", log or training.place.log)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from faults_of_hub import hub_gone_for_good, hub_killed, hub_killed_at_the_end, hub_stopped, hub_stopped_at_the_end
+from faults_of_hub import held_without_hub, hub_gone_for_good, hub_killed, hub_killed_at_the_end, hub_stopped, hub_stopped_at_the_end
 from faults_of_viewers import tunnel_cut, viewers_killed, viewers_stopped
 from stage import Stage
 
@@ -46,6 +46,12 @@ def test_a_hub_killed_as_the_training_ends_takes_nothing_with_it(stage: Stage) -
 def test_a_hub_stopped_as_the_training_ends_has_the_ending_when_it_wakes(stage: Stage) -> None:
     """F4."""
     hub_stopped_at_the_end(stage, 1)
+    assert stage.tally.is_clean, stage.tally
+
+
+def test_a_run_that_is_held_while_its_hub_stands_still_lets_itself_go(stage: Stage) -> None:
+    """F20, for the one rank there is."""
+    held_without_hub(stage, 1)
     assert stage.tally.is_clean, stage.tally
 
 

@@ -232,7 +232,7 @@ class LiveSource:
             if records:
                 deliver(Update(records, SourceStatus("following", READING_FILE, follower.heard, follower.at_end, follower.progress)))
             if time.monotonic() > until and follower.at_end:
-                if follower.silence > ANSWER_WITHIN:  # a file that grows tells all that a hub would
+                if not follower.size or follower.silence > ANSWER_WITHIN:  # a file that is here and grows tells all that a hub would
                     deliver(Update((), SourceStatus("unreachable", "the hub does not answer; looking again")))
                 return
             if follower.at_end:
