@@ -25,7 +25,7 @@ def test_a_request_comes_out_of_the_environment_as_it_went_in() -> None:
     ],
 )  # fmt: skip
 def test_what_is_no_request_is_refused_with_the_name_of_the_variable(text: str) -> None:
-    with pytest.raises(BadRequest, match="^BEDSIDE_MEASURE "):
+    with pytest.raises(BadRequest, match=r"^BEDSIDE_MEASURE "):
         Request.of_text(text)
 
 
