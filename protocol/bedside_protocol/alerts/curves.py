@@ -120,7 +120,7 @@ class Curves:
 
     def _take(self, block: Metrics) -> None:
         finite = np.isfinite(block.values)
-        whole = [bool(every) for every in finite.all(axis=1)]
+        whole: list[bool] = np.logical_and.reduce(finite, axis=1).tolist()
         steps, times = block.steps.tolist(), block.times.tolist()
         self._pass_mark(steps[0])
         if not self._names.keys() >= set(block.names):
