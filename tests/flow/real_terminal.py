@@ -14,13 +14,15 @@ import subprocess
 import sys
 import termios
 import time
+import unicodedata
 from pathlib import Path
 
 import pyte
 
 # What the terminal library itself sends: CSI sequences, character sets, the shape of the pointer. Any other OSC, DCS or C1 is a run's.
 WELL_BEHAVED = re.compile(r"\x1b\[[0-9;?<>=:]*[ -/]*[@-~]|\x1b[()][AB0]|\x1b[78=>]|\x1b\]22;[a-z-]*\x07")
-OBEYED = re.compile("[\x00-\x07\x0b\x0c\x0e-\x1f\x7f\x80-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]")
+OBEYED = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
+"""Unicode's categories of what a terminal obeys, hides or does not know; of those the library sends ends of lines."""
 
 
 def _obey_hang_ups() -> None:
@@ -109,4 +111,5 @@ class Terminal:
 
 def obeyed(sent: bytes) -> list[str]:
     """The characters in these bytes that a terminal would obey, and which the terminal library did not send."""
-    return [hex(ord(char)) for char in OBEYED.findall(WELL_BEHAVED.sub("", sent.decode("utf-8")))]
+    shown = set(WELL_BEHAVED.sub("", sent.decode("utf-8"))) - set("\r\n\t\b")
+    return sorted(hex(ord(char)) for char in shown if unicodedata.category(char) in OBEYED)

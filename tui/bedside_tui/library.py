@@ -218,14 +218,14 @@ class _Fold:
         newest = {(change.rule, change.target): change for change in self.changes}
         return [
             {
-                "rule": change.rule,
+                "rule": safe(change.rule),
                 "severity": change.severity,
                 "target": safe(change.target),
                 "first_step": change.first_step,
                 "step": change.step,
                 "value": change.value if math.isfinite(change.value) else None,
                 "message": safe(change.message),
-                "runbook": change.runbook,
+                "runbook": safe(change.runbook),
             }
             for change in newest.values()
             if change.state == "firing"
