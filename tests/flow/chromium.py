@@ -48,7 +48,7 @@ class Page:
         id = next(self._ids)
         await self._socket.send_json({"id": id, "method": method, "params": arguments})
         while True:
-            answer = await self._socket.receive_json(timeout=30)
+            answer = await self._socket.receive_json(timeout=60)
             if answer.get("id") == id:
                 assert "error" not in answer, f"{method}: {answer['error']}"
                 return answer["result"]
@@ -95,7 +95,7 @@ class Page:
         """What a person sees, as PNG."""
         path.write_bytes(base64.b64decode((await self.call("Page.captureScreenshot"))["data"]))
 
-    async def until(self, look: Callable[[], Any], what: str, why: Callable[[], str] = str, seconds: float = 30.0) -> None:
+    async def until(self, look: Callable[[], Any], what: str, why: Callable[[], str] = str, seconds: float = 60.0) -> None:
         """Wait until it is true."""
         deadline = time.monotonic() + seconds
         while not await look():
@@ -115,7 +115,7 @@ class Chromium:
             start_new_session=True,
         )
 
-    async def page(self, session: aiohttp.ClientSession, seconds: float = 30.0) -> Page:
+    async def page(self, session: aiohttp.ClientSession, seconds: float = 60.0) -> Page:
         """The tab it opens with."""
         deadline = time.monotonic() + seconds
         said = self._files / "DevToolsActivePort"

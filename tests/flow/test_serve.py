@@ -93,10 +93,10 @@ class Screen:
 
     async def sees(self, text: str) -> None:
         """Wait until a text stands on the screen."""
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 60
         while text not in (shown := "\n".join(self._screen.display)):
             assert time.monotonic() < deadline, f"waited for {text!r}\n{shown}"
-            message = await self.socket.receive(timeout=30)
+            message = await self.socket.receive(timeout=60)
             assert message.type == aiohttp.WSMsgType.BINARY, f"{message}\n{shown}"
             self._stream.feed(message.data)
 
@@ -223,7 +223,7 @@ def test_a_port_that_is_taken_is_another_one_and_that_is_said(digits: RunPlace, 
     second = serve(digits.id, "--port", port)
     assert second.host != first.host
     second.process.send_signal(signal.SIGINT)
-    said = second.process.communicate(timeout=30)[1]
+    said = second.process.communicate(timeout=60)[1]
     assert said == f"bedside: port {port} cannot be had: {second.host.partition(':')[2]} is used\n"
 
 
@@ -236,7 +236,7 @@ async def test_a_page_commands_nothing_unless_that_was_asked_for(
     training = start(LOOP)
     training.wait_lifecycle("running")
     looking = serve(training.place.id)
-    assert looking.mode == "look only: no key reaches the training (--control)"
+    assert looking.mode == "look only: keys neither command a run nor write notes (--control lets them)"
     screen = await opened(session, looking)
     await screen.sees("● running")
     await screen.press("P")
@@ -265,8 +265,8 @@ async def test_the_end_of_the_server_leaves_no_viewer_and_says_so_to_the_page(
     assert len(viewers) == 1
     served.process.send_signal(ending)
     while not screen.socket.closed:
-        await screen.socket.receive(timeout=30)
-    assert served.process.communicate(timeout=30) == ("", "")
+        await screen.socket.receive(timeout=60)
+    assert served.process.communicate(timeout=60) == ("", "")
     assert served.process.returncode == 0
     assert not any(viewer.is_running() for viewer in viewers)
 

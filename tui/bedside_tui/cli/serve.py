@@ -33,7 +33,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     add_directory(parser)
     parser.add_argument("--port", type=int, default=0, metavar="N", help="the port (default, and where N is taken: any that is free)")
     parser.add_argument("--host", default=_HOSTS[0], metavar="H", help="127.0.0.1 is the only one there is")
-    parser.add_argument("--control", action="store_true", help="let keys in the page pause, save and stop the run")
+    parser.add_argument("--control", action="store_true", help="let keys in the page command a run, and write notes and verdicts")
     add_look(parser)
 
 
@@ -62,7 +62,7 @@ def _served(options: argparse.Namespace, log: str, title: str) -> int:
 
     def ready() -> None:
         print(server.address)
-        print("keys in the page reach the training" if options.control else "look only: no key reaches the training (--control)")
+        print("keys command the run" if options.control else "look only: keys neither command a run nor write notes (--control lets them)")
         print(f"from another machine: ssh -L {port}:127.0.0.1:{port} to this one, then the same address; ctrl-c ends it", flush=True)
 
     asyncio.run(server.serve_until_told(listener, ready))
