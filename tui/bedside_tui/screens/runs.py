@@ -10,7 +10,7 @@ from bedside_tui.draw import number
 from bedside_tui.run_query import BadQuery, Order, read_filter, read_order
 from bedside_tui.run_row import ALIVE, RunRow
 from bedside_tui.screens.base import RunScreen, head
-from bedside_tui.screens.run_columns import RunColumns
+from bedside_tui.screens.run_columns import SHORT, RunColumns
 from bedside_tui.sources.source import Source
 from bedside_tui.widgets.choice import window
 from bedside_tui.widgets.frame import Frame
@@ -131,9 +131,10 @@ def list_head(rows: Sequence[RunRow], width: int) -> list[Line]:
 
 
 def _foot(row: RunRow | None, width: int) -> list[Line]:
-    """What the columns have no room for: the newest note, and where the recording is."""
+    """What the columns have no room for: the tags, the newest note, and where the recording is."""
     if row is None:
         return [(), (), ()]
+    tags = f"{' '.join(row.tags)}  " if row.tags and width < SHORT else ""
     note = f"✎ {row.newest}" + (f"  (the newest of {row.notes})" if row.notes > 1 else "") if row.notes else ""
-    said = line("   " + (wrapped(note, width - 4) or [""])[0])
-    return [(), said, line(("   " + (wrapped(row.dir, width - 4) or [""])[0], "quiet"))]
+    said = fit(line("   ", (tags, "second"), note), width)
+    return [(), said, fit(line((f"   {row.dir}", "quiet")), width)]
