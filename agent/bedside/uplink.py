@@ -34,7 +34,7 @@ MAX_UNACKED: Final = 4 << 20
 RESEND_AFTER: Final = 1.0
 LOST_AFTER: Final = 1.0
 """Seconds of silence after which the hub's lock is tried: free means it is gone."""
-DRAIN_DEADLINE: Final = 0.5
+DRAIN_DEADLINE: Final = 0.45
 """Seconds the end of the training waits for the last records to be written."""
 HUB_STARTS_WITHIN: Final = 3.0
 """Seconds a first hub may take to speak; a training that ends sooner waits for it until then, because many crash in their first step."""
@@ -270,9 +270,12 @@ class Uplink:
         """What no hub has taken waits beside the recording for one that wakes, or is being started."""
         if self._given_up:
             return  # nobody will ever come for it
-        while len(self._queue):
+        until = time.monotonic() + _LEAVING / 2
+        while len(self._queue) and time.monotonic() < until:
             for record in self._queue.drain():
                 self._keep(record)
+        if rows := len(self._queue):
+            self._say(Lost(rows, "the training ended before they could be packed"))
         self._say_losses(at_once=True)
         if self._unacked:
             try:

@@ -43,7 +43,7 @@ from bedside_protocol.runlog import Chunk, read_log
 
 from .actions import asks_of
 from .desk import Desk
-from .doorstep import is_laid_out, lay_out, put_back
+from .doorstep import lay_out
 from .gate import Gate, Role
 from .journal import Journal
 from .memory import MemoryKiller
@@ -51,6 +51,7 @@ from .notify import Notifier
 from .process import WatchedProcess, Way
 from .recorder import AnotherWriter, Recorder, take_lock
 from .status import RunStatus
+from .troubles import Troubles
 
 FLUSH_EVERY: Final = 0.25
 """Seconds at most between a record's arrival and its chunk."""
@@ -66,8 +67,6 @@ MARGIN: Final = 64 << 20
 """Bytes over the size cap for what must still be said: alarms, commands, checkpoints, the ending."""
 LAST_NEWS: Final = 45.0
 """Seconds after the end that a notification may still take to be sent."""
-OMISSION_EVERY: Final = 60.0
-"""Seconds between two records of what the size cap left out."""
 _ROUND: Final = 50
 _LOOK: Final = 0.2
 _MAX_WAITING: Final = 64
@@ -95,11 +94,8 @@ class Hub:
         self._reads: dict[bytes, tuple[Read, float]] = {}
         self._process_state = self._process.state()
         self._chunks = 0
-        self._lost_said = 0
-        self._unsafe_said = 0
+        self._troubles = Troubles(plan, self._recorder, self._journal, self._gate)
         self._has_left = False
-        self._way_in = ""
-        self._omission_due = 0.0
         self._refused = 0
         self._started = self._heard = time.monotonic()
         self._exited_at = self._over_at = float("inf")
@@ -257,8 +253,7 @@ class Hub:
         settled = state != "died" or now - self._exited_at > STATUS_WAIT
         if settled and (state, reason) != (self._status.lifecycle, self._status.reason):
             if state in OVER:
-                self._say_losses(now, last=True)
-                for body in self._desk.close():
+                for body in (*self._troubles.losses(now, last=True), *self._desk.close()):
                     self._say(body)
             self._say(LifecycleChanged(state, reason, max(self._journal.step, self._status.step)))
         if self._status.lifecycle in OVER:
@@ -283,28 +278,9 @@ class Hub:
         if self._refused:
             self._say(Problem("messages this hub does not understand", self._refused, "hub"))
             self._refused = 0
-        if (unsafe := self._recorder.unsafe) > self._unsafe_said:
-            self._say(
-                Problem("the recording would not survive a power failure: the disk does not confirm it", unsafe - self._unsafe_said, "hub")
-            )
-            self._unsafe_said = unsafe
-        trouble = "" if is_laid_out(self._plan) else put_back(self._plan, self._gate)
-        if trouble and trouble != self._way_in:
-            self._say(Problem(trouble, 1, "hub"))
-        self._way_in = trouble
         self._journal.words_only = self._recorder.written.end >= self._plan.size_cap
-        self._say_losses(now)
-
-    def _say_losses(self, now: float, last: bool = False) -> None:
-        """What could not be recorded, and what the size cap left out; the latter once in a while, and at the `last`."""
-        written = self._recorder.written
-        if written.lost > self._lost_said and not written.trouble:
-            self._say(Lost(written.lost - self._lost_said, "the recording could not be written for a while"))
-            self._lost_said = written.lost
-        if self._journal.omitted and (last or now >= self._omission_due):
-            self._omission_due = now + OMISSION_EVERY
-            self._say(Lost(self._journal.omitted, f"the recording has reached its size cap of {self._plan.size_cap / 1e9:.1f} GB"))
-            self._journal.omitted = 0
+        for body in self._troubles.news(now):
+            self._say(body)
 
     def _command(self, now: float) -> None:
         for body in (*self._desk.expired(now), *self._notifier.look(now)):

@@ -24,7 +24,7 @@ from bedside_tui.liveness import writer_lives
 from bedside_tui.places import RunPlace, Unreadable
 
 CHECKPOINTS: Final = "checkpoints"
-OURS: Final = frozenset({LOG_NAME, HUB_LOG_NAME, LOCK_NAME, LEFT_NAME, NOTES_NAME, OUTPUT_NAME, CHECKPOINTS})
+OURS: Final = frozenset({LOG_NAME, HUB_LOG_NAME, LOCK_NAME, LEFT_NAME, f".{LEFT_NAME}", NOTES_NAME, OUTPUT_NAME, CHECKPOINTS})
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
