@@ -33,15 +33,18 @@ def watch(place: RunPlace, options: argparse.Namespace, *, read_only: bool) -> i
     from bedside_tui.sources.live import LiveSource
 
     picker = Picker(Library(roots(options.dir)), read_only=read_only)
-    code = show(LiveSource(place, read_only=read_only), picker, options, read_only=read_only, place=place)
-    if code == 0:
-        print(parting(summarise(place).lifecycle, place))
-    return code
+    source = LiveSource(place, read_only=read_only)
+    return show(source, picker, options, read_only=read_only, place=place, parting=lambda lifecycle: parting(lifecycle, place))
 
 
-def parting(lifecycle: Lifecycle, place: RunPlace) -> str:
-    """What a person needs after `q`: the training is untouched, and this is how to come back."""
+def parting(lifecycle: Lifecycle | None, place: RunPlace) -> str:
+    """What a person needs after `q`: the training is untouched, and this is how to come back.
+
+    `lifecycle` is None where it is not known: the run was left before all of it was read.
+    """
     word = word_for(place)
+    if lifecycle is None:
+        return f"nothing was touched\n  watch it again   bedside attach {word}"
     if lifecycle in OVER:
         return f"{safe(place.id)} is {lifecycle}\n  replay it        bedside replay {word}"
     return (

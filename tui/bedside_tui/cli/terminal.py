@@ -7,9 +7,11 @@ import os
 import select
 import sys
 import threading
+from collections.abc import Callable
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
+from bedside_protocol.records import Lifecycle
 from bedside_tui.cli import Failure
 from bedside_tui.places import RunPlace
 from bedside_tui.visits import last_left, note_left
@@ -38,10 +40,12 @@ def show(
     *,
     read_only: bool = False,
     place: RunPlace | None = None,
+    parting: Callable[[Lifecycle | None], str] | None = None,
 ) -> int:
     """Open the viewer and stay until `q`. The exit code of the application; raises `Failure` where its library is missing.
 
-    `place` is the live run that is opened first: what happened there since the person last left it is pointed out.
+    `place` is the live run that is opened first: what happened there since the person last left it is pointed out. `parting` makes the
+    words after a good end of how that run was when it was left, None where that is not known: a day's log is not read for it again.
     """
     need_screens()
     over_ssh = "SSH_CONNECTION" in os.environ
@@ -64,6 +68,9 @@ def show(
     app.run(mouse=False)  # the terminal's own selection of text stays as it is
     if place is not None and app.viewing.source is source:
         note_left(place.directory, app.viewing.store.span[1])
+    if parting is not None and not app.return_code:
+        known = app.viewing.source is source and app.viewing.status.complete
+        print(parting(app.viewing.store.at(None).lifecycle if known else None))
     return app.return_code or 0
 
 
