@@ -24,7 +24,9 @@ from bedside_tui.app import BedsideApp
 from bedside_tui.sources.replay import ReplaySource
 from bedside_tui.sources.scripted_run import scripted_run
 from bedside_tui.sources.source import Update
+from bedside_tui.store.store import Store
 from bedside_tui.store.view import View
+from bedside_tui.timeline import Timeline
 from bedside_tui.widgets.frame import Playhead
 
 SCREENS = ("vitals", "alerts")
@@ -62,6 +64,19 @@ def test_a_screen_shows_of_a_past_moment_what_it_showed_then(
     for back, live in asyncio.run(drawn((whole.at(at), whole.at()), (then, then))):
         assert back == live
         assert "could not be drawn" not in back
+
+
+def test_a_recording_plays_while_it_is_still_being_read() -> None:
+    store = Store()
+    timeline = Timeline(store, live=False, now=0.0)
+    timeline.complete = False
+    store.feed([Record(0.0, Tick(0))])
+    timeline.begin(now=0.0)
+    assert (timeline.at(5.0).time, timeline.at(5.0).playing) == (0.0, True)
+    store.feed([Record(60.0, Tick(9))])
+    assert (timeline.at(6.0).time, timeline.at(6.0).playing) == (6.0, True)
+    timeline.complete = True
+    assert (timeline.at(90.0).time, timeline.at(90.0).playing) == (60.0, False)
 
 
 class GrowingFile:

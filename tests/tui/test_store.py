@@ -83,6 +83,17 @@ def test_a_metric_in_two_kinds_of_rows_keeps_the_order_in_which_it_was_logged() 
     assert metric.history.columns(9).last.tolist() == [1.0, 2.0, 3.0, 4.0, 5.0]
 
 
+def test_metrics_that_are_logged_together_keep_their_steps_once() -> None:
+    store = store_of((0.0, block(["loss", "lr", "psnr"], [1, 2], 1.0)), (1.0, block(["loss"], [3], 1.0)))
+    loss, rate, psnr = (store.at().metric(name) for name in ("loss", "lr", "psnr"))
+    assert loss is not None
+    assert rate is not None
+    assert psnr is not None
+    assert np.shares_memory(rate.history.steps, psnr.history.steps)
+    assert not np.shares_memory(rate.history.steps, loss.history.steps)
+    assert [metric.history.steps.tolist() for metric in (loss, rate)] == [[1, 2, 3], [1, 2]]
+
+
 def test_other_ranks_are_told_apart() -> None:
     store = Store()
     store.feed([Record(0.0, block("loss", [5], [[1.0]]), 0), Record(0.0, block("loss", [9], [[2.0]]), 3)])
