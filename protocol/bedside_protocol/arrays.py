@@ -47,12 +47,9 @@ def pack_deltas(values: NDArray[np.int64]) -> dict[str, object]:
     """Integers as first value and differences, in the smallest type that holds them; as they are where differences overflow."""
     if values.size == 0 or int(values.max()) - int(values.min()) >= 2**62 or np.abs(values).max() >= 2**62:
         return pack_array(values)
-    deltas = np.diff(values, prepend=0)
-    for dtype in ("<i2", "<i4", "<i8"):
-        narrow = deltas[1:].astype(dtype)
-        if np.array_equal(narrow, deltas[1:]):
-            break
-    return {"t": dtype, "s": values.shape, "e": _DELTAS, "d": pack_array(narrow)["d"], "first": int(values[0])}
+    deltas = np.diff(values)
+    dtype = next((narrow for narrow in ("<i2", "<i4") if np.array_equal(deltas.astype(narrow), deltas)), "<i8")
+    return {"t": dtype, "s": values.shape, "e": _DELTAS, "d": pack_array(deltas.astype(dtype))["d"], "first": int(values[0])}
 
 
 def pack_times(times: NDArray[np.float64]) -> dict[str, object]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -20,6 +19,7 @@ from bedside_protocol.codec import (
     MESSAGES,
     CodecError,
     decode_message,
+    decode_place,
     decode_record,
     encode_message,
     encode_record,
@@ -146,6 +146,13 @@ def test_a_kind_not_known_here_is_unknown_and_a_field_not_known_is_passed_over()
     )
 
 
+def test_the_place_of_a_record_is_known_also_where_its_body_cannot_be_read() -> None:
+    assert decode_place(msgpack.packb(["later", 1.0, 3, 4, {"x": [1]}])) == (3, 4)
+    assert decode_place(msgpack.packb(["tick", 1.0, -1, 9, "no body"])) == (-1, 9)
+    with pytest.raises(CodecError, match="not a record"):
+        decode_place(msgpack.packb(["tick", 1.0, 3, 4]))
+
+
 def test_a_field_that_is_missing_takes_its_default_or_is_refused() -> None:
     assert decode_record(msgpack.packb(["event", 1.0, 0, 4, {"name": "e", "step": 3}])).body == Event("e", 3)
     for kind in BODIES:
@@ -246,13 +253,11 @@ LIST = msgpack.packb  # of anything, without the checks of ours
     ],
     ids=lambda frame: repr(frame[:24]),
 )
-def test_bytes_that_lie_are_refused_at_once(frame: bytes) -> None:
-    began = time.process_time()
+def test_bytes_that_lie_are_refused(frame: bytes) -> None:
     with pytest.raises(CodecError):
         decode_record(frame)
     with pytest.raises(CodecError):
         decode_message(frame)
-    assert time.process_time() - began < 0.1
 
 
 ARRAY = {"t": "<f8", "s": [2], "e": 1, "d": bytes(16)}
@@ -279,6 +284,13 @@ def test_an_array_that_lies_is_refused(change: dict[str, Any]) -> None:
             decode_record(msgpack.packb(["snapshot" if "probe" in fields else "metrics", 0.0, 0, 1, fields]))
 
 
+@pytest.mark.parametrize("names", ["ab", [1, 2], None, [["a"]]])
+def test_metrics_whose_names_are_no_texts_are_refused(names: object) -> None:
+    fields = {"names": names, "steps": ARRAY | {"t": "<i8"}, "times": ARRAY, "values": ARRAY}
+    with pytest.raises(CodecError, match="names are not text"):
+        decode_record(msgpack.packb(["metrics", 0.0, 0, 1, fields]))
+
+
 @pytest.mark.parametrize(
     "bomb",
     [
@@ -293,10 +305,8 @@ def test_an_array_that_lies_is_refused(change: dict[str, Any]) -> None:
 )
 def test_a_frame_of_millions_of_values_is_refused_before_they_are_made(bomb: bytes) -> None:
     frame = b"\xdd" + (len(bomb)).to_bytes(4, "big") + bomb
-    began = time.process_time()
-    with pytest.raises(CodecError, match="20,000 values"):
+    with pytest.raises(CodecError, match="20,000 values"):  # what refusing costs: tests/fuzz/test_bounds.py
         decode_record(frame)
-    assert time.process_time() - began < 0.1
 
 
 def test_a_frame_over_the_limit_is_refused_unread() -> None:

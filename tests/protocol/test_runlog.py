@@ -238,6 +238,13 @@ def test_a_follower_that_forgets_reads_the_same_again_from_its_offset() -> None:
     assert found == expected
 
 
+def test_records_are_read_with_damage_passed_over() -> None:
+    first, *others = log_of(12 << 10, 40)
+    whole = [one for piece in read_log(io.BytesIO(first + b"".join(others))) if isinstance(piece, Chunk) for one in piece.records]
+    assert list(read_records(io.BytesIO(first + b"junk" + b"".join(others)))) == whole
+    assert repr(Decoder(8)) == "<Decoder at byte 8, 0 waiting, next record ?>"
+
+
 # --- index and versions
 
 
