@@ -208,9 +208,10 @@ class Curves:
                 judge(alarm, UNCHECKED, ready[0][0], ready[0][1], waiting=track.why or _NO_BEGINNING)
             else:
                 looking.append((alarm, test, test.see))
+        push = track.around.push if track.around else None
         for step, time, value in ready:
-            if track.around:
-                track.around.push(value)
+            if push:
+                push(value)
             for alarm, test, see in looking:
                 level = see(step, value)
                 if level != OK or not alarm.rests:

@@ -125,6 +125,8 @@ class Surroundings:
         that share of its size. None where too few values came before it."""
         if not self.known_before:
             return None
+        if self.x <= self.before:
+            return False
         if self.linear:
             rise = self.x - self.before
             far = rise > (factor - 1.0) * abs(self.before)
