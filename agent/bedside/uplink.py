@@ -76,6 +76,7 @@ class Uplink:
         self._welcomed = False
         self._met = False
         self._patience = DRAIN_DEADLINE
+        self._deadline = float("inf")
         self._given_up = False
         self._closing = threading.Event()
         self._done = threading.Event()
@@ -104,6 +105,7 @@ class Uplink:
         """Send what is left, wait for it to be written: at most `DRAIN_DEADLINE` seconds, or until `HUB_STARTS_WITHIN` for a first hub."""
         if not self._met:
             self._patience = max(DRAIN_DEADLINE, self._began + HUB_STARTS_WITHIN - time.monotonic())
+        self._deadline = time.monotonic() + self._patience
         self._closing.set()
         self._done.wait(self._patience + _LEAVING)
 
@@ -129,7 +131,7 @@ class Uplink:
         try:
             while True:
                 if self._closing.is_set() and deadline == float("inf"):
-                    deadline = time.monotonic() + self._patience
+                    deadline = self._deadline  # counted from the call: starting a hub may have taken a while
                 poller.poll(int((0.005 if deadline < float("inf") else WAKE) * 1000))
                 self._notice(watch)
                 self._hear(socket)
@@ -306,6 +308,8 @@ class Uplink:
             self._given_up = True
             self._problems("the hub died too often: this run goes on unmonitored")
             return
+        if self._closing.is_set():
+            self._leave_the_rest()  # first: starting a hub may take longer than the training stays
         try:
             self._spawner.start(now)
         except CannotSpawn as error:

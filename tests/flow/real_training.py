@@ -5,6 +5,7 @@ Knows no pytest: the faults' long form starts the same trainings.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import signal
@@ -179,7 +180,8 @@ class Training:
             self.process.kill()
         for stream in (self.process.stdin, self.process.stdout):
             if stream is not None:
-                stream.close()
+                with contextlib.suppress(BrokenPipeError):  # it died with something unread
+                    stream.close()
         self._err.close()
         self.process.wait()
         if Path(f"/proc/{self.pid}").exists() and self.pid != self.process.pid:
