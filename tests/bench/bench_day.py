@@ -100,7 +100,7 @@ def store(log: Path) -> dict[str, Any]:
 
 
 def seeks(log: Path, size: tuple[int, int]) -> dict[str, Any]:
-    """Milliseconds of frame and drawing at random moments on each screen; and when the first picture had data, without imports."""
+    """Seconds of view, frame and drawing at random moments on each screen, of the views alone, until the first data, until all is read."""
     return asyncio.run(_seeks(log, size))
 
 
@@ -118,12 +118,15 @@ async def _seeks(log: Path, size: tuple[int, int]) -> dict[str, Any]:
             await pilot.pause(0.01)
         found["read"] = watch.read()
         moments = random.Random(0)
+        found["the view"] = []
         for screen in SCREENS:
             app.show(screen)
             await pilot.pause()
             taken = []
             for _ in range(SEEKS):
                 one, at = Watch(), moments.uniform(*app.viewing.store.span)
+                app.viewing.store.at(at)
+                found["the view"].append(one.read())
                 app.move_to(at)
                 taken.append(one.read())
                 await pilot.pause(0.001)
@@ -137,7 +140,7 @@ async def _seeks(log: Path, size: tuple[int, int]) -> dict[str, Any]:
 
 
 def on_screen(verb: str, log: Path, size: tuple[int, int]) -> dict[str, Any]:
-    """`bedside VERB LOG` in a pseudo-terminal: seconds until a metric stands there, seconds until all is read, peak memory.
+    """`bedside VERB LOG` in a pseudo-terminal: seconds until a metric stands there.
 
     A replay begins before anything was logged: there the run itself must stand there.
     """
@@ -147,17 +150,14 @@ def on_screen(verb: str, log: Path, size: tuple[int, int]) -> dict[str, Any]:
     if pid == 0:
         fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", size[1], size[0], 0, 0))
         os.execve(program, ["bedside", verb, str(log)], {**os.environ, "TERM": "xterm-256color"})
-    live = verb == "attach"
-    marks = {"first": SHOWN if live else RUN, "read": "■ finished" if live else "● running"}
+    mark = SHOWN if verb == "attach" else RUN
     found: dict[str, Any] = {}
     said = b""
-    while "read" not in found and time.perf_counter() < began + PATIENCE:
+    while not found and time.perf_counter() < began + PATIENCE:
         if select.select([terminal], [], [], 0.05)[0]:
             said = said[-4096:] + os.read(terminal, 1 << 16)
-        for word, mark in marks.items():
-            if word not in found and mark.encode() in said:
-                found[word] = time.perf_counter() - began, processor(pid)
-    found["memory"] = peak(pid)
+        if mark.encode() in said:
+            found["first"] = time.perf_counter() - began, processor(pid)
     os.write(terminal, b"q")
     while select.select([terminal], [], [], PATIENCE)[0]:
         try:
@@ -188,8 +188,7 @@ def report(shape: str) -> Iterator[str]:
     yield f"{shape}: {log.stat().st_size / 1e6:.0f} MB"
     for verb in ("attach", "replay"):
         one = on_screen(verb, log, SIZES[0])
-        first = f"first {'data' if verb == 'attach' else 'picture'} {said(one.get('first'))}"
-        yield f"  bedside {verb:7}  {first}   all read {said(one.get('read'))}   peak {one['memory']:4.0f} MB"
+        yield f"  bedside {verb:7}  first {'data   ' if verb == 'attach' else 'picture'} {said(one.get('first'))}"
     plain, kept = child("bare", str(log)), child("store", str(log))
     for name, one in (("numpy.load", plain), ("store alone", kept)):
         ratios = f"× {one['seconds'][1] / plain['seconds'][1]:5.1f} processor  × {one['memory'] / plain['memory']:4.1f} memory"
@@ -198,9 +197,9 @@ def report(shape: str) -> Iterator[str]:
         found = child("seeks", str(log), str(width), str(height))
         opened = f"first data {said(found.get('first'))}   all read {said(found['read'])}"
         yield f"  {width}×{height}, without imports: {opened}   peak {found['memory']:.0f} MB"
-        for screen in SCREENS:
+        for screen in (*SCREENS, "the view"):
             clock, used = ([1e3 * one for one in sorted(column)] for column in zip(*found[screen], strict=True))
-            middle = SEEKS // 2
+            middle = len(clock) // 2
             yield (
                 f"    a seek on {screen:9} median {clock[middle]:5.1f} ms ({used[middle]:5.1f} of the processor)"
                 f"   worst {clock[-1]:5.1f} ms ({used[-1]:5.1f})"
