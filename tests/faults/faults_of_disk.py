@@ -16,7 +16,7 @@ from stage import Stage
 from bedside_protocol.lifecycle import OVER
 from bedside_protocol.records import HUB_RANK, Lost, Problem
 
-HOLDS_ON = "run.finish(); print(number + 1, flush=True); sys.stdin.readline()"
+HOLDS_ON = "sys.stdin.readline(); run.finish(); print(number + 1, flush=True); sys.stdin.readline()"
 NOISY = ', "noise": random.random()'
 CANNOT = "the recording cannot be written"
 
