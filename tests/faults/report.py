@@ -91,7 +91,7 @@ def goals(rows: Sequence[Row]) -> str:
     lines = [
         ("training deaths or hangs caused by us, fault matrix × 1000", "0", f"{harmed} in {tries} tries"),
         ("exit delay added, hub dead or stopped", "≤ 0.6 s", _largest(rows, EXIT_DELAY, "s")),
-        ("memory added to the trainer, stuck viewers, snapshots", "≤ 16 MiB", _largest(rows, "the training grew with", "MiB")),
+        ("memory added to the trainer, stuck viewers, snapshots", "≤ 16 MiB", _largest(rows, "the training grew with ", "MiB")),
         ("memory added to the trainer, no hub, a flood", "≤ 16 MiB", _largest(rows, "the training grew without", "MiB")),
         ("records acked then lost, 1000 hub kills", "0", f"{sum(t.lost for t in kills)} in {sum(t.tries for t in kills)} kills"),
         ("un-acked tail of a killed training", "≤ 0.1 s", _largest(rows, TAIL, "s")),
