@@ -129,9 +129,13 @@ def in_home(home: Path) -> dict[str, str]:
 
 def probe(home: Path, *words: str) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "bedside_tui", "probe", *words]
-    return subprocess.Popen(
-        command, env=in_home(home), cwd=home, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
+    pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    return subprocess.Popen(command, env=in_home(home), cwd=home, text=True, preexec_fn=_heeds_interrupts, **pipes)
+
+
+def _heeds_interrupts() -> None:
+    """A shell starts what runs in its background deaf to them, and so this suite may have been."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="module")

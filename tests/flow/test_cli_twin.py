@@ -148,7 +148,7 @@ def test_every_record_is_one_line_of_json_in_the_order_of_the_log(
         "values": {"loss": [1.0, "NaN", "Infinity", "-Infinity"]},
     }
     assert lines[3]["body"]["arrays"]["usage"]["values"] == list(range(64))
-    assert lines[4]["body"] == {"text": "½ \x1b", "author": "ann", "step": 3}
+    assert lines[4]["body"] == {"text": "½ \x1b", "author": "ann", "step": 3, "at": None, "wall": 0.0}
     chosen = bedside("watch", "--kinds", "note,metrics", "--no-follow").out.splitlines()
     assert [json.loads(line) for line in chosen] == [line for line in lines if line["kind"] in ("note", "metrics")]
 

@@ -56,7 +56,7 @@ def test_a_page_is_written_by_the_hub_while_the_run_lives_and_into_the_recording
     assert note.at is not None
     assert [body.wall for body in (note, *training.bodies(VerdictGiven), *training.bodies(TagsChanged))] == [0.0, 0.0, 0.0]
 
-    training.kill(signal.SIGINT)
+    training.kill(signal.SIGTERM)
     training.wait_lifecycle("failed", "stopped", "killed", "finished", "died")
     wait(lambda: None if writer_lives(training.place.directory) else True, "the hub to leave")
     ended = training.place.log.read_bytes()
