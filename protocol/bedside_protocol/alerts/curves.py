@@ -13,7 +13,7 @@ from fnmatch import fnmatchcase
 import numpy as np
 from numpy.typing import NDArray
 
-from bedside_protocol.alerts.alarm import Alarm
+from bedside_protocol.alerts.alarm import AT_REST, Alarm
 from bedside_protocol.alerts.circumstances import Circumstances
 from bedside_protocol.alerts.conditions import Expects, NonFinite
 from bedside_protocol.alerts.expectation import Expectations
@@ -214,7 +214,7 @@ class Curves:
                 push(value)
             for alarm, test, see in looking:
                 level = see(step, value)
-                if level != OK or not alarm.rests:
+                if level != OK or alarm.state not in AT_REST:
                     judge(alarm, level, step, time, test.facts, track.why or test.waiting if level == UNCHECKED else "")
         if track.name in self._trained:
             self._circumstances.training_level = track.level

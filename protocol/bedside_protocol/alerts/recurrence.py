@@ -96,14 +96,15 @@ class Recurrence:
         return {"value": last.value, "times": last.value / last.level, "why": self._pattern.words}
 
     def see(self, step: int, value: float) -> int:
-        out = self.around.stands_out(self.limits.factor, self.limits.noise)
+        around = self.around
         self._steps.append(step)
-        if out is None:
+        if not around.known_before:
             self._first = step
             return UNCHECKED
+        out = around.x > around.before and around.stands_out(self.limits.factor, self.limits.noise)
         if self._begun is not None:
             self._note(*self._begun)
-        level = self.around.unit(self.around.before) if out and self._calm >= self._window else 0.0
+        level = around.unit(around.before) if out and self._calm >= self._window else 0.0
         self._begun = (value, level) if level > 0.0 else None
         self._calm = 0 if out else self._calm + 1
         if self._pattern is not None and step - self._pattern.spikes[-1].step > _MISSING * self._pattern.longest:

@@ -43,11 +43,12 @@ class Spike:
         return _told(self._value, self._reference)
 
     def see(self, step: int, value: float) -> int:
-        out = self.around.stands_out(self.limits.factor, self.limits.noise)
-        if out is None:
+        around = self.around
+        if not around.known_before:
             return UNCHECKED
+        out = around.x > around.before and around.stands_out(self.limits.factor, self.limits.noise)
         if out:
-            self._value, self._reference = value, self.around.unit(self.around.before)
+            self._value, self._reference = value, around.unit(around.before)
         one, two = self._before
         alone = self._lone and not out
         self._lone = out and not (one or two)
@@ -82,9 +83,9 @@ class BreakAway:
 
     def see(self, step: int, value: float) -> int:
         around = self.around
-        out = around.stands_out(self.limits.factor, self.limits.noise)
-        if out is None:
+        if not around.known_before:
             return UNCHECKED
+        out = around.x > around.before and around.stands_out(self.limits.factor, self.limits.noise)
         if out:
             self._value, self._reference = value, around.unit(around.before)
         self._recent.append(out)

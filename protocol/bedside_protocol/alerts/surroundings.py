@@ -120,13 +120,9 @@ class Surroundings:
         if self.known and not self.linear:
             self._low, self._least = max(_TINY, FLOOR * exp(self.level)), self.level + log(_LEAST_LEVEL)
 
-    def stands_out(self, factor: float, noise: float) -> bool | None:
+    def stands_out(self, factor: float, noise: float) -> bool:
         """Whether the newest value is above `factor` times the level before it, by more than `noise` times the scale; in linear space by
-        that share of its size. None where too few values came before it."""
-        if not self.known_before:
-            return None
-        if self.x <= self.before:
-            return False
+        that share of its size. To be asked where that level was known."""
         if self.linear:
             rise = self.x - self.before
             far = rise > (factor - 1.0) * abs(self.before)
