@@ -9,7 +9,7 @@ from bedside_protocol.records import Event
 
 
 def test_a_request_comes_out_of_the_environment_as_it_went_in() -> None:
-    request = Request("step-20-x", "out/step 20.pt", "/runs", "/work/out/step 20.pt", 3, steps=7)
+    request = Request("step-20-x", "out/step 20.pt", "/runs", "/home/ann/out/step 20.pt", 3, steps=7)
     assert Request.of_text(request.to_text()) == request
 
 

@@ -12,9 +12,6 @@ from bedside_protocol.alerts.levels import AMBER, OK, RED
 from bedside_protocol.alerts.rules import Rule, Span
 from bedside_protocol.records import AlertState, Severity
 
-AT_REST: Final = ("ok", "cleared")
-"""The states in which another observation at level OK changes nothing."""
-
 _BRIEFLY: Final = 10
 """Times the stretch after which it was taken to be well: within it, being well was a pause."""
 _MOST_PATIENT: Final = 16
@@ -72,7 +69,7 @@ class Alarm:
     @property
     def rests(self) -> bool:
         """Whether another observation at level OK would change nothing."""
-        return self.state in AT_REST
+        return self.state in ("ok", "cleared")
 
     @property
     def fires(self) -> bool:

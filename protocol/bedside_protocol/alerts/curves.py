@@ -13,7 +13,7 @@ from fnmatch import fnmatchcase
 import numpy as np
 from numpy.typing import NDArray
 
-from bedside_protocol.alerts.alarm import AT_REST, Alarm
+from bedside_protocol.alerts.alarm import Alarm
 from bedside_protocol.alerts.circumstances import Circumstances
 from bedside_protocol.alerts.conditions import Expects, NonFinite
 from bedside_protocol.alerts.expectation import Expectations
@@ -208,13 +208,12 @@ class Curves:
                 judge(alarm, UNCHECKED, ready[0][0], ready[0][1], waiting=track.why or _NO_BEGINNING)
             else:
                 looking.append((alarm, test, test.see))
-        push = track.around.push if track.around else None
+        push = track.around.push
         for step, time, value in ready:
-            if push:
-                push(value)
+            push(value)
             for alarm, test, see in looking:
                 level = see(step, value)
-                if level != OK or alarm.state not in AT_REST:
+                if level != OK or not alarm.rests:
                     judge(alarm, level, step, time, test.facts, track.why or test.waiting if level == UNCHECKED else "")
         if track.name in self._trained:
             self._circumstances.training_level = track.level

@@ -30,8 +30,6 @@ _HELD_BACK: Final = 11
 FROM_SCRATCH: Final = 10
 """The last step a first value may have to be taken for the training's own first (or the second of its stride)."""
 
-_OF_LEVELS: Final = (LostLevel, Explodes, Spikes, Recurs)
-
 Point: TypeAlias = tuple[int, float, float]
 """Step, seconds since the run began, value."""
 
@@ -50,8 +48,8 @@ class Track:
         """Why the segment began; empty for the first, and for a resume."""
         self.tests: tuple[PointTest | None, ...] = ()
         """One for each alarm once the stride is known; None where the test needs a beginning this segment does not have."""
-        self.around: Surroundings | None = None
-        """What those of them that look at levels read; each value is to be pushed before they see it. None where none does."""
+        self.around = Surroundings()
+        """What those of them that look at levels read: each value is pushed before they see it."""
         self._held: list[Point] = []
         self._last_step: int | None = None
 
@@ -97,10 +95,8 @@ class Track:
         steps = [step for step, _, _ in points]
         stride = median(after - before for before, after in pairwise(steps))
         scratch = self.fresh and steps[0] <= max(FROM_SCRATCH, stride)
-        conditions = [_only(alarm.rule.conditions) for alarm in self.alarms]
-        around = Surroundings(SPARSE if stride >= SPARSE_STRIDE else DENSE)
-        self.around = around if any(isinstance(condition, _OF_LEVELS) for condition in conditions) else None
-        self.tests = tuple(_test(condition, around, scratch, self._circumstances) for condition in conditions)
+        around = self.around = Surroundings(SPARSE if stride >= SPARSE_STRIDE else DENSE)
+        self.tests = tuple(_test(_only(alarm.rule.conditions), around, scratch, self._circumstances) for alarm in self.alarms)
 
     def pairs(self) -> Iterator[tuple[Alarm, PointTest | None]]:
         return zip(self.alarms, self.tests, strict=True)

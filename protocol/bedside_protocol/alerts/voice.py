@@ -34,7 +34,7 @@ class Voice:
 
     def hear(self, alarm: Alarm, step: int, facts: Facts) -> AlertChanged | None:
         """One of the alarms has changed: the change of them all, None where it is none."""
-        state, severity = self._state(), self._severity(alarm)
+        state, severity = self._state(), self._severity()
         if not self._is_news(state, severity, alarm):
             return None
         begins = state in ("pending", "firing") and self._before not in ("pending", "firing")
@@ -66,9 +66,8 @@ class Voice:
             return "not_checked"
         return "cleared" if self._before == "cleared" else "ok"
 
-    def _severity(self, alarm: Alarm) -> Severity:
-        red = any(it.fires and it.severity == "red" for it in (alarm, *self.alarms))
-        return "red" if red else "amber"
+    def _severity(self) -> Severity:
+        return "red" if any(alarm.fires and alarm.severity == "red" for alarm in self.alarms) else "amber"
 
     def _is_news(self, state: AlertState, severity: Severity, alarm: Alarm) -> bool:
         if state != self._before:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import argparse
 
-from bedside_protocol.lab_book import BadEntry, note_arguments
+from bedside_protocol.lab_book import note_arguments
 from bedside_tui.cli import Failure
-from bedside_tui.cli.book import page_as_json, written
-from bedside_tui.cli.options import add_json, add_run, chosen_run
+from bedside_tui.cli.book import answered
+from bedside_tui.cli.options import add_json, add_run
 from bedside_tui.draw import number
-from bedside_tui.library import read_recording, summarise
+from bedside_tui.library import read_recording
 from bedside_tui.places import RunPlace
+from bedside_tui.run_summary import RunSummary
 from bedside_tui.seek import read_seek
 from bedside_tui.store.store import Store
 
@@ -25,18 +26,11 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    place = chosen_run(options)
-    if options.TEXT is None:
-        if options.step is not None or options.time is not None:
-            raise Failure('a moment without a text: bedside note RUN "what there is to say" --step N')
-        _show(place, options)
-        return 0
-    try:
-        asked = note_arguments(options.TEXT, *_moment(place, options))
-    except BadEntry as error:
-        raise Failure(str(error)) from error
-    written(place, asked, options)
-    return 0
+    if options.TEXT is not None:
+        return answered(options, lambda place: note_arguments(options.TEXT, *_moment(place, options)), _lines)
+    if options.step is not None or options.time is not None:
+        raise Failure('a moment without a text: bedside note RUN "what there is to say" --step N')
+    return answered(options, None, _lines)
 
 
 def _moment(place: RunPlace, options: argparse.Namespace) -> tuple[int | None, float | None]:
@@ -59,12 +53,6 @@ def _moment(place: RunPlace, options: argparse.Namespace) -> tuple[int | None, f
     return store.at(seek.amount).step, seek.amount
 
 
-def _show(place: RunPlace, options: argparse.Namespace) -> None:
-    summary = summarise(place)
-    if options.json:
-        print(page_as_json(summary))
-        return
-    for note in summary.notes:
-        print(f"step {number.count(note.step)}  {number.clock(note.time)}  {note.author}: {note.text}")
-    if not summary.notes:
-        print("no notes")
+def _lines(page: RunSummary) -> list[str]:
+    notes = [f"step {number.count(note.step)}  {number.clock(note.time)}  {note.author}: {note.text}" for note in page.notes]
+    return notes or ["no notes"]

@@ -5,11 +5,10 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
-from bedside_protocol.lab_book import Arguments, BadEntry, tag_arguments
+from bedside_protocol.lab_book import Arguments, tag_arguments
 from bedside_tui.cli import Failure
-from bedside_tui.cli.book import page_as_json, written
-from bedside_tui.cli.options import add_json, add_run, chosen_run
-from bedside_tui.library import summarise
+from bedside_tui.cli.book import answered
+from bedside_tui.cli.options import add_json, add_run
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -19,19 +18,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    place = chosen_run(options)
-    if options.TAGS:
-        try:
-            written(place, _changes(options.TAGS), options)
-        except BadEntry as error:
-            raise Failure(str(error)) from error
-        return 0
-    summary = summarise(place)
-    if options.json:
-        print(page_as_json(summary))
-    else:
-        print(" ".join(summary.tags) or "no tags")
-    return 0
+    asked = (lambda _: _changes(options.TAGS)) if options.TAGS else None
+    return answered(options, asked, lambda page: [" ".join(page.tags) or "no tags"])
 
 
 def _changes(words: Sequence[str]) -> Arguments:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import argparse
 
-from bedside_protocol.lab_book import VERDICTS, BadEntry, verdict_arguments
-from bedside_tui.cli import Failure
-from bedside_tui.cli.book import page_as_json, written
-from bedside_tui.cli.options import add_json, add_run, chosen_run
-from bedside_tui.library import summarise
+from bedside_protocol.lab_book import VERDICTS, verdict_arguments
+from bedside_tui.cli.book import answered
+from bedside_tui.cli.options import add_json, add_run
+from bedside_tui.run_summary import RunSummary
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -19,16 +18,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    place = chosen_run(options)
-    if options.TEXT is not None:
-        try:
-            written(place, verdict_arguments(options.TEXT), options)
-        except BadEntry as error:
-            raise Failure(str(error)) from error
-        return 0
-    summary = summarise(place)
-    if options.json:
-        print(page_as_json(summary))
-    else:
-        print(f"{summary.person_verdict}  (by {summary.person})" if summary.person_verdict else "no verdict")
-    return 0
+    asked = None if options.TEXT is None else lambda _: verdict_arguments(options.TEXT)
+    return answered(options, asked, _lines)
+
+
+def _lines(page: RunSummary) -> list[str]:
+    return [f"{page.person_verdict}  (by {page.person})" if page.person_verdict else "no verdict"]
