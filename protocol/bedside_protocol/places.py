@@ -18,7 +18,6 @@ HUB_LOG_NAME: Final = "hub.log"
 LOCK_NAME: Final = "writer.lock"
 LEFT_NAME: Final = "left.frames"
 """What a training could not hand to its hub before it left; the hub takes it into the recording."""
-NOTES_NAME: Final = "notes.jsonl"
 SOCKET_NAME: Final = "hub"
 KEYS_NAME: Final = "keys.json"
 

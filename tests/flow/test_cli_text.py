@@ -15,6 +15,7 @@ import pytest
 
 from bedside_protocol.records import AlertChanged, Metrics, Snapshot
 from bedside_tui.cli import VERBS
+from bedside_tui.visits import note_left
 
 SUMMARY = [
     "id", "name", "project", "lifecycle", "reason", "step", "metrics", "started", "dir", "verdict", "alerts", "best", "book", "damaged",
@@ -324,6 +325,7 @@ def test_a_run_that_is_over_is_deleted_with_its_checkpoints_after_saying_yes(bed
     checkpoints = place.directory / "checkpoints"
     checkpoints.mkdir()
     (checkpoints / "step_7").write_bytes(b"0" * 2048)
+    note_left(place.directory, 0.001)  # somebody has looked at it
     said = bedside("rm", "made")
     assert (said.code, said.out) == (3, "")
     assert "say --yes where nobody can be asked" in said.err

@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Final
 
 from bedside_protocol.lifecycle import OVER
-from bedside_protocol.places import HUB_LOG_NAME, LEFT_NAME, LOCK_NAME, LOG_NAME, NOTES_NAME
+from bedside_protocol.places import HUB_LOG_NAME, LEFT_NAME, LOCK_NAME, LOG_NAME
 from bedside_protocol.sanitise import text as safe
+from bedside_tui import visits
 from bedside_tui.cli import Failure
 from bedside_tui.cli.options import add_run, chosen_run, word_for
 from bedside_tui.draw import number
@@ -24,7 +25,7 @@ from bedside_tui.liveness import writer_lives
 from bedside_tui.places import RunPlace, Unreadable
 
 CHECKPOINTS: Final = "checkpoints"
-OURS: Final = frozenset({LOG_NAME, HUB_LOG_NAME, LOCK_NAME, LEFT_NAME, f".{LEFT_NAME}", NOTES_NAME, OUTPUT_NAME, CHECKPOINTS})
+OURS: Final = frozenset({LOG_NAME, HUB_LOG_NAME, LOCK_NAME, LEFT_NAME, f".{LEFT_NAME}", visits.NAME, OUTPUT_NAME, CHECKPOINTS})
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
