@@ -147,7 +147,7 @@ def test_measure_takes_a_snapshot_of_every_probe_for_a_metrics_alarm(start: Star
     applied = training.wait_for(over("snapshot")).body
     assert (applied.state, applied.arguments["probe"]) == ("applied", "vq")
     snapshot = training.wait_for(lambda body: isinstance(body, Snapshot) and body.step >= applied.step and body.step % 40 != 0).body
-    assert snapshot.step - applied.step <= 1
+    assert snapshot.step - applied.step <= 2  # two where the budget had stretched its schedule: it is fed for a step first
 
 
 def test_what_cannot_be_done_to_a_run_that_is_over_is_refused_in_words(start: Start, home: Path) -> None:

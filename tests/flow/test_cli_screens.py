@@ -55,6 +55,7 @@ def test_attach_shows_the_run_obeys_its_keys_and_leaves_it_running(start: Start,
     viewer.sees("paused")
     viewer.press("P")
     training.wait_for(lambda body: [each.state for each in training.bodies(LifecycleChanged)][-2:] == ["paused", "running"])
+    viewer.sees("● running")
     viewer.press("q")
     parting = viewer.left()
     assert viewer.process.returncode == 0

@@ -7,7 +7,8 @@ import io
 import msgpack
 import pytest
 
-from bedside_protocol.codec import BODIES, decode_record
+from bedside_protocol import codec
+from bedside_protocol.codec import decode_record
 from bedside_protocol.lab_book import (
     MAX_TAG,
     MAX_VERDICT,
@@ -100,8 +101,7 @@ def test_what_was_written_is_said_in_words() -> None:
 def test_a_reader_that_knows_neither_verdicts_nor_tags_reads_everything_else(monkeypatch: pytest.MonkeyPatch) -> None:
     bodies: list[Body] = [Tick(1), VerdictGiven("good", "ann"), TagsChanged(("a",), (), "ann"), Tick(2)]
     chunk = encode_chunk([Record(1.0, body) for body in bodies], 1, {})
-    for kind in ("verdict", "tags"):
-        monkeypatch.delitem(BODIES, kind)
+    monkeypatch.setattr(codec, "BODIES", {kind: body for kind, body in codec.BODIES.items() if kind not in ("verdict", "tags")})
     assert [record.body for record in read_records(io.BytesIO(chunk))] == [Tick(1), Unknown("verdict"), Unknown("tags"), Tick(2)]
 
 
