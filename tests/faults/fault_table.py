@@ -1,4 +1,9 @@
-"""The faults of the long form: which row of the matrix each is, how often it is tried beside the others, and what it needs."""
+"""The faults of the long form: which row of the matrix each is, how often it is tried, and what it needs.
+
+To add one: a function `fault(stage, times)` in a `faults_of_…` file, which harms something so many times, adds to `stage.tally.tries` and
+says to the tally what went otherwise than it should; its line in `FAULTS` here; a test that calls it once or twice; the line of its row
+in `matrix.py`. Where it measures a time, it says so with `alone=`.
+"""
 
 from __future__ import annotations
 
@@ -45,43 +50,50 @@ def namespaces() -> str:
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One fault. `weight` is its share of all tries, `each` how many of its tries count as one (cheap ones are tried more often)."""
+    """One fault. A new one is a line of `FAULTS`."""
 
     rows: tuple[str, ...]
+    """Of the matrix."""
     words: str
+    """What the table calls it."""
     inflict: Inflict
-    weight: int
-    each: int = 1
+    tries: int
+    """Of `make faults N=1000`. Where a goal speaks of a number (1,000 hub kills, 10,000 flips), that many; else what fits into an hour."""
+    alone: int = 0
+    """As many of the tries are made with nothing else of ours running, because what they measure, or judge by, is a time."""
+    part: int = 20
+    """Tries in one stage at most: a failure then points at few of them, no recording grows long, and a stage takes about a minute."""
     why_not: Callable[[], str] = nothing
+    """Why it cannot be tried on this machine, or an empty text."""
 
 
 FAULTS: Final = (
-    Fault(("F1",), "viewers killed", viewers_killed, 12),
-    Fault(("F2",), "viewers stopped", viewers_stopped, 3),
-    Fault(("F3",), "hub killed at any moment", hub_killed, 16),
-    Fault(("F3", "F4"), "hub killed as the training ends", hub_killed_at_the_end, 4),
-    Fault(("F4",), "hub stopped as the training ends", hub_stopped_at_the_end, 4),
-    Fault(("F4",), "hub stopped for a while", hub_stopped, 4),
-    Fault(("F4",), "no hub any more, and a flood", hub_gone_for_good, 2),
-    Fault(("F5",), "training killed, its worker lives", trainings_killed, 6),
-    Fault(("F5", "F9", "F23"), "ten endings in turn", endings_told, 10),
-    Fault(("F6",), "training stopped and let go", trainings_stopped, 6),
-    Fault(("F7", "F8"), "a deadlock, then the GIL held", standing_still, 1),
-    Fault(("F9",), "out of memory", out_of_memory, 3, why_not=namespaces),
-    Fault(("F10", "F25"), "forks while four threads log", forked_again_and_again, 2, each=10),
-    Fault(("F11",), "no descriptor left, hub killed", descriptors_used_up, 3),
-    Fault(("F11",), "few descriptors at the start", descriptors_few_at_the_start, 4),
-    Fault(("F12",), "disk full", disk_full, 4, why_not=namespaces),
-    Fault(("F12",), "writes fail", write_fails, 3, why_not=strace),
-    Fault(("F12",), "syncs fail", sync_fails, 2, why_not=strace),
-    Fault(("F13",), "syncs take 2 s", sync_slow, 2, why_not=strace),
-    Fault(("F14",), "a bit of a recording flipped", bits_flipped, 1, each=500),
-    Fault(("F14",), "a recording cut anywhere", cut_anywhere, 1, each=200),
-    Fault(("F15",), "socket, keys, directory removed", files_removed, 4),
-    Fault(("F3", "F15"), "directory removed, hub killed", files_removed_and_hub_killed, 3),
-    Fault(("F15",), "recording deleted, hub killed", recording_removed, 2),
-    Fault(("F17",), "tunnel killed, hung, restarted", tunnel_cut, 3),
-    Fault(("F18",), "wall clock an hour on and back", clock_jumped, 2),
-    Fault(("F20",), "hub stopped while the run is held", held_without_hub, 2),
-    Fault(("F22",), "killed while it saves", checkpoints_killed, 5),
+    Fault(("F1",), "viewers killed", viewers_killed, 1000, alone=100, part=50),
+    Fault(("F2",), "viewers stopped", viewers_stopped, 60, part=10),
+    Fault(("F3",), "hub killed at any moment", hub_killed, 800),
+    Fault(("F3", "F4"), "hub killed as the training ends", hub_killed_at_the_end, 100, alone=20, part=10),
+    Fault(("F4",), "hub stopped as the training ends", hub_stopped_at_the_end, 60, alone=20, part=10),
+    Fault(("F4",), "hub stopped for a while", hub_stopped, 60),
+    Fault(("F4",), "no hub any more, and a flood", hub_gone_for_good, 20, alone=10, part=5),
+    Fault(("F5",), "training killed, its worker lives", trainings_killed, 100, alone=20, part=10),
+    Fault(("F5", "F9", "F23"), "ten endings in turn", endings_told, 500, part=10),
+    Fault(("F6",), "training stopped and let go", trainings_stopped, 100, alone=20),
+    Fault(("F7", "F8"), "a deadlock, then the GIL held", standing_still, 10, alone=10, part=2),
+    Fault(("F9",), "out of memory", out_of_memory, 40, part=10, why_not=namespaces),
+    Fault(("F10", "F25"), "forks while four threads log", forked_again_and_again, 1000, part=100),
+    Fault(("F11",), "no descriptor left, hub killed", descriptors_used_up, 40, part=5),
+    Fault(("F11",), "few descriptors at the start", descriptors_few_at_the_start, 100),
+    Fault(("F12",), "disk full", disk_full, 60, part=10, why_not=namespaces),
+    Fault(("F12",), "writes fail", write_fails, 40, part=10, why_not=strace),
+    Fault(("F12",), "syncs fail", sync_fails, 40, part=10, why_not=strace),
+    Fault(("F13",), "syncs take 2 s", sync_slow, 20, part=10, why_not=strace),
+    Fault(("F14",), "a bit of a recording flipped", bits_flipped, 10_000, part=1000),
+    Fault(("F14",), "a recording cut anywhere", cut_anywhere, 10_000, part=1000),
+    Fault(("F15",), "socket, keys, directory removed", files_removed, 100),
+    Fault(("F3", "F15"), "directory removed, hub killed", files_removed_and_hub_killed, 100),
+    Fault(("F15",), "recording deleted, hub killed", recording_removed, 40, part=10),
+    Fault(("F17",), "tunnel killed, hung, restarted", tunnel_cut, 40),
+    Fault(("F18",), "wall clock an hour on and back", clock_jumped, 40),
+    Fault(("F20",), "hub stopped while the run is held", held_without_hub, 20, part=5),
+    Fault(("F22",), "killed while it saves", checkpoints_killed, 500, part=50),
 )

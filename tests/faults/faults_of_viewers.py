@@ -28,21 +28,23 @@ class Noise(bedside.Probe):
 
 
 def viewers_killed(stage: Stage, times: int) -> None:
-    """F1: viewers killed at any moment after they have seen something; the last one has the whole history."""
+    """F1: viewers killed at any moment after they have seen something, every other one once it had the whole history: none has a hole."""
     training = stage.count()
     training.wait_points("number", 100)
     viewer = stage.view(training)
-    for _ in range(times):
+    for number in range(times):
+        reached = len(training.points("number"))
         pid = viewer.follow()
-        time.sleep(random.uniform(0, 0.05))
+        if number % 2:
+            time.sleep(random.uniform(0, 0.05))
+            seen = viewer.seen(0)
+        else:
+            seen = viewer.seen(reached)
+            stage.tally.measure("reattached with the whole history after, s", seen["full"] or 0.0)
+        if not seen["whole"]:
+            stage.tally.misses(1, f"viewer {number} has a hole in what it saw")
         viewer.end(pid)
         stage.tally.tries += 1
-    reached = len(training.points("number"))
-    viewer.follow()
-    seen = viewer.seen(reached)
-    if not seen["whole"]:
-        stage.tally.misses(1, "a viewer that came later has a hole in what it saw")
-    stage.tally.measure("reattached with the whole history after, s", seen["full"] or 0.0)
     stage.ends_well(training)
 
 

@@ -16,39 +16,64 @@ from faults_of_hub import EXIT_DELAY
 from matrix import MATRIX
 from stage import Tally
 
-FEW: Final = "A goal that speaks of a thousand is reached with `make faults N=1000` and not with fewer: the tries stand beside each figure."
-LEGEND: Final = """*Training deaths*: trainings that ended otherwise than their script says. *Hangs*: anything waited for in vain.
-*Records lost*: what is missing in, or twice in, the recording without a word about it. *Wrong verdicts*: endings called by the wrong
-name, and values that were never logged."""
-HEAD: Final = ("row", "fault", "tries", "training deaths", "hangs", "records lost", "wrong verdicts")
+FEW: Final = """`N=1000` makes as many tries as a goal speaks of (1,000 hub kills, 10,000 flips), a smaller N its share of them: the tries
+stand beside each figure. *Alone*: so many of the tries were made with nothing else of ours running, because what they measure is a time. A
+figure is theirs; what was measured in the crowd stands behind it."""
+LEGEND: Final = """*Training deaths*: trainings that ended otherwise than their script says. *Hangs*: anything waited for in vain, and tries
+that broke off. *Records lost*: what is missing in, or twice in, the recording without a word about it. *Wrong verdicts*: endings called by
+the wrong name, and values that were never logged."""
+COUNTS: Final = ("tries", "deaths", "hangs", "lost", "wrong")
+HEAD: Final = ("row", "fault", "tries", "alone", "training deaths", "hangs", "records lost", "wrong verdicts")
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One fault and what became of its tries; `why_not` says why there were none."""
+    """One fault and what became of its tries, alone and beside others; `why_not` says why there were none."""
 
     fault: Fault
-    tally: Tally
+    alone: Tally
+    beside: Tally
     why_not: str
 
     @property
+    def tally(self) -> Tally:
+        """Of all tries together."""
+        whole = Tally()
+        whole.add(self.alone)
+        whole.add(self.beside)
+        return whole
+
+    @property
     def cells(self) -> tuple[str, ...]:
-        told = self.tally
-        counts = map(str, (told.tries, told.deaths, told.hangs, told.lost, told.wrong))
-        return (" ".join(self.fault.rows), self.fault.words, *((f"not tried: {self.why_not}", *"––––") if self.why_not else counts))
+        name = " ".join(self.fault.rows), self.fault.words
+        if self.why_not:
+            return (*name, f"not tried: {self.why_not}", *"–––––")
+        tries, *others = (str(getattr(self.tally, count)) for count in COUNTS)
+        return (*name, tries, str(self.alone.tries), *others)
+
+
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """What the command that made the tries has cost. `left`: parts, of so many, that an interruption has kept from being tried."""
+
+    command: str
+    seconds: float
+    cpu: float
+    jobs: int
+    left: int
+    parts: int
 
 
 def table(rows: Sequence[Row]) -> str:
     """The table in Markdown, its columns aligned so that a terminal reads it too."""
-    told = [row.cells for row in rows]
-    sums = [sum(getattr(row.tally, name) for row in rows) for name in ("tries", "deaths", "hangs", "lost", "wrong")]
-    lines = [HEAD, *told, ("", "all", *map(str, sums))]
+    tries, *others = (str(sum(getattr(row.tally, count) for row in rows)) for count in COUNTS)
+    lines = [HEAD, *(row.cells for row in rows), ("", "all", tries, str(sum(row.alone.tries for row in rows)), *others)]
     widths = [max(len(line[place]) for line in lines) for place in range(len(HEAD))]
     drawn = ["| " + " | ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) + " |" for line in lines]
     return "\n".join([drawn[0], "|" + "|".join("-" * (width + 2) for width in widths) + "|", *drawn[1:]])
 
 
-def page(rows: Sequence[Row], command: str, seconds: float, cpu: float) -> str:
+def page(rows: Sequence[Row], whole: Whole) -> str:
     """The whole of RESULTS.md."""
     tries = sum(row.tally.tries for row in rows)
     notes = [f"- {row.fault.words}: {note.splitlines()[0][:300]}" for row in rows for note in row.tally.notes]
@@ -56,8 +81,10 @@ def page(rows: Sequence[Row], command: str, seconds: float, cpu: float) -> str:
     machine = f"{os.cpu_count()} cores (load {os.getloadavg()[1]:.0f}), Linux {platform.release()}, Python {platform.python_version()}"
     parts = [
         "# What the faults did",
-        f"Written by `{command}` on {when}: {tries} tries of {len(rows)} faults in {seconds:.0f} s, {cpu:.0f} s of processor time in the "
-        f"command and its children (hubs are nobody's), on {machine}. {FEW}",
+        f"Written by `{whole.command}` on {when}: {tries} tries of {len(rows)} faults in {whole.seconds:.0f} s, {whole.jobs} side by side, "
+        f"{whole.cpu:.0f} s of processor time (without the hubs: they are nobody's children), on {machine}.",
+        *([f"Interrupted: {whole.left} of {whole.parts} parts were not tried."] if whole.left else []),
+        FEW,
         table(rows),
         LEGEND,
         *(["What went otherwise:\n\n" + "\n".join(notes)] if notes else []),
@@ -120,5 +147,13 @@ def _of(rows: Sequence[Row], name: str) -> list[Tally]:
 
 
 def _largest(rows: Sequence[Row], what: str, unit: str) -> str:
-    found = [value for row in rows for name, value in row.tally.measured.items() if name.startswith(what)]
-    return f"{max(found):.3g} {unit}".strip() + " at most" if found else "not measured"
+    """The largest that was measured where a time can be: alone; and what it came to in the crowd."""
+    alone, beside = (_measured([getattr(row, where) for row in rows], what) for where in ("alone", "beside"))
+    if not alone:
+        return f"{max(beside):.3g} {unit}".strip() + " at most" if beside else "not measured"
+    crowd = f" ({max(beside):.3g} in the crowd)" if beside else ""
+    return f"{max(alone):.3g} {unit}".strip() + f" at most{crowd}"
+
+
+def _measured(tallies: Sequence[Tally], what: str) -> list[float]:
+    return [value for tally in tallies for name, value in tally.measured.items() if name.startswith(what)]

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from fault_table import FAULTS
 from matrix import MATRIX, Line
-from report import Row, page
+from report import Row, Whole, page
 from stage import Tally
 
 ROOT = Path(__file__).parents[2]
@@ -32,12 +32,13 @@ def test_the_page_tells_every_death_loss_and_fault_that_was_not_tried() -> None:
     sick.tries = well.tries = 7
     sick.died("ended with -9\nand more")
     sick.misses(3, "3 of 10 missing")
-    rows = [Row(FAULTS[0], sick, ""), Row(FAULTS[1], well, ""), Row(FAULTS[2], Tally(), "no such thing here")]
-    text = page(rows, "make faults N=14", 60.0, 10.0)
+    rows = [Row(FAULTS[0], Tally(), sick, ""), Row(FAULTS[1], well, well, ""), Row(FAULTS[2], Tally(), Tally(), "no such thing here")]
+    text = page(rows, Whole("make faults N=14", 60.0, 10.0, 8, left=3, parts=9))
     assert "`make faults N=14`" in text
+    assert "Interrupted: 3 of 9 parts were not tried." in text
     assert "- viewers killed: ended with -9\n- viewers killed: 3 of 10 missing" in text
     cells = [[cell.strip() for cell in line.split("|")[1:-1]] for line in text.splitlines() if line.startswith("| F")]
-    assert cells[0] == ["F1", "viewers killed", "7", "1", "0", "3", "0"]
-    assert cells[1] == ["F2", "viewers stopped", "7", "0", "0", "0", "0"]
-    assert cells[2] == ["F3", "hub killed at any moment", "not tried: no such thing here", "–", "–", "–", "–"]
-    assert "| training deaths or hangs caused by us, fault matrix × 1000 | 0 | 1 in 14 tries |" in text
+    assert cells[0] == ["F1", "viewers killed", "7", "0", "1", "0", "3", "0"]
+    assert cells[1] == ["F2", "viewers stopped", "14", "7", "0", "0", "0", "0"]
+    assert cells[2] == ["F3", "hub killed at any moment", "not tried: no such thing here", "–", "–", "–", "–", "–"]
+    assert "| training deaths or hangs caused by us, fault matrix × 1000 | 0 | 1 in 21 tries |" in text

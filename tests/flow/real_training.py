@@ -25,6 +25,8 @@ from bedside_tui.sources.live import LiveSource
 from bedside_tui.sources.replay import Follower, records_of
 
 Found = TypeVar("Found")
+patience = 1.0
+"""Times as long is waited for everything: who starts many trainings at once sets it."""
 SOURCES = [str(Path(__file__).parents[2] / folder) for folder in ("agent", "protocol", "tui")]
 # Training and launcher are one process apart, and ended children vanish at once: nobody but the hub can then tell the ending.
 REAPED_AT_ONCE = """
@@ -104,7 +106,7 @@ class Training:
 
     def end(self, seconds: float = 20.0) -> int:
         """Wait for the script to end by itself; its exit code."""
-        return self.process.wait(seconds)
+        return self.process.wait(seconds * patience)
 
     @property
     def place(self) -> RunPlace:
@@ -202,10 +204,10 @@ def _is_hub(pid: int, run: str) -> bool:
 
 def until(look: Callable[[], Found | None], what: str, seconds: float = 20.0, why: Callable[[], str] = str) -> Found:
     """The first thing `look` finds; fails, saying `what` was waited for, after `seconds`."""
-    deadline = time.monotonic() + seconds
+    deadline = time.monotonic() + seconds * patience
     while time.monotonic() < deadline:
         found = look()
         if found is not None:
             return found
         time.sleep(0.01)
-    raise AssertionError(f"waited {seconds:g} s for {what}\n{why()}")
+    raise AssertionError(f"waited {seconds * patience:g} s for {what}\n{why()}")
