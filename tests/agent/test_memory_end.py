@@ -15,7 +15,7 @@ import pytest
 from bedside.memory_room import file_backed
 from bedside.memory_trend import MemoryTrend
 from bedside.system import FAR, SystemVitals
-from bedside_protocol.alerts import judge
+from bedside_protocol.alerts.judge import judge
 from bedside_protocol.records import Metrics, Record
 
 MIB = float(1 << 20)

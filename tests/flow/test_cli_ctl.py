@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from bedside_protocol.alerts import Engine
+from bedside_protocol.alerts.engine import Engine
 from bedside_protocol.records import CheckpointSaved, CommandChanged, Event, MetricDefined, ProbeDeclared, Snapshot
 
 Start = Callable[..., Any]

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from bedside_protocol.alerts import DEFAULT_RULES
+from bedside_protocol.alerts.defaults import DEFAULT_RULES
 from bedside_protocol.alerts.rule_file import read_rules
 from bedside_protocol.alerts.rule_trial import failures
 from bedside_protocol.records import AlertChanged, Metrics, Snapshot

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from bedside.hub.journal import Journal
-from bedside_protocol.alerts import Engine
 from bedside_protocol.alerts.defaults import DEFAULT_RULES
+from bedside_protocol.alerts.engine import Engine
 from bedside_protocol.places import LOCK_NAME
 from bedside_protocol.records import HUB_RANK, CommandChanged, Event, Metrics, Note, Record, TagsChanged, Tick, VerdictGiven
 from bedside_protocol.runlog import Chunk, read_log

@@ -13,8 +13,9 @@ from string import Formatter
 import numpy as np
 import pytest
 
-from bedside_protocol.alerts import DEFAULT_RULES, Engine
 from bedside_protocol.alerts.conditions import All, Condition
+from bedside_protocol.alerts.defaults import DEFAULT_RULES
+from bedside_protocol.alerts.engine import Engine
 from bedside_protocol.alerts.review import review
 from bedside_protocol.alerts.rule_file import RuleFileError, read_rules
 from bedside_protocol.alerts.rule_reach import Reach

@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pytest
 
-from bedside_protocol.alerts import DEFAULT_RULES, Engine
 from bedside_protocol.alerts.causes import Causes
+from bedside_protocol.alerts.defaults import DEFAULT_RULES
+from bedside_protocol.alerts.engine import Engine
 from bedside_protocol.records import AlertChanged, MetricDefined, Metrics, Record, Snapshot
 
 PACE = 0.1

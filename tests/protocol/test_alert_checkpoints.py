@@ -7,8 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from bedside_protocol.alerts import Engine
 from bedside_protocol.alerts.checkpoints import Checkpoints, Judged, damaging
+from bedside_protocol.alerts.engine import Engine
 from bedside_protocol.alerts.rule_file import read_rules
 from bedside_protocol.records import AlertChanged, AlertState, Body, CheckpointSaved, Metrics, Record, RunStarted, Severity
 

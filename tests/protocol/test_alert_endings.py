@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from bedside_protocol.alerts import DEFAULT_RULES, Engine, judge
 from bedside_protocol.alerts.conditions import Ends, NoStep
+from bedside_protocol.alerts.defaults import DEFAULT_RULES
+from bedside_protocol.alerts.engine import Engine
+from bedside_protocol.alerts.judge import judge
 from bedside_protocol.alerts.rules import OnRun, Rule
 from bedside_protocol.lifecycle import Signals, verdict
 from bedside_protocol.records import AlertChanged, Body, Ended, Lifecycle, LifecycleChanged, Record, RunStarted, Tick

@@ -9,7 +9,8 @@ from math import exp, inf, nan
 import numpy as np
 import pytest
 
-from bedside_protocol.alerts import DEFAULT_RULES, Engine
+from bedside_protocol.alerts.defaults import DEFAULT_RULES
+from bedside_protocol.alerts.engine import Engine
 from bedside_protocol.records import (
     AlertAcknowledged,
     AlertChanged,

@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 from sick_probes import CASES, PACE
 
-from bedside_protocol.alerts import DEFAULT_RULES, Rule, judge
-from bedside_protocol.alerts.rules import OnProbe
+from bedside_protocol.alerts.defaults import DEFAULT_RULES
+from bedside_protocol.alerts.judge import judge
+from bedside_protocol.alerts.rules import OnProbe, Rule
 from bedside_protocol.records import Event, Lifecycle, LifecycleChanged, Metrics, Record, Severity, Tick
 
 Run = Sequence[Record]

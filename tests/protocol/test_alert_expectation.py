@@ -8,8 +8,9 @@ from math import nan
 import numpy as np
 import pytest
 
-from bedside_protocol.alerts import DEFAULT_RULES, Engine
 from bedside_protocol.alerts.conditions import Expects
+from bedside_protocol.alerts.defaults import DEFAULT_RULES
+from bedside_protocol.alerts.engine import Engine
 from bedside_protocol.alerts.expectation import expected_words
 from bedside_protocol.alerts.expecting import MOST_EXPECTATIONS, BadExpectation, expectation, expected
 from bedside_protocol.alerts.judge import judge

@@ -9,8 +9,9 @@ from math import exp, inf
 import numpy as np
 import pytest
 
-from bedside_protocol.alerts import DEFAULT_RULES, Engine
 from bedside_protocol.alerts.conditions import Grows
+from bedside_protocol.alerts.defaults import DEFAULT_RULES
+from bedside_protocol.alerts.engine import Engine
 from bedside_protocol.alerts.growth import Growth
 from bedside_protocol.alerts.levels import OK, UNCHECKED
 from bedside_protocol.alerts.rules import Rule

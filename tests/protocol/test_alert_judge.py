@@ -9,9 +9,10 @@ from math import nan
 import numpy as np
 import pytest
 
-from bedside_protocol.alerts import DEFAULT_RULES, EXIT_CODES, Judgement, Rule, judge
 from bedside_protocol.alerts.conditions import Beyond
-from bedside_protocol.alerts.rules import OnProbe, Span
+from bedside_protocol.alerts.defaults import DEFAULT_RULES
+from bedside_protocol.alerts.judge import EXIT_CODES, Judgement, judge
+from bedside_protocol.alerts.rules import OnProbe, Rule, Span
 from bedside_protocol.records import Ended, LifecycleChanged, Metrics, Outcome, ProbeDeclared, Record, RunStarted, Snapshot, Tick
 
 STARTED = Record(0.0, RunStarted("a", "digits-1", "tokenizer", 0.0))

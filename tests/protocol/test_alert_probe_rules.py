@@ -9,11 +9,13 @@ import numpy as np
 import pytest
 from sick_probes import CASES, PACE, Case, snapshots
 
-from bedside_protocol.alerts import DEFAULT_RULES, RUNBOOKS, Finding, Rule, judge
 from bedside_protocol.alerts.alarm import Alarm
 from bedside_protocol.alerts.conditions import All, Beyond, NamesPersist
+from bedside_protocol.alerts.defaults import DEFAULT_RULES
+from bedside_protocol.alerts.judge import Finding, judge
 from bedside_protocol.alerts.levels import AMBER, OK, RED, UNCHECKED
-from bedside_protocol.alerts.rules import OnProbe
+from bedside_protocol.alerts.rules import OnProbe, Rule
+from bedside_protocol.alerts.runbooks import RUNBOOKS
 from bedside_protocol.alerts.sight import Sight
 from bedside_protocol.records import Metrics, Record, Snapshot
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from bedside_protocol.alerts import Engine
+from bedside_protocol.alerts.engine import Engine
 from bedside_protocol.records import AlertChanged, ProbeDeclared, Record, Snapshot
 
 PACE = 0.1

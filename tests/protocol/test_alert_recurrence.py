@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 from point_by_point import see
 
-from bedside_protocol.alerts import DEFAULT_RULES, Engine
 from bedside_protocol.alerts.circumstances import Marks
 from bedside_protocol.alerts.conditions import Recurs
+from bedside_protocol.alerts.defaults import DEFAULT_RULES
+from bedside_protocol.alerts.engine import Engine
 from bedside_protocol.alerts.recurrence import Recurrence
 from bedside_protocol.alerts.surroundings import Surroundings
 from bedside_protocol.records import AlertChanged, Event, Metrics, Record

@@ -9,7 +9,7 @@ from math import exp
 import numpy as np
 import pytest
 
-from bedside_protocol.alerts import Engine
+from bedside_protocol.alerts.engine import Engine
 from bedside_protocol.records import AlertChanged, Event, Metrics, Record, Tick
 
 PACE = 0.1

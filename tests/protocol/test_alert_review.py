@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from bedside_protocol.alerts import judge
+from bedside_protocol.alerts.judge import judge
 from bedside_protocol.alerts.remark import Remark
 from bedside_protocol.alerts.review import Review, review
 from bedside_protocol.records import (

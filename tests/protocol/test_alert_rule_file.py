@@ -10,7 +10,6 @@ from typing import Any, get_args
 
 import pytest
 
-from bedside_protocol.alerts import DEFAULT_RULES, Rule, judge
 from bedside_protocol.alerts.conditions import (
     All,
     Beyond,
@@ -20,11 +19,13 @@ from bedside_protocol.alerts.conditions import (
     LostLevel,
     NoStep,
 )
+from bedside_protocol.alerts.defaults import DEFAULT_RULES
+from bedside_protocol.alerts.judge import judge
 from bedside_protocol.alerts.rule_file import RuleFile, RuleFileError, read_rules
 from bedside_protocol.alerts.rule_schema import Reader, conditions_for, needed
 from bedside_protocol.alerts.rule_trial import failures
 from bedside_protocol.alerts.rule_words import condition_words, fires, warming_up, watched, written
-from bedside_protocol.alerts.rules import Grace, OnMetric, OnProbe, OnRun, Span
+from bedside_protocol.alerts.rules import Grace, OnMetric, OnProbe, OnRun, Rule, Span
 from bedside_protocol.alerts.toml_lines import Lines
 from bedside_protocol.records import Record, Snapshot
 

@@ -6,13 +6,14 @@ from dataclasses import fields, is_dataclass
 
 import pytest
 
-from bedside_protocol.alerts import DEFAULT_RULES, RUNBOOKS
 from bedside_protocol.alerts.alarm import Alarm
 from bedside_protocol.alerts.circumstances import Circumstances
 from bedside_protocol.alerts.conditions import Explodes
+from bedside_protocol.alerts.defaults import DEFAULT_RULES
 from bedside_protocol.alerts.levels import AMBER, OK, RED
 from bedside_protocol.alerts.roles import role_of, trained_on
 from bedside_protocol.alerts.rules import OnMetric, OnRun, Rule, Span
+from bedside_protocol.alerts.runbooks import RUNBOOKS
 from bedside_protocol.alerts.runbooks_user import USER_RUNBOOKS
 from bedside_protocol.alerts.sight import Sight
 from bedside_protocol.alerts.track import Track

@@ -6,7 +6,7 @@ from math import nan
 
 import numpy as np
 
-from bedside_protocol.alerts import Engine
+from bedside_protocol.alerts.engine import Engine
 from bedside_protocol.alerts.judge import judge
 from bedside_protocol.codec import decode_record, encode_record
 from bedside_protocol.records import AlertShelved, Body, Metrics, Record

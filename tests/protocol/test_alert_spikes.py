@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from point_by_point import levels, see
 
-from bedside_protocol.alerts import Engine
 from bedside_protocol.alerts.conditions import Explodes, Spikes
+from bedside_protocol.alerts.engine import Engine
 from bedside_protocol.alerts.levels import AMBER, OK, UNCHECKED
 from bedside_protocol.alerts.spike import BreakAway, Spike
 from bedside_protocol.alerts.surroundings import SPARSE, Surroundings

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from bedside_protocol.alerts import Engine
+from bedside_protocol.alerts.engine import Engine
 from bedside_protocol.records import AlertChanged, Body, Ended, Event, Lifecycle, LifecycleChanged, Metrics, Record, RunStarted, Tick
 
 

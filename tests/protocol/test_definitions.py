@@ -9,7 +9,7 @@ from math import exp, nan
 import numpy as np
 import pytest
 
-from bedside_protocol.alerts import Engine
+from bedside_protocol.alerts.engine import Engine
 from bedside_protocol.codec import decode_record, encode_record
 from bedside_protocol.definitions import MOST_DEFINITIONS, NOTHING_SAID, BadDefinition, Definitions, definition, matches
 from bedside_protocol.metrics import grouped, kind_of, unit_of

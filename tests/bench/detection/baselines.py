@@ -14,8 +14,8 @@ from typing import Final, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from bedside_protocol.alerts import Engine
 from bedside_protocol.alerts.defaults import DEFAULT_RULES
+from bedside_protocol.alerts.engine import Engine
 from bedside_protocol.alerts.rules import Rule
 
 from .curve import Curve, curves
