@@ -66,6 +66,11 @@ MESSAGES: Final[dict[str, type]] = {
     "bytes": messages.Bytes,
     "answer": messages.Answer,
     "refusal": messages.Refusal,
+    "judge": messages.Judge,
+    "here": messages.Here,
+    "kept": messages.Kept,
+    "judged": messages.Judged,
+    "listed": messages.Listed,
 }
 _KIND_OF_MESSAGE: Final = {message: kind for kind, message in MESSAGES.items()}
 

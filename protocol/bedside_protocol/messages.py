@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from .records import Scalar, Verb
+from .records import Lifecycle, Scalar, Verb
 
 VERSION = 1
 """Of the conversation. Another major is refused in one line."""
@@ -135,4 +135,55 @@ class Refusal:
     why: str
 
 
-Message: TypeAlias = Hello | Batch | Beat | Welcome | Ack | Order | Read | Ask | Bytes | Answer | Refusal
+# --- viewer → proxy, the process that speaks for a run at the far end of a link, beside what it passes on to the hub
+
+
+@dataclass(frozen=True, slots=True)
+class Judge:
+    """How is the run, to a reader on your machine? Asked where no hub answers and the log tells no ending."""
+
+
+# --- proxy → viewer, beside what it passes on from the hub
+
+
+@dataclass(frozen=True, slots=True)
+class Here:
+    """The proxy lives: said first, and each second from then on, so that silence means a link that hangs.
+
+    `clock`: monotonic seconds of its machine, in the boot `boot`. With them a viewer elsewhere tells when a command was asked in terms
+    that the hub understands: too early by what the link takes, never too late.
+    """
+
+    run: str
+    boot: str
+    clock: float
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """Bytes of the log as its file has them: no hub answers. `end`: the file's size; `silence`: seconds since it was last written to."""
+
+    offset: int
+    data: bytes
+    end: int
+    silence: float
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What a reader on the proxy's machine makes of a log without an ending: files and processes there tell what its bytes cannot."""
+
+    state: Lifecycle
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """The runs of the proxy's machine, as a table of text."""
+
+    table: str
+
+
+Message: TypeAlias = (
+    Hello | Batch | Beat | Welcome | Ack | Order | Read | Ask | Bytes | Answer | Refusal | Judge | Here | Kept | Judged | Listed
+)

@@ -100,20 +100,42 @@ def find_run(word: str | None, directories: Sequence[Path]) -> RunPlace:
 
 def door_of(run_id: str, *, may_command: bool) -> Door | None:
     """The way to the hub of this run, None where it has none on this machine. Keys are taken only from this user's own private files."""
+    keys = keys_of(run_id)
+    try:
+        return None if keys is None else door_with(keys, None, may_command=may_command)[1]
+    except Unreadable:
+        return None
+
+
+def keys_of(run_id: str) -> Path | None:
+    """The file that holds the keys of this run's hub, beside its socket; None where there is none that can be used."""
     uid = os.getuid()
     for base in runtime_candidates(os.environ, uid, Path(tempfile.gettempdir())):
         directory = base / runtime_name(run_id)
         try:
-            if not _is_private(directory, uid) or not _is_private(directory / KEYS_NAME, uid):
-                continue
-            keys = json.loads((directory / KEYS_NAME).read_text())
-            role = "operator" if may_command else "viewer"
-            if keys["run"] == run_id:
-                endpoint = f"ipc://{directory / keys['socket']}"
-                return Door(endpoint, keys["server_public"], keys[f"{role}_public"], keys[f"{role}_secret"])
-        except (OSError, ValueError, KeyError, TypeError):
+            if _is_private(directory, uid) and door_with(directory / KEYS_NAME, None, may_command=False)[0] == run_id:
+                return directory / KEYS_NAME
+        except (OSError, Unreadable):
             continue
     return None
+
+
+def door_with(keys: Path, socket: Path | None, *, may_command: bool) -> tuple[str, Door]:
+    """The run that a file of keys is of, and the way to its hub: over `socket`, or the one beside the keys. Raises `Unreadable`."""
+    try:
+        if not _is_private(keys, os.getuid()):
+            raise Unreadable(f"the keys in {keys} are not used: others can read them, or they are not yours (chmod 600 where they are)")
+        said = json.loads(keys.read_text())
+        role = "operator" if may_command else "viewer"
+        endpoint = f"ipc://{keys.parent / said['socket'] if socket is None else socket.absolute()}"
+        texts = (said["run"], endpoint, said["server_public"], said[f"{role}_public"], said[f"{role}_secret"])
+    except OSError as error:
+        raise Unreadable(f"cannot read {keys}: {error.strerror or error}") from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise Unreadable(f"{keys} is no file of keys") from error
+    if not all(isinstance(text, str) for text in texts):
+        raise Unreadable(f"{keys} is no file of keys")
+    return texts[0], Door(*texts[1:])
 
 
 def _run_at(path: Path) -> RunPlace:

@@ -43,6 +43,7 @@ VERBS: Final[dict[str, str]] = {
     "clip": "write the part of a recording around a step, to send",
     "import": "make a recording of CSV, JSON lines, trainer_state.json, TensorBoard's or W&B's files",
     "ctl": "ask a run to pause, save or stop; acknowledge and shelve its alarms",
+    "proxy": "answer a viewer on another machine, through its ssh",
     "serve": "show the same screens in a browser, on loopback",
     "probe": "measure checkpoints with the probes of the script that saved them",
     "demo": "start a real training and watch it",

@@ -14,11 +14,14 @@ from typing import Final
 from bedside_protocol.lifecycle import OVER
 from bedside_tui.cli import Failure
 from bedside_tui.cli.options import add_look, add_run, chosen_run, size_of
+from bedside_tui.cli.remote import add_reach, opened, reach_of
 from bedside_tui.cli.terminal import need_screens
 from bedside_tui.library import summarise
 from bedside_tui.output import Unwritable, whole_file
+from bedside_tui.remote.place import remote_place
 from bedside_tui.sources.live import LiveSource
 from bedside_tui.sources.replay import ReplaySource
+from bedside_tui.sources.source import Source
 
 SCREENS: Final = ("vitals", "chart", "codebook", "model", "samples", "alerts", "log", "help")
 
@@ -35,23 +38,37 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--at", type=_step, metavar="STEP", help="as it was known when the run reached this step (default: as it is)")
     parser.add_argument("--out", type=Path, metavar="FILE", help="write to a file instead of stdout")
     add_look(parser)
+    add_reach(parser)
 
 
 def run(options: argparse.Namespace) -> int:
-    place = chosen_run(options)
-    over = summarise(place).lifecycle in OVER
     need_screens()
+    source, over = _source(options)
     from bedside_tui.still import NoStill, Shot, take
     from bedside_tui.theme import DARK, MONO, PALETTES
 
     palette = MONO if options.form == "text" else PALETTES.get(options.theme, DARK)
     shot = Shot(options.screen, options.size, options.form, options.at, options.of, palette, options.ascii)
     try:
-        drawn = asyncio.run(take(LiveSource(place) if options.at is None else ReplaySource(place.log), shot, over=over))
+        drawn = asyncio.run(take(source, shot, over=over))
     except NoStill as why:
         raise Failure(str(why)) from None
     _write(drawn, options.out)
     return 0
+
+
+def _source(options: argparse.Namespace) -> tuple[Source, bool]:
+    """Where the run comes from, and whether it is known to be over."""
+    there = remote_place(options.RUN)
+    if there is None:
+        place = chosen_run(options)
+        over = summarise(place).lifecycle in OVER
+        return LiveSource(place) if options.at is None else ReplaySource(place.log), over
+    if not there.run:
+        raise Failure(f"which run of {there.host}? `bedside attach {there.word}` lists them")
+    from bedside_tui.sources.remote import RemoteSource
+
+    return opened(RemoteSource(there, reach_of(options), read_only=True, replay=options.at is not None)), False
 
 
 def _write(drawn: str, out: Path | None) -> None:
