@@ -1,4 +1,4 @@
-"""Charts: axes that stand still, curves from reduced points, marks laid over them, and no number that breaks plotext."""
+"""Charts: axes that stand still, curves from reduced points, marks laid over them, and no number that breaks them."""
 
 from __future__ import annotations
 
@@ -92,6 +92,12 @@ def test_rulers_can_be_laid_over_a_chart_that_stands() -> None:
     marks = [Pin(10, "┊", "second"), Pin(30.0, "┃", "strong")]
     assert chart.ruled(chart.chart(curves, W, 9), curves, W, marks) == chart.chart(curves, W, 9, rulers=marks)
     assert chart.ruled(chart.chart(curves, W, 9), curves, W, []) == chart.chart(curves, W, 9)
+
+
+def test_an_axis_without_a_round_number_inside_has_no_tick() -> None:
+    lines = drawn(series_of([1.0, 2.0], [600_003, 600_004]), 23, 9)
+    assert lines[-2].strip() == "└" + "─" * 13
+    assert lines[-3][:MARGIN].strip() == "1.0┤"
 
 
 def test_two_curves_have_their_own_styles() -> None:
