@@ -18,7 +18,19 @@ from typing import Final
 import numpy as np
 
 from bedside_protocol.lifecycle import OVER
-from bedside_protocol.records import HUB_RANK, Body, LifecycleChanged, Metrics, Note, Record, Snapshot, TagsChanged, Tick, VerdictGiven
+from bedside_protocol.records import (
+    HUB_RANK,
+    Body,
+    LifecycleChanged,
+    Metrics,
+    Note,
+    Record,
+    Snapshot,
+    TagsChanged,
+    Tick,
+    Unknown,
+    VerdictGiven,
+)
 from bedside_protocol.runlog import merge_metrics
 from bedside_tui.clip.thinned import Rows, ThinnedHistory
 from bedside_tui.clip.window import Window
@@ -40,6 +52,8 @@ def clipped(records: Iterable[Record], window: Window) -> Iterator[Record]:
     later: list[Record] = []
     for position, record in enumerate(records):
         word.take((record,))
+        if isinstance(record.body, Unknown):
+            continue  # what a newer bedside said cannot be written again
         if window.end is not None and position >= window.end:
             beyond = max(beyond, _step_of(record))
             if _speaks_of(last.time, record.body):
