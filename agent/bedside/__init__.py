@@ -104,6 +104,9 @@ def init(
     dir: str | os.PathLike[str] | None = None,  # the argument is called as in every tracker
     rules: str | os.PathLike[str] | None = None,
     quiet: bool = False,
+    rank: int | None = None,
+    world: int | None = None,
+    id: str = "",
 ) -> Run:
     """Begin a monitored run: starts its hub, opens its recording, says on one line how to attach.
 
@@ -111,13 +114,19 @@ def init(
     holds runs (default: `BEDSIDE_DIR`, else the user's state directory). `rules` is a file of your own rules (docs/rules.md); where it
     is refused, stderr says why and the built-in rules judge. A second `init` finishes the first run. Never raises: where monitoring is
     impossible, the returned run takes everything and records nothing, and one line on stderr says why.
+
+    Every process of a distributed training calls it. `rank` and `world` (how many there are) are found where torch.distributed is
+    initialised, or torchrun or SLURM started the script. `id` names the launch where nothing tells the ranks of one from those of another
+    (docs/ranks.md).
     """
     global _run
     from .start import start_run  # sockets and psutil are loaded only by those who begin a run
 
     if _run is not None:
         _run.finish()
-    _run = start_run(project=project, name=name, config=config, directory=dir, rules=rules, quiet=quiet)
+    _run = start_run(
+        project=project, name=name, config=config, directory=dir, rules=rules, quiet=quiet, rank=rank, world=world, launch=id
+    )  # fmt: skip
     return _run
 
 

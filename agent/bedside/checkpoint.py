@@ -25,22 +25,25 @@ class CheckpointFailed(Exception):
 
 
 class Checkpoints:
-    """The checkpoints of one run, in one directory, written by the user's own `save(path)`."""
+    """The checkpoints of one run, in one directory, written by the user's own `save(path)`: each of several ranks its own files."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, rank: int = 0) -> None:
         self.directory = directory
+        self._rank = rank
+        self._ending = f".rank{rank}.pt" if rank else ".pt"
         self._last_size = 0
 
     def __repr__(self) -> str:
         return f"<Checkpoints in {self.directory}>"
 
-    def write(self, save: Save, step: int, command: str = "") -> CheckpointSaved:
+    def write(self, save: Save, step: int, command: str = "") -> CheckpointSaved | None:
         """Call `save` with a temporary path, make what it wrote durable, give it its name. Raises `CheckpointFailed`.
 
-        A `save` that returns another path has written there itself: reported as such, not verified.
+        A `save` that returns another path has written there itself: reported as such, not verified. None: one of several ranks, not the
+        first, wrote nothing.
         """
         began = time.perf_counter()
-        final = self.directory / f"step_{step:08d}.pt"
+        final = self.directory / f"step_{step:08d}{self._ending}"
         try:
             self.directory.mkdir(parents=True, exist_ok=True)
             self._sweep()
@@ -50,6 +53,8 @@ class Checkpoints:
                 elsewhere = save(str(part))
                 if isinstance(elsewhere, (str, os.PathLike)) and os.path.exists(elsewhere) and Path(elsewhere) != part:
                     path, verified = Path(elsewhere).absolute(), False
+                elif self._rank and not part.exists():
+                    return None
                 else:
                     path, verified = _published(part, final), True
                 size = _size(path)
@@ -63,8 +68,9 @@ class Checkpoints:
         return CheckpointSaved(str(path), size, step, verified, time.perf_counter() - began, command)
 
     def _sweep(self) -> None:
-        for rest in self.directory.glob(f".*{TEMPORARY}"):
-            _remove(rest)
+        for rest in self.directory.glob(f".step_*{TEMPORARY}"):
+            if rest.name.removeprefix(".step_").removesuffix(self._ending + TEMPORARY).isdecimal():  # another rank's may be in the making
+                _remove(rest)
 
     def _refuse_if_full(self) -> None:
         free = shutil.disk_usage(self.directory).free

@@ -12,30 +12,31 @@ import struct
 from collections.abc import Iterable
 from pathlib import Path
 
-from bedside_protocol.places import LEFT_NAME
+from bedside_protocol.places import left_name
 
 _LENGTH = struct.Struct("<I")
 
 
-def leave_frames(directory: Path, frames: Iterable[bytes]) -> None:
-    """Write these frames, all or none. Raises `OSError`."""
-    part = directory / f".{LEFT_NAME}"
+def leave_frames(directory: Path, frames: Iterable[bytes], rank: int = 0) -> None:
+    """Write these frames of a rank, all or none. Raises `OSError`."""
+    left = left_name(rank)
+    part = directory / f".{left}"
     handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     try:
         with open(handle, "wb") as file:
             for frame in frames:
                 file.write(_LENGTH.pack(len(frame)) + frame)
-        os.replace(part, directory / LEFT_NAME)
+        os.replace(part, directory / left)
     except OSError:
         with contextlib.suppress(OSError):
             part.unlink()
         raise
 
 
-def left_frames(directory: Path) -> list[bytes]:
-    """The frames that were left here, in order; none where nothing was."""
+def left_frames(directory: Path, rank: int = 0) -> list[bytes]:
+    """The frames that were left here by a rank, in order; none where nothing was."""
     try:
-        data = (directory / LEFT_NAME).read_bytes()
+        data = (directory / left_name(rank)).read_bytes()
     except OSError:
         return []
     frames = []
@@ -47,7 +48,7 @@ def left_frames(directory: Path) -> list[bytes]:
     return frames
 
 
-def forget_left(directory: Path) -> None:
+def forget_left(directory: Path, rank: int = 0) -> None:
     """They are in the recording now."""
     with contextlib.suppress(OSError):
-        (directory / LEFT_NAME).unlink()
+        (directory / left_name(rank)).unlink()

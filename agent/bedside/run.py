@@ -18,6 +18,7 @@ from .checkpoint import Checkpoints
 from .control import Control
 from .declarations import Declarations
 from .ending import goodbye
+from .fault_file import FaultFile
 from .groups import BadGroup, GroupedNames
 from .loop import Item, Steps
 from .notice import Problems, say
@@ -51,11 +52,13 @@ class Run:
         self.name = started.name
         self.directory = directory
         self.uplink: Uplink | None = None
+        self.fault: FaultFile | None = None
         self.probes = ProbeSet(problem=problems)
         self._origin = origin
         self._queue = queue
         self._emit: Callable[[float, int, dict[str, float]], None] = queue.append_row
         self._control = control
+        self._orders = control.line
         self._problems = problems
         self._groups = GroupedNames()
         self._declarations = Declarations(self._say, problems)
@@ -257,16 +260,26 @@ class Run:
             self._control.close(self._step)
             self._say(goodbye(error, exited, self._control.stopping, self._step))
             self._emit = self._refuse_finished
+            if self.fault is not None and not exited:  # an interpreter that leaves may still crash on its way
+                self.fault.close()
             if self.uplink is not None:
                 self.uplink.close()
         except Exception as trouble:  # the script's own ending, and its exit code, must stay as they are
             self._problems(f"finish: {type(trouble).__name__}: {trouble}")
+
+    def join(self, id: str, name: str, directory: str) -> None:
+        """This rank has found the run it belongs to. Called by the uplink thread, before anything is sent."""
+        self.id, self.name, self.directory = id, name, directory
+        self._control.save_below(Path(directory))
+        self.fault = FaultFile(Path(directory))
 
     def become_worker(self) -> None:
         """This process is a fork of the training: nothing is recorded from here, and what is tried is counted."""
         self._finished = True
         self._emit = self._refuse_worker
         self.uplink = None
+        if self.fault is not None:
+            self.fault.forget()
 
     def disable(self) -> None:
         """Take everything and record nothing, silently: in a process that only re-imports the script."""
@@ -312,7 +325,7 @@ class Run:
             self._step = step = self._step + 1
             self._waited = waited
             self._look(step)
-            if self._control.wanted:
+            if self._orders.wanted:
                 self._control.boundary(step)
                 self._step_began = time.monotonic()
         except Exception as error:  # a fault of ours must not end somebody's training

@@ -47,6 +47,10 @@ class HubPlan:
     rules: str = ""
     """The text of a file of rules that can be read, empty where the built-in ones judge."""
     rules_name: str = ""
+    world: int = 1
+    """Ranks of the run."""
+    invitation: str = ""
+    """The file that invites the other ranks, empty where there are none."""
 
     def to_json(self, path: list[str]) -> str:
         return json.dumps({**asdict(self), "path": path})

@@ -6,28 +6,34 @@ import multiprocessing.process
 import os
 import secrets
 import shlex
+import socket
 import sys
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import platformdirs
 
 from bedside_protocol.measuring import VARIABLE, Request
+from bedside_protocol.messages import Arm, Armed, Order, Settled
 from bedside_protocol.places import run_id, run_root
-from bedside_protocol.records import Body, RunStarted
+from bedside_protocol.records import Body, RankStarted, RunStarted
 from bedside_protocol.redact import flat_config
 
 from .checkpoint import Checkpoints
 from .control import Control
 from .farewell import see_off
+from .fault_file import FaultFile
 from .notice import Problems, say
-from .origin import describe
+from .origin import describe, process_start
+from .ranks import Guest, Invitation, Place, invitation_path, invite, place_of
 from .run import Run, no_run
 from .runtime import make_keys, open_runtime, own_directory, write_keys
 from .send_queue import SendQueue
 from .spawn import HubPlan, HubSpawner
+from .stacks import Stacks
 from .uplink import Uplink
 
 MOST_RULES = 64 << 10
@@ -44,6 +50,9 @@ def start_run(
     directory: str | os.PathLike[str] | None,
     rules: str | os.PathLike[str] | None,
     quiet: bool,
+    rank: int | None = None,
+    world: int | None = None,
+    launch: str = "",
 ) -> Run:
     """A monitored run of this process, or one that records nothing, with a sentence why. Never raises."""
     if getattr(multiprocessing.process.current_process(), "_inheriting", False):
@@ -51,7 +60,12 @@ def start_run(
     quiet = quiet and VARIABLE not in os.environ  # whoever has a checkpoint measured reads what is said
     problems = Problems(quiet)
     try:
-        run = _started(project, name, config, directory, rules, problems)
+        request = Request.of_text(text) if (text := os.environ.get(VARIABLE)) else None
+        place = Place() if request is not None else place_of(os.environ, rank, world, str(launch))
+        if place.is_first:
+            run = _started(place, project, name, config, directory, rules, problems, request)
+        else:
+            run = _joining(place, name, problems)
     except Exception as error:  # disk, permissions, sockets, fork limits: none of them may end a training
         problems(f"this run is not monitored: {error or type(error).__name__}")
         if os.environ.get(VARIABLE):  # a checkpoint was to be measured: the script must not begin to train instead
@@ -60,7 +74,7 @@ def start_run(
             leave(REFUSED)
         return no_run()
     see_off(run)
-    if not quiet:
+    if not quiet and place.is_first:
         kept = Path(run.directory).parent == run_root(os.environ, _state_directory()).absolute()  # where an id is looked for
         word = run.id if kept else shlex.quote(run.directory)
         say(f"recording {run.name} in {run.directory} · watch it with: bedside attach {word}")
@@ -68,31 +82,62 @@ def start_run(
 
 
 def _started(
+    place: Place,
     project: str,
     name: str,
     config: Any,
     directory: str | os.PathLike[str] | None,
     rules: str | os.PathLike[str] | None,
     problems: Problems,
+    request: Request | None,
 ) -> Run:
     wall, origin = time.time(), time.monotonic()
-    request = Request.of_text(text) if (text := os.environ.get(VARIABLE)) else None
     name = str(name)[:200] or Path(sys.argv[0] or "run").stem
     identity = run_id(name, time.strftime("%Y%m%d-%H%M%S", time.localtime(wall)), secrets.token_hex(2))
     if request is not None:
         name, identity, directory = request.name[-200:], request.run, request.directory
-    place = _run_directory(identity, directory, problems)
-    started = describe(identity, name, str(project)[:200], flat_config(config), wall)
+    home = _run_directory(identity, directory, problems)
+    started = replace(describe(identity, name, str(project)[:200], flat_config(config), wall), world_size=place.world)
     keys = make_keys()
     runtime = open_runtime(identity)
-    write_keys(runtime, identity, place, keys)
+    write_keys(runtime, identity, home, keys)
     text = _rules(rules, problems)
     told = Path(rules).name[:200] if rules is not None and text else ""
-    plan = HubPlan(identity, str(place), str(runtime), started.pid, started.pid_start, wall, origin, SIZE_CAP, keys, text, told)
-    return _connected(started, origin, HubSpawner(plan), problems, request)
+    invitation = str(invitation_path(runtime, place.launch)) if place.is_shared else ""
+    plan = HubPlan(
+        identity, str(home), str(runtime), started.pid, started.pid_start, wall, origin, SIZE_CAP, keys, text, told, place.world, invitation
+    )  # fmt: skip
+    if place.is_shared:
+        invite(plan, name, place.launch)
+    spawner = HubSpawner(plan)
+    run, uplink = _connected(place, started, origin, spawner, str(home), problems, request)
+    spawner.start(time.monotonic())
+    uplink.start(started)
+    return run
 
 
-def _connected(started: RunStarted, origin: float, spawner: HubSpawner, problems: Problems, request: Request | None) -> Run:
+def _joining(place: Place, name: str, problems: Problems) -> Run:
+    """The run as a rank other than 0 sees it: the hub and the directory are those of rank 0, and known once it has invited."""
+
+    def joined(invitation: Invitation) -> None:
+        run.join(invitation.run, invitation.name, invitation.directory)
+
+    me = os.getpid()
+    first = RankStarted(place.world, socket.gethostname(), me, process_start(me))
+    run, uplink = _connected(place, RunStarted("", str(name)[:200], "", 0.0), 0.0, Guest(place, os.environ, joined), "", problems, None)
+    uplink.start(first)
+    return run
+
+
+def _connected(
+    place: Place,
+    started: RunStarted,
+    origin: float,
+    host: HubSpawner | Guest,
+    directory: str,
+    problems: Problems,
+    request: Request | None,
+) -> tuple[Run, Uplink]:
     queue = SendQueue(problems)
 
     def speak(body: Body) -> None:
@@ -100,25 +145,40 @@ def _connected(started: RunStarted, origin: float, spawner: HubSpawner, problems
 
     control = Control(
         speak,
-        Checkpoints(Path(spawner.plan.directory) / "checkpoints"),
+        Checkpoints(Path(directory) / "checkpoints", place.rank),
         hub_silence=lambda: uplink.silence(),
         demand=lambda probe: run.probes.demand(probe),
         rate=lambda probe, every: run.change_rate(probe, every),
+        place=place,
     )
-    given = (started, origin, spawner.plan.directory, queue, control, problems)
+    given = (started, origin, directory, queue, control, problems)
     run = Run(*given) if request is None else _measuring(request, *given)
+    if directory:
+        run.fault = FaultFile(Path(directory))
+    stacks = Stacks(speak, lambda: run.current_step)
+
+    def receive(message: Order | Arm | Settled) -> Armed | None:
+        match message:
+            case Arm():
+                return control.arm(message, lambda: run.current_step)
+            case Settled():
+                control.settle(message)
+            case Order() if not stacks.answers(message):
+                control.receive(message, run.current_step + 1)
+        return None
+
     uplink = Uplink(
         queue,
-        spawner,
+        host,
         problems,
-        receive=lambda order: control.receive(order, run.current_step + 1),
+        receive=receive,
+        reminders=lambda: control.line.open(run.current_step),
         step=lambda: run.current_step,
         vitals=run.read_vitals,
+        rank=place.rank,
     )
     run.uplink = uplink
-    spawner.start(time.monotonic())
-    uplink.start(started)
-    return run
+    return run, uplink
 
 
 def _measuring(request: Request, *given: Any) -> Run:

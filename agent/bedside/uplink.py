@@ -8,23 +8,23 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import deque
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
 import zmq
 
-from bedside_protocol.codec import CodecError, decode_message, encode_message, encode_record
-from bedside_protocol.messages import VERSION, Ack, Batch, Beat, Hello, Order, Refusal, Welcome
-from bedside_protocol.records import Body, Lost, Problem, Record
+from bedside_protocol.codec import CodecError, decode_message, encode_message
+from bedside_protocol.messages import VERSION, Ack, Arm, Armed, Beat, Hello, Message, Order, Refusal, Settled, Welcome
+from bedside_protocol.records import Body, Lost, Problem, Record, Tick
 
 from .left_over import leave_frames
 from .notice import Problems
+from .ranks import Guest
 from .runtime import endpoint
 from .send_queue import SendQueue
 from .spawn import CannotSpawn, HubSpawner
+from .unacked import Unacked
 
 WAKE: Final = 0.05
 """Seconds between two looks at the queue: a 1 ms drain cost a training 3–11 %, this 0.4 %."""
@@ -40,7 +40,6 @@ HUB_STARTS_WITHIN: Final = 3.0
 """Seconds a first hub may take to speak; a training that ends sooner waits for it until then, because many crash in their first step."""
 _LEAVING: Final = 0.1
 """Seconds beyond that for what no hub took to be left beside the recording."""
-_BATCH_BYTES: Final = 256 << 10
 _PACKING: Final = 4 * WAKE
 """Seconds of packing in one wake at most, so that beats and orders are never behind a flood of rows."""
 
@@ -51,23 +50,23 @@ class Uplink:
     def __init__(
         self,
         queue: SendQueue,
-        spawner: HubSpawner,
+        host: HubSpawner | Guest,
         problems: Problems,
-        receive: Callable[[Order], None],
+        receive: Callable[[Order | Arm | Settled], Armed | None],
+        reminders: Callable[[], list[Armed]],
         step: Callable[[], int],
         vitals: Callable[[], None],
+        rank: int = 0,
     ) -> None:
         self._queue = queue
-        self._spawner = spawner
+        self._host = host
         self._problems = problems
         self._receive = receive
+        self._reminders = reminders
         self._step = step
         self._vitals = vitals
-        self._counter = 0
-        self._acked = 0
-        self._unacked: deque[tuple[int, bytes]] = deque()
-        self._unacked_bytes = 0
-        self._sent = 0
+        self._unacked = Unacked(rank, problems)
+        self._first: Body = Tick(0)
         self._lost_said = 0
         self._heard = time.monotonic()
         self._progress = self._heard
@@ -83,12 +82,14 @@ class Uplink:
         self._thread = threading.Thread(target=self._main, name="bedside-uplink", daemon=True)
 
     def __repr__(self) -> str:
-        return f"<Uplink {self._acked} acknowledged, {len(self._unacked)} in flight, {len(self._queue)} queued>"
+        return f"<Uplink {self._unacked.acked} acknowledged, {len(self._unacked)} in flight, {len(self._queue)} queued>"
 
     def start(self, first: Body) -> None:
         """Begin, with `first` as the run's first word: it never waits in the queue, where a flood of rows could push it out."""
-        self._keep(Record(0.0, first))
         self._began = time.monotonic()
+        self._first = first
+        if not isinstance(self._host, Guest):
+            self._unacked.keep(Record(0.0, first))
         self._thread.start()
 
     def silence(self) -> float:
@@ -98,7 +99,7 @@ class Uplink:
     def settle(self, seconds: float) -> None:
         """Wait until all that was said is written, `seconds` at most."""
         deadline = time.monotonic() + seconds
-        while (len(self._queue) or self._unacked or not self._met) and not self._done.wait(WAKE) and time.monotonic() < deadline:
+        while (len(self._queue) or len(self._unacked) or not self._met) and not self._done.wait(WAKE) and time.monotonic() < deadline:
             pass
 
     def close(self) -> None:
@@ -113,11 +114,23 @@ class Uplink:
 
     def _main(self) -> None:
         try:
-            self._serve()
+            if self._invited():
+                self._serve()
         except Exception as error:  # a dead uplink must not be silent, and must not disturb
             self._problems(f"monitoring stopped: {type(error).__name__}: {error}")
         finally:
             self._done.set()
+
+    def _invited(self) -> bool:
+        """Whether there is a hub to speak to: that of another rank may be a while in coming."""
+        if isinstance(self._host, Guest):
+            if why := self._host.await_invitation(self._closing, lambda: self._deadline):
+                self._problems(why)
+                self._given_up = True
+                return False
+            self._unacked.origin = self._host.plan.monotonic_start
+            self._unacked.keep(Record(self._began, self._first))
+        return True
 
     def _serve(self) -> None:
         context = zmq.Context()
@@ -145,11 +158,13 @@ class Uplink:
                 if now >= next_beat:
                     next_beat = now + (BEAT if self._welcomed else WAKE)
                     self._send(socket, self._greeting(now))
-                if self._unacked and now - self._progress > RESEND_AFTER:
+                    for reminder in self._reminders():
+                        self._send(socket, reminder)
+                if len(self._unacked) and now - self._progress > RESEND_AFTER:
                     self._progress = now
-                    self._sent = self._acked
+                    self._unacked.sent = self._unacked.acked
                 self._flush(socket)
-                if now >= deadline or (deadline < float("inf") and not self._unacked and not len(self._queue)):
+                if now >= deadline or (deadline < float("inf") and not len(self._unacked) and not len(self._queue)):
                     return
         finally:
             self._leave_the_rest()
@@ -158,7 +173,7 @@ class Uplink:
             context.destroy(linger=0)
 
     def _connected(self, context: zmq.Context[zmq.Socket[bytes]]) -> zmq.Socket[bytes]:
-        keys = self._spawner.plan.keys
+        keys = self._host.plan.keys
         socket = context.socket(zmq.DEALER)
         socket.curve_serverkey = keys.server_public.encode()
         socket.curve_publickey = keys.agent_public.encode()
@@ -168,7 +183,7 @@ class Uplink:
         socket.setsockopt(zmq.SNDHWM, 64)
         socket.setsockopt(zmq.RECONNECT_IVL, 50)
         socket.setsockopt(zmq.RECONNECT_IVL_MAX, 200)
-        socket.connect(endpoint(Path(self._spawner.plan.runtime)))
+        socket.connect(endpoint(Path(self._host.plan.runtime)))
         return socket
 
     def _notice(self, watch: zmq.Socket[bytes]) -> None:
@@ -195,22 +210,18 @@ class Uplink:
                 self._acknowledged(message.counter)
             elif isinstance(message, Welcome):
                 self._met = True
-                self._welcomed = message.counter >= self._acked  # else it must hear from where on there is something to send
+                self._welcomed = message.counter >= self._unacked.acked  # else it must hear from where on there is something to send
                 self._acknowledged(message.counter)
-                self._sent = self._acked
-            elif isinstance(message, Order):
-                self._receive(message)
+                self._unacked.sent = self._unacked.acked
+            elif isinstance(message, (Order, Arm, Settled)):
+                if (answer := self._receive(message)) is not None:
+                    self._send(socket, answer)
             elif isinstance(message, Refusal):
                 self._problems(f"the hub refuses this agent: {message.why}")
 
     def _acknowledged(self, counter: int) -> None:
-        if counter <= self._acked:
-            return
-        self._acked = min(counter, self._counter)
-        self._sent = max(self._sent, self._acked)
-        self._progress = self._heard
-        while self._unacked and self._unacked[0][0] <= self._acked:
-            self._unacked_bytes -= len(self._unacked.popleft()[1])
+        if self._unacked.acknowledged(counter):
+            self._progress = self._heard
 
     def _look_at_vitals(self) -> None:
         try:
@@ -222,51 +233,37 @@ class Uplink:
         """Number and encode what waits in the queue, as far as there is room to keep it."""
         self._say_losses()
         until = time.monotonic() + _PACKING
-        while len(self._queue) and self._unacked_bytes < MAX_UNACKED and time.monotonic() < until:
+        while len(self._queue) and self._unacked.bytes < MAX_UNACKED and time.monotonic() < until:
             try:
                 for record in self._queue.drain():
-                    self._keep(record)
+                    self._unacked.keep(record)
             except Exception as error:  # one value nobody foresaw must cost a pack, not the monitoring
                 self._problems(f"some rows could not be packed: {type(error).__name__}: {error}")
             time.sleep(0)  # let the training thread in between two packs
 
-    def _keep(self, record: Record) -> None:
-        try:
-            frame = encode_record(replace(record, counter=self._counter + 1))
-        except CodecError as error:
-            self._problems(f"a {type(record.body).__name__.lower()} could not be recorded: {error}")
-            return
-        self._counter += 1
-        self._unacked.append((self._counter, frame))
-        self._unacked_bytes += len(frame)
-
     def _flush(self, socket: zmq.Socket[bytes]) -> None:
-        while self._sent < self._counter:
-            first = self._unacked[0][0]
-            frames: list[bytes] = []
-            size = 0
-            place = self._sent + 1 - first
-            while place < len(self._unacked) and size < _BATCH_BYTES:
-                frames.append(self._unacked[place][1])
-                size += len(frames[-1])
-                place += 1
-            if not self._send(socket, encode_message(Batch(0, tuple(frames)))):
+        while (batch := self._unacked.next_batch()) is not None:
+            count, frame = batch
+            if not self._send_frame(socket, frame):
                 return
-            self._sent += len(frames)
+            self._unacked.sent += count
 
-    def _send(self, socket: zmq.Socket[bytes], frame: bytes) -> bool:
+    def _send(self, socket: zmq.Socket[bytes], message: Message) -> bool:
+        return self._send_frame(socket, encode_message(message))
+
+    def _send_frame(self, socket: zmq.Socket[bytes], frame: bytes) -> bool:
         try:
             socket.send(frame, zmq.NOBLOCK)
         except zmq.Again:
             return False
         return True
 
-    def _greeting(self, now: float) -> bytes:
+    def _greeting(self, now: float) -> Beat | Hello:
         """A beat to a hub that answers; a hello to one that has not yet, or not for a while."""
         if self._welcomed and now - self._heard < LOST_AFTER:
-            return encode_message(Beat(0, self._step(), len(self._unacked)))
-        plan = self._spawner.plan
-        return encode_message(Hello(plan.run, 0, VERSION, plan.pid, plan.pid_start, self._acked))
+            return Beat(self._unacked.rank, self._step(), len(self._unacked))
+        plan = self._host.plan
+        return Hello(plan.run, self._unacked.rank, VERSION, plan.pid, plan.pid_start, self._unacked.acked)
 
     def _leave_the_rest(self) -> None:
         """What no hub has taken waits beside the recording for one that wakes, or is being started."""
@@ -275,19 +272,19 @@ class Uplink:
         until = time.monotonic() + _LEAVING / 2
         while len(self._queue) and time.monotonic() < until:
             for record in self._queue.drain():
-                self._keep(record)
+                self._unacked.keep(record)
         if rows := len(self._queue):
             self._say(Lost(rows, "the training ended before they could be packed"))
         self._say_losses(at_once=True)
-        if self._unacked:
+        if len(self._unacked):
             try:
-                leave_frames(Path(self._spawner.plan.directory), [frame for _, frame in self._unacked])
+                leave_frames(Path(self._host.plan.directory), self._unacked.frames, self._unacked.rank)
             except OSError as error:
                 self._problems(f"the last {len(self._unacked)} records are lost: {error.strerror}")
 
     def _say_losses(self, at_once: bool = False) -> None:
         dropped = self._queue.dropped
-        if dropped > self._lost_said and (at_once or self._unacked_bytes < MAX_UNACKED):
+        if dropped > self._lost_said and (at_once or self._unacked.bytes < MAX_UNACKED):
             self._say(Lost(dropped - self._lost_said, "the hub was away or too slow: the oldest waiting rows were dropped"))
             self._lost_said = dropped
 
@@ -296,21 +293,24 @@ class Uplink:
             self._say(Problem(text, count))
 
     def _say(self, body: Body) -> None:
-        self._keep(Record(time.monotonic() - self._spawner.plan.monotonic_start, body))
+        now = time.monotonic()
+        self._unacked.keep(Record(now if self._unacked.origin else now - self._host.plan.monotonic_start, body))
 
     def _revive(self, now: float) -> None:
         """Start the hub again where the old one is gone. A stopped one still holds its lock, and is waited for."""
+        if isinstance(self._host, Guest):
+            return
         silent = now - self._heard > LOST_AFTER and now - self._spawned > HUB_STARTS_WITHIN
-        if not (self._broken or silent) or self._given_up or not self._spawner.hub_is_gone():
+        if not (self._broken or silent) or self._given_up or not self._host.hub_is_gone():
             return
         self._broken, self._spawned = False, now
-        if not self._spawner.may_start(now):
+        if not self._host.may_start(now):
             self._given_up = True
             self._problems("the hub died too often: this run goes on unmonitored")
             return
         if self._closing.is_set():
             self._leave_the_rest()  # first: starting a hub may take longer than the training stays
         try:
-            self._spawner.start(now)
+            self._host.start(now)
         except CannotSpawn as error:
             self._problems(f"no hub could be started: {error}")

@@ -51,6 +51,10 @@ BODIES: Final[dict[str, type]] = {
     "problem": records.Problem,
     "lost": records.Lost,
     "ended": records.Ended,
+    "rank": records.RankStarted,
+    "rank_command": records.RankCommand,
+    "ranks": records.RanksSeen,
+    "stack": records.StackTaken,
 }
 _KIND_OF_BODY: Final = {body: kind for kind, body in BODIES.items()}
 
@@ -58,9 +62,12 @@ MESSAGES: Final[dict[str, type]] = {
     "hello": messages.Hello,
     "batch": messages.Batch,
     "beat": messages.Beat,
+    "armed": messages.Armed,
     "welcome": messages.Welcome,
     "ack": messages.Ack,
     "order": messages.Order,
+    "arm": messages.Arm,
+    "settled": messages.Settled,
     "read": messages.Read,
     "ask": messages.Ask,
     "bytes": messages.Bytes,
@@ -72,11 +79,17 @@ MESSAGES: Final[dict[str, type]] = {
     "judged": messages.Judged,
     "listed": messages.Listed,
 }
+_GREETINGS: Final = frozenset({"hello", "read"})
+"""Messages that begin a conversation and name its version."""
 _KIND_OF_MESSAGE: Final = {message: kind for kind, message in MESSAGES.items()}
 
 
 class CodecError(ValueError):
     """These bytes are not what they claim to be; the text says why."""
+
+
+class OtherVersion(CodecError):
+    """A message of another version of the conversation; the text is for its sender to read."""
 
 
 def encode_record(record: Record) -> bytes:
@@ -109,6 +122,18 @@ def decode_record(frame: bytes, seq: int = 0) -> Record:
         raise CodecError(f"not a record: {error}") from error
 
 
+def decode_logged(frame: bytes, seq: int) -> Record:
+    """The record in a frame of a log: a body that this version cannot read, of a kind or with a value that came later, is `Unknown`.
+
+    Raises `CodecError` where the frame is no record. A log outlives versions; one newer record must not cost those around it.
+    """
+    kind, time, rank, counter, fields = _record_parts(frame)
+    try:
+        return Record(time, _body(kind, fields), rank, counter, seq)
+    except (TypeError, ValueError):
+        return Record(time, Unknown(kind), rank, counter, seq)
+
+
 def decode_place(frame: bytes) -> tuple[int, int]:
     """Rank and counter of a record whose body need not be readable here; raises `CodecError`."""
     _, _, rank, counter, _ = _record_parts(frame)
@@ -121,10 +146,20 @@ def encode_message(message: messages.Message) -> bytes:
 
 
 def decode_message(frame: bytes) -> messages.Message:
-    """The message in a frame; raises `CodecError` also for kinds this version does not know."""
+    """The message in a frame; raises `CodecError` also for kinds this version does not know, `OtherVersion` where it says it is of another.
+
+    The `version` of a greeting is read before anything else of it: that is what every version must be able to say of itself.
+    """
     parts = _unpacked(frame)
-    if type(parts) is not list or len(parts) != 2 or type(parts[0]) is not str or parts[0] not in MESSAGES:
-        raise CodecError("not a message of this version")
+    if type(parts) is not list or len(parts) != 2 or type(parts[0]) is not str:
+        raise CodecError("not a message")
+    version = parts[1].get("version", 1) if parts[0] in _GREETINGS and type(parts[1]) is dict else None
+    if type(version) is int and version != messages.VERSION:
+        raise OtherVersion(
+            f"this is version {version} of the conversation, the other end speaks {messages.VERSION}: use the bedside of the run"
+        )
+    if parts[0] not in MESSAGES:
+        raise CodecError(f"not a message of this version: {parts[0][:40]!r}")
     try:
         return cast("messages.Message", msgspec.convert(parts[1], MESSAGES[parts[0]], builtin_types=(bytes,)))
     except (msgspec.ValidationError, TypeError, ValueError) as error:

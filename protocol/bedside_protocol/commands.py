@@ -24,8 +24,9 @@ NEXT: Final[dict[CommandState, frozenset[CommandState]]] = {
     "cancelled": frozenset(),
 }
 
-FOR_TRAINING: Final[frozenset[Verb]] = frozenset({"pause", "resume", "step", "checkpoint", "stop", "snapshot", "rate", "cancel"})
-"""Verbs the training carries out; the others (`acknowledge`, `shelve`, `note`, `notify`) are the hub's own."""
+FOR_TRAINING: Final[frozenset[Verb]] = frozenset({"pause", "resume", "step", "checkpoint", "stop", "snapshot", "rate", "cancel", "stack"})
+"""Verbs the training carries out; the others (`acknowledge`, `shelve`, `note`, `notify`) are the hub's own. `stack` is answered beside the
+training thread, which may hang, and needs no boundary."""
 
 AT_BOUNDARY: Final[frozenset[Verb]] = frozenset({"pause", "checkpoint", "stop", "step", "snapshot", "rate"})
 
@@ -42,6 +43,9 @@ NOT_PAUSED: Final = "the run is not paused"
 ALREADY_PAUSED: Final = "the run is already paused"
 OVER: Final = "the run is over"
 STOPPING: Final = "the run is stopping"
+TOO_LATE: Final = "this rank had gone on without a hub"
+NO_PYTHON: Final = "no Python stack: a native call holds the interpreter lock (GIL), and nothing in the process can look"
+SUSPENDED: Final = "no Python stack: the process is stopped, and nothing in it can look"
 EXPIRED: Final = "the training did not answer within {seconds:.0f} s"
 
 

@@ -34,10 +34,17 @@ class Signals:
     stalled: str = ""
     """The stall rule's finding, empty while steps arrive."""
     silent_for: float = 0.0
+    lost_rank: str = ""
+    """Of several ranks, which other one ended badly first, and how; empty while none has."""
 
 
 def verdict(signals: Signals) -> tuple[Lifecycle, str]:
-    """The state of the run and the reason in words."""
+    """The state of the run and the reason in words: what became of another rank comes first, it brought this one down."""
+    state, reason = _verdict(signals)
+    return state, "; ".join(part for part in (signals.lost_rank, reason) if part)
+
+
+def _verdict(signals: Signals) -> tuple[Lifecycle, str]:
     if signals.goodbye is not None and signals.goodbye.outcome != "exited":
         return _said_goodbye(signals.goodbye)
     if signals.process == "exited":

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 from .records import Lifecycle, Scalar, Verb
 
 VERSION = 1
-"""Of the conversation. Another major is refused in one line."""
+"""Of the conversation, said by who begins one (`Hello`, `Read`). Another is refused in one line: a `Refusal` is the same in every version."""
 
 # --- agent → hub
 
@@ -47,6 +47,23 @@ class Beat:
     waiting: int
 
 
+@dataclass(frozen=True, slots=True)
+class Armed:
+    """What a rank says of an order that all ranks shall carry out at one step.
+
+    *ready*: it will stand still at `at` (0: it was only asked for its step). *past*: it is beyond that. *done*: it has carried it out, at
+    `at`. *refused*: `why` says the reason. `step` is the newest boundary passed, `stands` whether the training stands still there.
+    """
+
+    rank: int
+    id: str
+    at: int
+    step: int
+    state: Literal["ready", "past", "done", "refused"]
+    stands: bool = False
+    why: str = ""
+
+
 # --- hub → agent
 
 
@@ -66,12 +83,33 @@ class Ack:
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """A command for the training. `paused` tells a restarted agent nothing new; orders are idempotent by id."""
+    """A command for the training; orders are idempotent by id. `at`: the step that all ranks have agreed upon, 0 for the next."""
 
     id: str
     verb: Verb
     who: str
     arguments: Mapping[str, Scalar] = field(default_factory=dict)
+    at: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Arm:
+    """To each of several ranks: stand still at the boundary of step `at` for this order, and say whether that is still ahead. 0: say your
+    step."""
+
+    id: str
+    verb: Verb
+    who: str
+    arguments: Mapping[str, Scalar] = field(default_factory=dict)
+    at: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """The order is over on all ranks, or will not happen: go on. `stop`: all have saved, leave the loop now."""
+
+    id: str
+    stop: bool = False
 
 
 # --- viewer → hub
@@ -83,6 +121,8 @@ class Read:
 
     offset: int
     limit: int
+    version: int = 1
+    """Of the conversation; those who do not say speak the first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,5 +225,23 @@ class Listed:
 
 
 Message: TypeAlias = (
-    Hello | Batch | Beat | Welcome | Ack | Order | Read | Ask | Bytes | Answer | Refusal | Judge | Here | Kept | Judged | Listed
+    Hello
+    | Batch
+    | Beat
+    | Armed
+    | Welcome
+    | Ack
+    | Order
+    | Arm
+    | Settled
+    | Read
+    | Ask
+    | Bytes
+    | Answer
+    | Refusal
+    | Judge
+    | Here
+    | Kept
+    | Judged
+    | Listed
 )

@@ -27,6 +27,11 @@ MAX_SOCKET_PATH: Final = 107
 _UNSAFE: Final = re.compile(r"[^A-Za-z0-9._-]+")
 
 
+def fault_name(pid: int) -> str:
+    """The file beside the recording into which a native fault of process `pid` writes its stack; empty until then."""
+    return f"fault-{pid}.txt"
+
+
 def run_root(environment: Mapping[str, str], state_directory: Path) -> Path:
     """The directory that holds runs: `BEDSIDE_DIR`, else the user's state directory (which the caller knows)."""
     override = environment.get("BEDSIDE_DIR", "")
@@ -45,6 +50,11 @@ def runtime_candidates(environment: Mapping[str, str], uid: int, temporary: Path
             candidates.append(Path(directory) / f"bedside-{uid}")
     candidates.append(temporary / f"bedside-{uid}")
     return tuple(dict.fromkeys(candidates))
+
+
+def left_name(rank: int) -> str:
+    """`LEFT_NAME` of a rank other than 0: `left.2.frames`."""
+    return LEFT_NAME if rank == 0 else LEFT_NAME.replace(".", f".{rank}.")
 
 
 def runtime_name(run_id: str) -> str:

@@ -30,7 +30,9 @@ Lifecycle = Literal[
     "unreachable",  # only ever said by a viewer: the run may live, the way to it does not
 ]  # fmt: skip
 Outcome = Literal["finished", "stopped", "failed", "exited"]
-Verb = Literal["pause", "resume", "step", "checkpoint", "stop", "cancel", "acknowledge", "shelve", "note", "snapshot", "rate", "notify"]
+Verb = Literal[
+    "pause", "resume", "step", "checkpoint", "stop", "cancel", "acknowledge", "shelve", "note", "snapshot", "rate", "notify", "stack",
+]  # fmt: skip
 CommandState = Literal["requested", "accepted", "scheduled", "applied", "failed", "expired", "refused", "cancelled"]
 Meaning = Literal["histogram", "matrix", "table", "trajectory", "image"]
 Direction = Literal["down", "up"]
@@ -307,8 +309,80 @@ class Ended:
 
 
 @dataclass(frozen=True, slots=True)
+class StackFrame:
+    """One call that has not returned: it stands at `line` of `file`, whose path is shortened. `source` is the text of that line, empty
+    where it could not be read. Values of variables are never recorded."""
+
+    file: str
+    line: int
+    function: str
+    source: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ThreadStack:
+    """Where one thread is: its calls, the innermost first."""
+
+    name: str
+    frames: tuple[StackFrame, ...] = ()
+    kernel: str = ""
+    """What the operating system says of it: `waits for a lock (futex_do_wait)`."""
+    left_out: int = 0
+    """Outer calls that are not among the frames."""
+
+
+@dataclass(frozen=True, slots=True)
+class StackTaken:
+    """Where the threads of the training are, or were when it crashed; the one that trains, or crashed, comes first."""
+
+    why: str
+    """What it was taken for: `asked by ada`, `11: SIGSEGV`."""
+    step: int
+    threads: tuple[ThreadStack, ...]
+    trouble: str = ""
+    """Why no Python calls are in it, empty where they are."""
+    command: str = ""
+    """The command that asked for it, empty where none did."""
+
+
+@dataclass(frozen=True, slots=True)
+class RankStarted:
+    """The first record of a rank other than 0, which speaks for the run: where it lives. As in `RunStarted`."""
+
+    world_size: int
+    host: str = ""
+    pid: int = 0
+    pid_start: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class RankCommand:
+    """What one of several ranks says of a command. What became of it on all of them is the hub's `CommandChanged`."""
+
+    id: str
+    verb: Verb
+    state: CommandState
+    detail: str = ""
+    step: int = -1
+
+
+@dataclass(frozen=True, slots=True)
+class RanksSeen:
+    """How the ranks stood, as the hub saw them; once a second where there are several. The four tuples are of one length."""
+
+    world_size: int
+    ranks: tuple[int, ...]
+    steps: tuple[int, ...]
+    """Newest boundary passed."""
+    silent: tuple[float, ...]
+    """Seconds since the rank was last heard."""
+    states: tuple[str, ...]
+    """"running", "suspended", "silent", "finished", or how it ended: "killed (9: SIGKILL)"."""
+
+
+@dataclass(frozen=True, slots=True)
 class Unknown:
-    """A body of a kind this version does not know: counted, never an error."""
+    """A body this version cannot read, of a kind or with a value that came later: counted, never an error."""
 
     kind: str
 
@@ -316,7 +390,8 @@ class Unknown:
 Body: TypeAlias = (
     RunStarted | RulesDeclared | ExpectationDeclared | Metrics | MetricDefined | ProbeDeclared | Snapshot
     | AlertChanged | AlertAcknowledged | AlertShelved | CommandChanged | CheckpointSaved | Event | Note
-    | VerdictGiven | TagsChanged | LifecycleChanged | Tick | Problem | Lost | Ended | Unknown
+    | VerdictGiven | TagsChanged | LifecycleChanged | Tick | Problem | Lost | Ended | StackTaken
+    | RankStarted | RankCommand | RanksSeen | Unknown
 )  # fmt: skip
 
 

@@ -91,7 +91,7 @@ class Bench:
             if self._ended:
                 return
             step = self.step + 1
-            if self.control.wanted:
+            if self.control.line.wanted:
                 self.control.boundary(step)
             with self._made:
                 self.step = step
@@ -346,7 +346,7 @@ def test_what_waits_behind_a_stop_fails_and_what_comes_later_is_refused(bench: B
     assert bench.log.last(pause).detail == STOPPING
     later = bench.order("pause")
     assert (bench.log.life(later), bench.log.last(later).detail) == (["refused"], STOPPING)
-    assert not bench.control.wanted
+    assert not bench.control.line.wanted
 
 
 def test_a_verb_of_a_newer_viewer_fails_in_words(bench: Bench) -> None:
@@ -403,13 +403,13 @@ def test_orders_are_carried_out_as_they_came(bench: Bench) -> None:
 
 
 def test_while_nothing_is_asked_the_training_looks_at_one_attribute(bench: Bench) -> None:
-    wanted = [bench.control.wanted]
+    wanted = [bench.control.line.wanted]
     bench.train(3)
     bench.order("pause", name="p")
-    wanted.append(bench.control.wanted)
+    wanted.append(bench.control.line.wanted)
     bench.order("cancel", id="p")
     bench.train()
-    wanted.append(bench.control.wanted)
+    wanted.append(bench.control.line.wanted)
     assert wanted == [False, True, False]
     assert "open" in repr(bench.control)
 
@@ -462,7 +462,7 @@ def test_orders_from_a_storm_of_threads_all_come_to_an_end(bench: Bench, togethe
             bench.allow()
 
     together(4, work)
-    while bench.control.paused or bench.control.wanted:
+    while bench.control.paused or bench.control.line.wanted:
         if bench.control.paused:
             bench.order("resume")
         bench.allow()

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from bedside_protocol.commands import EXPIRED, EXPIRES_IN, FOR_TRAINING, LONGEST_SHELF, NO_SHELF, OVER
 from bedside_protocol.lab_book import MAX_NOTE, BadEntry, entry_of, said_of
 from bedside_protocol.messages import Answer, Ask, Order
-from bedside_protocol.records import AlertAcknowledged, AlertShelved, Body, CommandChanged, Scalar
+from bedside_protocol.records import AlertAcknowledged, AlertShelved, Body, CommandChanged, Scalar, Verb
 
 from .gate import Role
 
@@ -72,6 +72,10 @@ class Desk:
     def heard(self, command: CommandChanged) -> None:
         """The training said something about a command: it has it."""
         self._waiting.pop(command.id, None)
+
+    def unanswered(self, verb: Verb) -> list[Order]:
+        """Commands of this verb that the training has said nothing of."""
+        return [waiting.order for waiting in self._waiting.values() if waiting.order.verb == verb]
 
     def due(self, now: float) -> list[Order]:
         """Orders to hand to the training now."""

@@ -11,6 +11,7 @@ import fcntl
 import os
 import select
 import struct
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final, Literal
 
@@ -111,3 +112,9 @@ def _exit_information(fd: int) -> int | None:
         return None
     fields = _INFO.unpack(request)
     return int(fields[-1]) if fields[0] & _WITH_EXIT else None
+
+
+def forced_way(environment: Mapping[str, str]) -> Way:
+    """How to watch the process: the best this kernel has, unless `BEDSIDE_PROCESS_WATCH` names a lesser way."""
+    asked = environment.get("BEDSIDE_PROCESS_WATCH", "")
+    return "stat" if asked == "stat" else "pidfd" if asked == "pidfd" else "info"

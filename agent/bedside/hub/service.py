@@ -11,46 +11,38 @@ import contextlib
 import os
 import signal
 import time
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Final
 
 import zmq
 
-from bedside.left_over import forget_left, left_frames
 from bedside.origin import boot_id
+from bedside.ranks import withdraw
 from bedside.runtime import remove_runtime
 from bedside.spawn import HubPlan
 from bedside_protocol.alerts.engine import Engine
 from bedside_protocol.alerts.rule_file import read_rules
-from bedside_protocol.codec import CodecError, decode_message, decode_place, decode_record, encode_message
+from bedside_protocol.codec import CodecError, OtherVersion, decode_message, encode_message
 from bedside_protocol.lifecycle import OVER, Signals, verdict
-from bedside_protocol.messages import VERSION, Ack, Answer, Ask, Batch, Beat, Bytes, Hello, Message, Read, Refusal, Welcome
+from bedside_protocol.messages import Ack, Answer, Armed, Ask, Batch, Beat, Bytes, Hello, Message, Order, Read, Refusal, Welcome
 from bedside_protocol.places import LOCK_NAME, LOG_NAME
-from bedside_protocol.records import (
-    AlertChanged,
-    Body,
-    CommandChanged,
-    LifecycleChanged,
-    Lost,
-    Problem,
-    Record,
-    RulesDeclared,
-    RunStarted,
-    Tick,
-)
-from bedside_protocol.runlog import Chunk, read_log
+from bedside_protocol.records import AlertChanged, Body, CommandChanged, Event, LifecycleChanged, Lost, Problem, Record, Tick
 
 from .actions import asks_of
 from .desk import Desk
 from .doorstep import lay_out
 from .gate import Gate, Role
+from .intake import Intake
 from .journal import Journal
 from .memory import MemoryKiller
 from .notify import Notifier
-from .process import WatchedProcess, Way
+from .process import WatchedProcess, forced_way
+from .ranks import LINGER, Ranks, told_of
 from .recorder import AnotherWriter, Recorder, take_lock
-from .status import RunStatus
+from .stacks import Stacks
+from .status import RESUMED_WITHOUT_HUB, RunStatus
+from .together import BY_ALL, Together
 from .troubles import Troubles
 
 FLUSH_EVERY: Final = 0.25
@@ -82,10 +74,14 @@ class Hub:
         self._journal = Journal(Engine(read_rules(plan.rules).rules))
         self._status = RunStatus()
         self._desk = Desk(plan.run)
+        self._ranks = Ranks(plan.world, forced_way(os.environ))
+        self._together = Together(self._ranks)
+        self._intake = Intake(plan, self._journal, self._status, self._desk, self._say, self._heed)
+        self._stacks = Stacks(plan.run, self._directory, plan.pid)
         self._notifier = Notifier(plan.run, bool(os.environ.get("BEDSIDE_NOTIFY", "").split()))
         self._boot = boot_id()
         self._recorder = Recorder(self._directory / LOG_NAME, self._recovered(), self._journal.counters, plan.size_cap + MARGIN)
-        self._process = WatchedProcess(plan.pid, plan.pid_start, forced_way(dict(os.environ)))
+        self._process = WatchedProcess(plan.pid, plan.pid_start, forced_way(os.environ))
         self._memory = MemoryKiller(plan.pid)
         lay_out(plan)
         self._gate = Gate(plan.keys, Path(plan.runtime))
@@ -95,8 +91,6 @@ class Hub:
         self._process_state = self._process.state()
         self._chunks = 0
         self._troubles = Troubles(plan, self._recorder, self._journal, self._gate)
-        self._has_left = False
-        self._refused = 0
         self._started = self._heard = time.monotonic()
         self._exited_at = self._over_at = float("inf")
         self._leaving = False
@@ -124,7 +118,7 @@ class Hub:
                 next_look = 0.0
             self._hear(now)
             if now >= next_look:
-                self._take_left()
+                self._intake.take_left()
             if not self._begun(now):
                 continue
             if now >= next_look:
@@ -162,64 +156,54 @@ class Hub:
                     self._from_agent(peer, message, now)
                 else:
                     self._from_viewer(peer, role, message, now)
+            except OtherVersion as error:
+                self._send(peer, Refusal(str(error)))
             except CodecError:
-                self._refused += 1
+                self._intake.refused += 1
 
     def _from_agent(self, peer: bytes, message: Message, now: float) -> None:
-        self._heard = now
         match message:
-            case Hello(run=run, version=version, rank=rank, acked=acked):
-                if run != self._plan.run or version != VERSION:
-                    self._send(peer, Refusal(f"this hub serves run {self._plan.run} in version {VERSION}"))
+            case Hello(run=run, rank=rank, acked=acked):
+                if run != self._plan.run or not 0 <= rank < self._plan.world:
+                    self._send(peer, Refusal(f"this hub serves the {self._plan.world} ranks of run {self._plan.run}"))
                     return
                 self._agents[peer] = rank
+                self._note(rank, now)
+                self._ranks.joined(rank, message.pid, message.pid_start, now)
                 if missing := self._journal.skip_to(rank, acked):
                     self._say(Lost(missing, "an earlier hub took them and could not write them"))
                 written = self._recorder.written.counters.get(rank, 0)
                 self._acked[peer] = written
                 self._send(peer, Welcome(written))
             case Batch(rank=rank, frames=frames):
-                whole = [self._take(frame) for frame in frames]
+                self._note(rank, now)
+                whole = [self._intake.take(frame) for frame in frames]
                 if not all(whole):
                     self._send(peer, Welcome(self._recorder.written.counters.get(rank, 0)))
             case Beat(rank=rank, step=step):
                 self._agents.setdefault(peer, rank)
-                self._journal.step = max(self._journal.step, step)
+                self._note(rank, now, step)
                 self._send(peer, Ack(self._recorder.written.counters.get(rank, 0)))
+            case Armed(rank=rank):
+                self._note(rank, now, message.step)
+                for answer in self._together.hear(message):
+                    self._send(peer, answer)
             case _:
-                self._refused += 1
+                self._intake.refused += 1
 
-    def _take(self, frame: bytes) -> bool:
-        """Take one record; False where something before it is missing, and must come first."""
-        rank, counter = decode_place(frame)
-        if self._journal.lacks(rank, counter):
-            return False
-        try:
-            record = decode_record(frame)
-        except CodecError:  # one that cannot be read here must not cost those behind it
-            self._refused += self._journal.skip_to(rank, counter)
-            return True
-        if self._journal.take(record, len(frame)):
-            self._status.observe(record)
-            if isinstance(record.body, CommandChanged):
-                self._desk.heard(record.body)
-            elif isinstance(record.body, RunStarted) and rank == 0 and self._plan.rules:
-                self._say(RulesDeclared(self._plan.rules_name, self._plan.rules))
-        return True
+    def _note(self, rank: int, now: float, step: int = 0) -> None:
+        """A rank was heard, at a step; the first one's is the run's."""
+        self._ranks.heard(rank, now, step or None)
+        if rank == 0:
+            self._heard = now
+            self._journal.step = max(self._journal.step, step)
 
-    def _take_left(self) -> None:
-        """What the training left behind when it went, once: nothing of it was acknowledged, all of it comes next."""
-        if self._has_left or not (frames := left_frames(self._directory)):
-            return
-        self._has_left = True
-        try:
-            for frame in frames:
-                if not self._take(frame):
-                    rank, counter = decode_place(frame)
-                    self._say(Lost(self._journal.skip_to(rank, counter - 1), "the training said them to a hub that died"))
-                    self._take(frame)
-        except CodecError:
-            self._refused += 1
+    def _heed(self, record: Record) -> None:
+        """A record has been taken, or found in what an earlier hub wrote."""
+        self._ranks.observe(record)
+        self._together.observe(record)
+        if isinstance(record.body, Event) and record.body.name == RESUMED_WITHOUT_HUB and self._agents:
+            self._release(f"rank {record.rank} had gone on without a hub")
 
     def _from_viewer(self, peer: bytes, role: Role, message: Message, now: float) -> None:
         match message:
@@ -231,7 +215,7 @@ class Hub:
                 age = now - ask.asked if ask.boot and ask.boot == self._boot else 0.0
                 self._send(peer, self._put(ask, role, now, age))
             case _:
-                self._refused += 1
+                self._intake.refused += 1
 
     def _put(self, ask: Ask, role: Role, now: float, age: float = 0.0) -> Answer:
         """Put a command to the desk, a person's or a rule's."""
@@ -249,13 +233,21 @@ class Hub:
         self._process_state = self._process.state()
         if self._process_state == "exited" and self._exited_at == float("inf"):
             self._exited_at = now
-        state, reason = verdict(self._signals(now))
+        for member in self._ranks.look(now):
+            self._release(told_of(member))
+        signals = self._signals(now)
+        state, reason = verdict(signals)
         settled = state != "died" or now - self._exited_at > STATUS_WAIT
         if settled and (state, reason) != (self._status.lifecycle, self._status.reason):
+            step = max(self._journal.step, self._status.step)
             if state in OVER:
-                for body in (*self._troubles.losses(now, last=True), *self._desk.close()):
+                fault = self._stacks.of_fault(signals.exit_code, reason, step) if signals.process == "exited" else []
+                for body in (*self._troubles.losses(now, last=True), *self._desk.close(), *fault):
                     self._say(body)
-            self._say(LifecycleChanged(state, reason, max(self._journal.step, self._status.step)))
+            change = LifecycleChanged(state, reason, step)
+            self._say(change)
+            for ask in self._stacks.wanted(change, now):
+                self._put(ask, "operator", now)
         if self._status.lifecycle in OVER:
             self._over_at = min(self._over_at, now)
 
@@ -268,16 +260,19 @@ class Hub:
             goodbye=self._status.goodbye,
             stepped=self._status.step > 0,
             paused=self._status.paused,
-            stalled=self._status.stalled,
+            stalled=self._status.stalled or ("no step since then" if self._ranks.stand_still else ""),
             silent_for=now - self._heard,
+            lost_rank=self._ranks.lost(but=0),
         )
 
     def _tick(self, now: float) -> None:
         if self._over_at == float("inf"):
             self._say(Tick(max(self._journal.step, self._status.step)))
-        if self._refused:
-            self._say(Problem("messages this hub does not understand", self._refused, "hub"))
-            self._refused = 0
+            if self._ranks.are_several:
+                self._say(self._ranks.seen(now))
+        if self._intake.refused:
+            self._say(Problem("messages this hub does not understand", self._intake.refused, "hub"))
+            self._intake.refused = 0
         self._journal.words_only = self._recorder.written.end >= self._plan.size_cap
         for body in self._troubles.news(now):
             self._say(body)
@@ -285,9 +280,44 @@ class Hub:
     def _command(self, now: float) -> None:
         for body in (*self._desk.expired(now), *self._notifier.look(now)):
             self._say(body)
+        stacks = self._desk.unanswered("stack")
+        for body in self._stacks.answers(stacks, self._process_state, now - self._heard, self._journal.step) if stacks else ():
+            self._say(body)
+            if isinstance(body, CommandChanged):
+                self._desk.heard(body)
         for order in self._desk.due(now):
-            for peer in list(self._agents):
-                self._send(peer, order)
+            if self._ranks.are_several and order.verb in BY_ALL:
+                for body in self._together.ask(order):
+                    self._told(body)
+            else:
+                self._send_to(range(self._plan.world), order)
+        self._agree(now)
+
+    def _agree(self, now: float) -> None:
+        """What all ranks are asked for together: they are told to act when it stands in the recording that they will."""
+        said, messages = self._together.look(now)
+        for body in said:
+            self._told(body)
+        for rank, message in messages:
+            self._send_to((rank,), message)
+        if self._together.awaits_writing:
+            if self._journal.has_pending:
+                self._flush()
+            if self._recorder.written.flushed >= self._chunks:
+                self._together.act()
+                self._agree(now)
+
+    def _told(self, body: CommandChanged) -> None:
+        """A command of all ranks has changed."""
+        self._say(body)
+        self._desk.heard(body)
+
+    def _release(self, why: str) -> None:
+        """Nobody stays held when a rank is gone: the others would wait for it for ever, and the script shall see why."""
+        if not self._ranks.are_several or not self._status.paused:
+            return
+        for body in self._together.release(f"the hub: {why}"):
+            self._told(body)
 
     def _say(self, body: Body) -> None:
         now = self.now()
@@ -331,6 +361,11 @@ class Hub:
                 data = self._recorder.read(read.offset, min(read.limit, 1 << 20))
                 self._send(peer, Bytes(read.offset, data, written.end, self.now(), told, written.trouble))
 
+    def _send_to(self, ranks: Collection[int], message: Message) -> None:
+        for peer, rank in list(self._agents.items()):
+            if rank in ranks:
+                self._send(peer, message)
+
     def _send(self, peer: bytes, message: Message) -> None:
         if not self._gate.send(peer, encode_message(message)):
             self._agents.pop(peer, None)
@@ -344,21 +379,12 @@ class Hub:
     # --- beginning and end
 
     def _recovered(self) -> int:
-        """Where to append: after the last whole chunk of an earlier hub, whose torn tail is cut away."""
-        path = self._directory / LOG_NAME
-        if not path.exists():
-            return 0
-        end = 0
-        with open(path, "r+b") as file:
-            for piece in read_log(file):
-                if isinstance(piece, Chunk):
-                    end = piece.head.end
-                    self._journal.replay(piece.records, dict(piece.counters))
-                    for record in piece.records:
-                        self._status.observe(record)
-            file.truncate(end)
+        """Where to append, and what an earlier hub has left to be done."""
+        end = self._intake.recover()
         for command in self._status.commands.values():
             self._desk.restore(command, time.monotonic())
+            if self._ranks.are_several and command.verb in BY_ALL and command.state in ("accepted", "scheduled"):
+                self._together.ask(Order(command.id, command.verb, command.who, dict(command.arguments)))
             if command.verb == "notify" and command.state == "requested":
                 self._notifier.recover(command)
         if self._status.lifecycle not in OVER:  # an earlier hub may have written an alarm and not lived to act
@@ -366,7 +392,8 @@ class Hub:
         return end
 
     def _is_done(self, now: float) -> bool:
-        return self._leaving or now - self._over_at > (LAST_NEWS if self._notifier.is_busy else LEAVE_AFTER)
+        after = LAST_NEWS if self._notifier.is_busy else LINGER if self._ranks.speaks_on(now) else LEAVE_AFTER
+        return self._leaving or now - self._over_at > after
 
     def stop(self) -> None:
         """Leave at the next round."""
@@ -377,18 +404,16 @@ class Hub:
             self._flush()
         self._notifier.close()
         self._recorder.close()
-        if self._has_left and not self._recorder.written.trouble:
-            forget_left(self._directory)
+        if not self._recorder.written.trouble:
+            self._intake.forget_left()
+        self._stacks.close()
         self._gate.close()
         self._process.close()
+        self._ranks.close()
+        if self._plan.invitation:
+            withdraw(Path(self._plan.invitation), self._plan.run)
         remove_runtime(Path(self._plan.runtime))
         os.close(self._lock)
-
-
-def forced_way(environment: dict[str, str]) -> Way:
-    """How to watch the process: the best this kernel has, unless `BEDSIDE_PROCESS_WATCH` names a lesser way."""
-    asked = environment.get("BEDSIDE_PROCESS_WATCH", "")
-    return "stat" if asked == "stat" else "pidfd" if asked == "pidfd" else "info"
 
 
 def serve(plan: HubPlan) -> None:

@@ -36,7 +36,9 @@ class RunStatus:
         return f"<RunStatus {self.lifecycle or 'unborn'} at step {self.step}, {len(self.commands)} commands>"
 
     def observe(self, record: Record) -> None:
-        """Take one record in."""
+        """Take one record in. Rank 0 speaks for the run, and the hub; what another rank says of itself is not the run's."""
+        if record.rank > 0:
+            return
         match record.body:
             case Metrics(steps=steps) if steps.size:
                 self.step = max(self.step, int(steps[-1]))

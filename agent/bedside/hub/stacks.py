@@ -1,0 +1,106 @@
+"""What the hub does about stacks: asks for one when a run is first seen to stall, answers for a training that cannot, reads what a native
+fault left.
+
+Decides and returns; the hub sends and records. It looks at the process from outside and never touches it: no signal, no debugger.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Final
+
+from bedside.kernel_view import KernelThread, threads_of
+from bedside.source_lines import lines_of
+from bedside_protocol.commands import NO_PYTHON, SUSPENDED
+from bedside_protocol.lifecycle import SILENT_AFTER
+from bedside_protocol.messages import Ask, Order
+from bedside_protocol.places import fault_name
+from bedside_protocol.records import Body, CommandChanged, LifecycleChanged, StackTaken, ThreadStack
+from bedside_protocol.stacks import MOST_CALLS, MOST_FAULT, bounded, frame, read_fault
+
+from .process import State
+
+FAULTS: Final = frozenset({-signal.SIGSEGV, -signal.SIGFPE, -signal.SIGABRT, -signal.SIGBUS, -signal.SIGILL, None})
+"""Exit statuses of a process whose fault may have left a stack; None: nobody knows."""
+NEXT_AFTER: Final = 600.0
+"""Seconds between two stacks taken by itself at least: a run that stalls every minute shall not fill its recording."""
+WHO: Final = "the hub"
+
+
+class Stacks:
+    """The stacks of one run, as its hub sees to them."""
+
+    def __init__(self, run: str, directory: Path, pid: int) -> None:
+        self._run = run
+        self._pid = pid
+        self._path = directory / fault_name(pid)
+        self._base = _directory_of(pid)
+        self._asked = float("-inf")
+
+    def __repr__(self) -> str:
+        return f"<Stacks of process {self._pid}>"
+
+    def wanted(self, change: LifecycleChanged, now: float) -> list[Ask]:
+        """The command that asks for a stack where a run has begun to stall; it is the same for the same stall."""
+        if change.state != "stalled" or now - self._asked < NEXT_AFTER:
+            return []
+        self._asked = now
+        return [Ask(self._run, f"stall-{change.step}", "stack", WHO, {"why": f"stalled: {change.reason}"})]
+
+    def answers(self, orders: Iterable[Order], process: State, silent: float, step: int) -> list[Body]:
+        """What is said of orders for a stack that the training cannot answer, because nothing in it runs: how its threads look from
+        outside. None while it may answer. `silent`: seconds since its agent was heard."""
+        if process != "stopped" and silent <= SILENT_AFTER:
+            return []
+        trouble = SUSPENDED if process == "stopped" else NO_PYTHON
+        said: list[Body] = []
+        for order in orders:
+            why = str(order.arguments.get("why", "")) or f"asked by {order.who}"
+            threads = tuple(ThreadStack(_name(seen, self._pid), kernel=seen.doing) for seen in threads_of(self._pid))
+            said.append(StackTaken(why, step, threads, trouble, order.id))
+            said.append(CommandChanged(order.id, "stack", "failed", order.who, trouble, step, dict(order.arguments)))
+        return said
+
+    def of_fault(self, exit_code: int | None, reason: str, step: int) -> list[Body]:
+        """The stack that a native fault left as the process died, if it died of one."""
+        if exit_code not in FAULTS:
+            return []
+        fault = read_fault(self._left())
+        if not fault.threads:
+            return []
+        lines = lines_of(((call.file, call.line) for thread in fault.threads for call in thread.calls[:MOST_CALLS]), self._base)
+        threads = bounded(
+            ThreadStack(thread.name, tuple(frame(call, lines.get((call.file, call.line), ""), self._base) for call in thread.calls))
+            for thread in fault.threads
+        )
+        return [StackTaken(reason if exit_code is not None else fault.title, step, threads)]
+
+    def _left(self) -> str:
+        """What the fault file holds; empty where there is none, or something else of its name."""
+        try:
+            with open(os.open(self._path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
+                return file.read(MOST_FAULT).decode("utf-8", "replace")
+        except OSError:
+            return ""
+
+    def close(self) -> None:
+        """A file in which no fault stands goes away."""
+        with contextlib.suppress(OSError):
+            if not self._path.lstat().st_size:
+                self._path.unlink()
+
+
+def _name(thread: KernelThread, pid: int) -> str:
+    return "the first thread" if thread.id == pid else f"{thread.name} {thread.id}"
+
+
+def _directory_of(pid: int) -> str:
+    """The directory a process works in, empty where it is gone or not ours to see."""
+    try:
+        return os.readlink(f"/proc/{pid}/cwd")
+    except OSError:
+        return ""
