@@ -9,7 +9,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from bedside_protocol.alerts.checkpoints import damaging
 from bedside_protocol.commands import is_over
 from bedside_protocol.records import Lifecycle, Scalar, Verb
 from bedside_tui.draw import number
@@ -105,6 +104,8 @@ def doubts(view: View) -> list[str]:
 
 
 def _damages(alert: AlertView, view: View) -> bool:
+    from bedside_protocol.alerts.checkpoints import damaging  # only here: asked when somebody is about to stop
+
     least = damaging(view.rules.rules.values()).get(alert.rule)
     return least is not None and alert.severity in (least, "red")
 

@@ -15,7 +15,6 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, BinaryIO, Final, TypeVar
 
-from bedside_protocol.alerts.judge import recorded_verdict
 from bedside_protocol.lab_book import Book, BookNote
 from bedside_protocol.lifecycle import OVER
 from bedside_protocol.records import AlertChanged, Ended, MetricDefined, Metrics, Record, RunStarted, Snapshot, Tick
@@ -41,15 +40,16 @@ class Library:
         self.unreadable: list[str] = []
         """Why some recordings are not among the summaries last given, a sentence each."""
         self._known: dict[str, tuple[list[int], RunSummary]] = {}
-        for directory in self.directories:
-            self._known.update(load_summaries(directory / CACHE_NAME))
-        self._saved = dict(self._known)
+        self._saved: dict[str, tuple[list[int], RunSummary]] | None = None
+        """What the caches hold; None before they have been read."""
 
     def __repr__(self) -> str:
         return f"<Library of {', '.join(map(str, self.directories))}, {len(self._known)} known>"
 
     def summaries(self, told: Callable[[int, int], object] = lambda done, of: None) -> list[RunSummary]:
         """Every run, the newest start first. `told` hears how many have been read, of how many that are not remembered as they are now."""
+        if self._saved is None:
+            self._remember()
         places = runs_in(self.directories)
         self.unreadable = []
         here = {str(place.directory) for place in places}
@@ -73,6 +73,11 @@ class Library:
         finally:
             self._save()
         return sorted(found, key=lambda summary: summary.started, reverse=True)
+
+    def _remember(self) -> None:
+        for directory in self.directories:
+            self._known.update(load_summaries(directory / CACHE_NAME))
+        self._saved = dict(self._known)
 
     def _remembered(self, place: RunPlace) -> RunSummary | None:
         """What is known of a recording that has not changed since."""
@@ -186,6 +191,8 @@ class _Fold:
                 pass
 
     def summary(self, place: RunPlace, heard: float, damage: Sequence[Damage]) -> RunSummary:
+        from bedside_protocol.alerts.judge import recorded_verdict  # only here: a list is read behind the first picture
+
         run = self.started or RunStarted(place.id, place.id, "", heard)
         lifecycle, reason = self.word.now(place.directory, max(0.0, time.time() - heard))
         episodes = {(change.rule, change.target, change.episode): change.severity for change in self.changes if change.state == "firing"}

@@ -30,6 +30,9 @@ from bedside_tui.widgets.rows import Look
 FEEDING = 0.05
 """Seconds of reading between two looks at the keyboard while a long history comes in."""
 
+CATCHING_UP = 1.0
+"""Seconds between two drawings while what had been written before we came is still read: each would hold up the reading."""
+
 RUNS_EVERY = 2.0
 """Seconds between two looks for runs while their list is in sight."""
 
@@ -76,6 +79,8 @@ class Viewer(App[None], inherit_bindings=False):
         self.settled = asyncio.Event()
         """Set once all that had been written before we came is read, or the list of runs where no run is open."""
         self.screens: dict[str, RunScreen] = {}
+        self._drawn: tuple[Viewing, float] | None = None
+        """The run in the newest drawing that shows a record, and when that was."""
         self.viewing = Viewing(source, self._now(), read_only=read_only, left=left)
 
     # --- the loop
@@ -88,7 +93,7 @@ class Viewer(App[None], inherit_bindings=False):
         nothing_open = self.viewing.source is None and self.library is not None
         self.push_screen("runs" if nothing_open else "vitals")
         self.viewing.start(self._arrived)
-        self.set_interval(1 / self._fps, self.redraw)
+        self.set_interval(1 / self._fps, self._beat)
         if self.library is not None:
             self.set_interval(RUNS_EVERY, self.read_runs)
             self.read_runs()
@@ -100,8 +105,11 @@ class Viewer(App[None], inherit_bindings=False):
         self.post_message(self.Arrived())
 
     def on_viewer_arrived(self) -> None:
-        """Read what came, and let the keyboard have its turn when it is much."""
-        if self.viewing.take(self._now, FEEDING):
+        """Read what came, and let the keyboard have its turn when it is much. The first that there is to see is shown at once."""
+        more = self.viewing.take(self._now, FEEDING)
+        if self.viewing.store.records and (self._drawn is None or self._drawn[0] is not self.viewing):
+            self.redraw()
+        if more:
             self.post_message(self.Arrived())
         elif self.viewing.status.complete and not self.settled.is_set():
             self.settled.set()
@@ -113,11 +121,17 @@ class Viewer(App[None], inherit_bindings=False):
         """The run screen in sight, below any dialog."""
         return next((screen for screen in reversed(self.screen_stack) if isinstance(screen, RunScreen)), None)
 
+    def _beat(self) -> None:
+        if self.viewing.status.complete or self._drawn is None or self._now() >= self._drawn[1] + CATCHING_UP:
+            self.redraw()
+
     def redraw(self) -> None:
         """Draw the visible screen as things stand. What fails is said in its place and tried again at the next beat."""
         screen = self.top
         if screen is None or not self.is_running:
             return
+        if self.viewing.store.records:
+            self._drawn = self.viewing, self._now()
         try:
             look = self.look
             heat = () if look.ascii else look.palette.heat

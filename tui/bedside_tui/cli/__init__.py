@@ -13,7 +13,6 @@ import keyword
 import os
 import sys
 from collections.abc import Sequence
-from difflib import get_close_matches
 from typing import Final, NoReturn, Protocol
 
 from bedside_protocol.sanitise import text as safe
@@ -117,6 +116,8 @@ def _main(words: list[str]) -> int:
             stream.reconfigure(errors="replace")  # a terminal without these glyphs shows `?`, not a traceback
     name = words[0] if words and words[0] in VERBS else None
     if name is None and words and not words[0].startswith("-"):
+        from difflib import get_close_matches  # only here: no verb that is known pays for it
+
         likely = get_close_matches(words[0], VERBS, n=1)
         raise Failure(f"there is no verb {words[0]}{f' (is {likely[0]} meant?)' if likely else ''}: `bedside --help` lists them")
     parser = _parser(name)

@@ -11,7 +11,6 @@ from bedside_tui.screens.base import RunScreen
 from bedside_tui.screens.compare_choice import likeliest
 from bedside_tui.store.history import History
 from bedside_tui.store.view import AlertView, View
-from bedside_tui.widgets.alarm_page import opened
 from bedside_tui.widgets.alarms import alert_columns, alert_row, alerts_heading
 from bedside_tui.widgets.choice import window
 from bedside_tui.widgets.curves import curve_panel
@@ -97,6 +96,8 @@ class AlertsScreen(RunScreen):
         return [*shown, line((f"   +{number.count(below)} more" if below else "", "quiet"))]
 
     def _opened(self, frame: Frame, alert: AlertView, count: int, width: int, height: int) -> list[Line]:
+        from bedside_tui.widgets.alarm_page import opened  # only here: it has every rule and runbook
+
         place = number.ordinal(self.choice.place + 1, count)
         lines = [self.heading(frame, f"alert {place}", width)]
         beside_it = width >= WIDE

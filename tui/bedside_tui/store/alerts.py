@@ -8,15 +8,17 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from bedside_protocol.alerts.rules import Rule
 from bedside_protocol.records import AlertAcknowledged, AlertChanged, AlertShelved
 from bedside_tui.draw import number
 from bedside_tui.store.judging import JudgingFold
 from bedside_tui.store.ledger import Ledger, Moment
 from bedside_tui.store.rules import ExpectationView, RulesView
 from bedside_tui.store.view import AlertView, Badge, Firing, Mark
+
+if TYPE_CHECKING:
+    from bedside_protocol.alerts.rules import Rule
 
 _GLYPH: Mapping[str, str] = {"red": "✖", "amber": "▲", "": "▲"}
 _WORST: Mapping[str, int] = {"": 0, "amber": 1, "red": 2}

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import overload
 
-from bedside_protocol.alerts.review import Remark, Review
+from bedside_protocol.alerts.remark import Remark
 from bedside_protocol.lifecycle import OVER
 from bedside_protocol.records import CheckpointSaved, Ended, LifecycleChanged, MetricDefined, Metrics, Record, RunStarted, Snapshot, Tick
 from bedside_protocol.sanitise import text
@@ -77,6 +77,8 @@ class ReviewFold:
 
     def _reviewed(self, end: int) -> tuple[Remark, ...]:
         """What begins and defines metrics stands where it stood among their values; all else may come before them."""
+        from bedside_protocol.alerts.review import Review  # only here: a living run is not reviewed
+
         review, seen = Review(), 0
         for position, record in self._told.upto(end):
             if isinstance(record.body, RunStarted | MetricDefined) or position == end:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from bedside_protocol.alerts.rules import Rule
 from bedside_protocol.records import Severity
 from bedside_protocol.sanitise import text
+
+if TYPE_CHECKING:
+    from bedside_protocol.alerts.rules import Rule
 
 
 @dataclass(frozen=True, slots=True)

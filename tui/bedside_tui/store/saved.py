@@ -6,13 +6,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from bedside_protocol.alerts.checkpoints import Checkpoints
 from bedside_protocol.records import AlertChanged, CheckpointSaved, Record, RunStarted
 from bedside_tui.store.judging import BUILT_IN
 from bedside_tui.store.ledger import Ledger
 from bedside_tui.store.rules import RulesView
 from bedside_tui.store.view import CheckpointView
+
+if TYPE_CHECKING:
+    from bedside_protocol.alerts.checkpoints import Checkpoints
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +36,7 @@ class SavedFold:
         self._saved: Ledger[Saved] = Ledger()
         self._telling: Ledger[Record] = Ledger()
         self._rules = BUILT_IN
-        self._judged = Checkpoints(self._rules.rules.values())
+        self._judged: Checkpoints | None = None
         self._judged_to = 0
 
     def take(self, position: int, record: Record) -> None:
@@ -48,6 +51,8 @@ class SavedFold:
     def views(self, position: int, rules: RulesView) -> list[CheckpointView]:
         """The checkpoints known at `position`, oldest first, of those under one name the newest; `rules` are those in force."""
         newest = {saved.body.path: saved for saved in self._saved.upto(position)}
+        if not newest:
+            return []
         return [
             CheckpointView(judged.path, saved.body.size, judged.step, saved.time, saved.body.verified, _called(judged.suspect_of, rules))
             for judged in self._judgement(position, rules).all
@@ -55,8 +60,10 @@ class SavedFold:
         ]
 
     def _judgement(self, position: int, rules: RulesView) -> Checkpoints:
+        from bedside_protocol.alerts.checkpoints import Checkpoints  # only here: a run without a checkpoint needs no rule
+
         told = self._telling.size_at(position)
-        if told < self._judged_to or rules is not self._rules:
+        if self._judged is None or told < self._judged_to or rules is not self._rules:
             self._rules, self._judged, self._judged_to = rules, Checkpoints(rules.rules.values()), 0
         for record in self._telling.entries[self._judged_to : told]:
             self._judged.take(record)

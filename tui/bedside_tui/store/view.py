@@ -9,10 +9,9 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from bedside_protocol.alerts.remark import Remark
-from bedside_protocol.alerts.rules import Horizon
 from bedside_protocol.lab_book import Book
 from bedside_protocol.lifecycle import OVER
 from bedside_protocol.records import (
@@ -28,6 +27,9 @@ from bedside_protocol.records import (
 )
 from bedside_tui.store.history import History
 from bedside_tui.store.rules import ExpectationView, RulesView
+
+if TYPE_CHECKING:
+    from bedside_protocol.alerts.rules import Horizon
 
 Badge = Literal["red", "amber", "ok", "pending", "none"]
 """How a row is marked. `none`: no rule speaks of it, or none could judge it yet."""
