@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from typing import Final, NoReturn, Protocol
 
 from bedside_protocol.sanitise import text as safe
+from bedside_tui.loading import nothing_collected
 from bedside_tui.places import NoSuchRun, Unreadable
 
 USAGE_ERROR: Final = 3
@@ -147,5 +148,6 @@ def _parser(name: str | None) -> _Parser:
 
 def _verb(name: str) -> Verb:
     file = f"{name}_" if keyword.iskeyword(name) else name
-    module: Verb = importlib.import_module(f"bedside_tui.cli.{file}")  # type: ignore[assignment]
+    with nothing_collected():
+        module: Verb = importlib.import_module(f"bedside_tui.cli.{file}")  # type: ignore[assignment]
     return module
