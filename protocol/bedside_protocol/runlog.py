@@ -19,12 +19,13 @@ from typing import BinaryIO, Final
 
 import numpy as np
 
-from .codec import CodecError, decode_record, encode_record, pack_list, unpack_list
+from .codec import CodecError, decode_logged, encode_record, pack_list, unpack_list
 from .records import Metrics, Record
 
 MARK: Final = b"\x89BEDSIDE"
 FORMAT: Final = 1
-"""Major version of the format, in every head. Files of a newer major are refused in one sentence."""
+"""Major version of the format, in every head. Files of a newer major are refused in one sentence; what a minor adds (kinds, fields, values,
+flags) is passed over by those who do not know it, and has no number."""
 TARGET_CHUNK: Final = 64 << 10
 """Bytes of encoded records after which a writer closes a chunk: what one flipped bit may cost."""
 
@@ -293,7 +294,7 @@ def _decode_payload(payload: bytes, head: Head) -> tuple[tuple[Record, ...], dic
     counters: dict[int, int] = dict(pairs)
     if len(frames) != head.count:
         raise CodecError("the head counts other records than the payload holds")
-    return tuple(decode_record(frame, head.first_seq + place) for place, frame in enumerate(frames)), counters
+    return tuple(decode_logged(frame, head.first_seq + place) for place, frame in enumerate(frames)), counters
 
 
 def _last_step(records: Sequence[Record]) -> int:

@@ -60,6 +60,8 @@ class Conversation:
         self.last_time = 0.0
         self.seq = 0
         """Place in the log of the newest record."""
+        self.heard: float | None = None
+        """When the run last gave a sign of life, by the monotonic clock."""
         self._control = control
         self._ahead = 0
         self._asked: dict[str, Verb] = {}

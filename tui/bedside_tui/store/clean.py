@@ -31,7 +31,11 @@ from bedside_protocol.records import (
     RunStarted,
     Scalar,
     Snapshot,
+    StackFrame,
+    StackTaken,
     TagsChanged,
+    ThreadStack,
+    Unknown,
     VerdictGiven,
 )
 from bedside_protocol.sanitise import text
@@ -51,6 +55,7 @@ _LONG_FIELDS: dict[type[Any], tuple[str, ...]] = {
     Lost: ("why",),
     Note: ("text",),
     Problem: ("text",),
+    StackTaken: ("why", "trouble"),
 }
 
 _NAME_FIELDS: dict[type[Any], tuple[str, ...]] = {
@@ -67,7 +72,9 @@ _NAME_FIELDS: dict[type[Any], tuple[str, ...]] = {
     RulesDeclared: ("name",),
     RunStarted: ("id", "name", "project", "host", "boot_id", "python", "torch", "bedside", "git_commit", "continues"),
     Snapshot: ("probe", "kind"),
+    StackTaken: ("command",),
     TagsChanged: ("who",),
+    Unknown: ("kind",),
     VerdictGiven: ("verdict", "who"),
 }
 
@@ -125,6 +132,15 @@ def _snapshot(body: Snapshot) -> dict[str, Any]:
     }
 
 
+def _thread(thread: ThreadStack) -> ThreadStack:
+    frames = tuple(_frame(each) for each in thread.frames)
+    return replace(thread, name=text(thread.name), kernel=text(thread.kernel), frames=frames)
+
+
+def _frame(frame: StackFrame) -> StackFrame:
+    return replace(frame, file=text(frame.file), function=text(frame.function), source=text(frame.source))
+
+
 _SPECIAL: dict[type[Any], Callable[[Any], dict[str, Any]]] = {
     CommandChanged: lambda body: {"arguments": _mapping(body.arguments, _scalar)},
     Ended: lambda body: {"traceback": tuple(text(line, LONG) for line in body.traceback)},
@@ -133,5 +149,6 @@ _SPECIAL: dict[type[Any], Callable[[Any], dict[str, Any]]] = {
     ProbeDeclared: lambda body: {"settings": _mapping(body.settings, _scalar)},
     RunStarted: lambda body: {"config": _mapping(body.config, _scalar), "argv": _texts(body.argv)},
     Snapshot: _snapshot,
+    StackTaken: lambda body: {"threads": tuple(map(_thread, body.threads))},
     TagsChanged: lambda body: {"added": _texts(body.added), "removed": _texts(body.removed)},
 }

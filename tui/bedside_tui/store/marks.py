@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bedside_protocol.records import Event, Lost, Problem
+from bedside_protocol.records import Event, Lost, Problem, Unknown
 from bedside_protocol.sanitise import text
 from bedside_tui.draw import number
 from bedside_tui.store.ledger import Ledger, Moment
@@ -42,6 +42,12 @@ class TroublesFold:
             return None
         self._problems.setdefault(body.text, Ledger()).add(moment.position, body.count)
         return None if known else Mark(moment.time, moment.step, "problem", "!", f"{body.where}: {body.text}", jump=False)
+
+    def unknown(self, moment: Moment, body: Unknown) -> Mark | None:
+        """A record that only a later version can read, counted by its kind."""
+        said = f"a record of a newer bedside is not shown here: {body.kind}"
+        known = self._problems.get(said)
+        return self.problem(moment, Problem(said, 1 + (known.entries[-1] if known else 0), "recording"))
 
     def lost_at(self, position: int) -> int:
         """Records known at `position` never to have reached the log."""

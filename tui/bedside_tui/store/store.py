@@ -37,6 +37,7 @@ from bedside_protocol.records import (
     Snapshot,
     TagsChanged,
     Tick,
+    Unknown,
     VerdictGiven,
 )
 from bedside_tui.store import marks
@@ -102,6 +103,7 @@ class Store:
             TagsChanged: self._book.tagged,
             Problem: self._troubles.problem,
             Lost: self._troubles.lost,
+            Unknown: self._troubles.unknown,
         }
 
     def __repr__(self) -> str:
