@@ -15,6 +15,8 @@ from bedside_protocol.records import (
     AlertAcknowledged,
     AlertChanged,
     Body,
+    Ended,
+    Event,
     Metrics,
     Record,
     RunStarted,
@@ -201,6 +203,28 @@ def test_how_values_are_cut_into_records_changes_nothing(rows: int) -> None:
 def test_ranks_are_judged_apart() -> None:
     both = [record for pair in zip(blocks({"loss": falling(200)}), blocks({"loss": [nan] * 200}, rank=1), strict=True) for record in pair]
     assert fired(run(both)) == [("nonfinite", "loss rank 1", "red")]
+
+
+@pytest.mark.parametrize("trouble", [[nan] * 50, [90.0] * 200], ids=["nan", "explosion"])
+def test_what_all_ranks_log_is_told_of_once(trouble: list[float]) -> None:
+    values = falling(1500) + trouble
+    logs = [blocks({"loss": values}, rank=rank) for rank in range(4)]
+    told = fired(run([record for together in zip(*logs, strict=True) for record in together]))
+    assert told == fired(run(logs[0]))
+    assert len(told) == 1
+
+
+def test_a_metric_that_only_another_rank_logs_is_judged_there() -> None:
+    values = falling(1500) + [90.0] * 200
+    assert fired(run(blocks({"loss": values}, rank=3))) == [("explosion", "loss rank 3", "red")]
+
+
+def test_what_another_rank_says_of_its_own_life_changes_nothing_for_the_run() -> None:
+    beginning = [Record(0.0, RunStarted("a", "a", "", 0.0)), *blocks({"loss": falling(100)})]
+    bodies = [Event("phase", 100, {"name": "eval", "state": "begin"}), Ended("finished", 100)]
+    silence = [Record(200.0 + i, Tick(100), rank=-1) for i in range(100)]
+    assert fired(run([*beginning, *(Record(11.0, body, 2) for body in bodies), *silence])) == fired(run([*beginning, *silence]))
+    assert ("stall", "run", "amber") in fired(run([*beginning, *silence]))
 
 
 def test_a_log_judged_again_with_its_own_alerts_in_it_is_judged_the_same() -> None:

@@ -42,6 +42,7 @@ class Curves:
         suffix: str,
         definitions: Definitions,
         circumstances: Circumstances,
+        told_elsewhere: Callable[[str], bool] | None = None,
     ) -> None:
         watching = [(rule, rule.watch) for rule in rules if isinstance(rule.watch, OnMetric)]
         self._finite = [(rule, watch) for rule, watch in watching if isinstance(rule.conditions[0], NonFinite)]
@@ -50,6 +51,8 @@ class Curves:
         self._ledger = ledger
         self._suffix = suffix
         """What tells this rank's metrics from another's."""
+        self._told_elsewhere = told_elsewhere
+        """Whether another rank's metric of a name stands for this one's too: here it is then asked only whether it is finite."""
         self._definitions = definitions
         self._circumstances = circumstances
         self._fresh = True
@@ -69,6 +72,12 @@ class Curves:
     def __repr__(self) -> str:
         return f"<Curves {len(self._names)} metrics, {len(self._tracks)} followed>"
 
+    def __contains__(self, name: object) -> bool:
+        return name in self._names
+
+    def _is_told_here(self, name: str) -> bool:
+        return self._told_elsewhere is None or not self._told_elsewhere(name)
+
     def add(self, rule: Rule) -> None:
         """An expectation has been declared: from now on the metrics it watches are judged by it too."""
         if not isinstance(rule.watch, OnMetric):
@@ -79,7 +88,7 @@ class Curves:
 
     def _expect(self, names: Iterable[str], step: int) -> None:
         """These metrics have appeared, or are something else than before."""
-        for name in names if self._expected else ():
+        for name in filter(self._is_told_here, names) if self._expected else ():
             kind, trained = self._names[name], name in self._trained
             rules = [rule for rule, watch in self._expected if _matches(rule, watch, name, kind) and (trained or not watch.trained_on)]
             self._expectations.meet(name, rules, step)
@@ -173,7 +182,7 @@ class Curves:
         for name in sorted((self._trained - trained) & self._tracks.keys()):  # a total has appeared: its parts are judged with it
             for alarm in self._tracks.pop(name).alarms:
                 self._ledger.suspend(alarm, "a part, judged with the total", step)
-        for name in sorted(self._names - self._tracks.keys()):
+        for name in filter(self._is_told_here, sorted(self._names - self._tracks.keys())):
             alarms = tuple(
                 self._ledger.alarm(rule, name + self._suffix)
                 for rule, watch in self._level

@@ -40,6 +40,8 @@ from bedside_protocol.records import (
     Tick,
 )
 
+_OF_ANY_RANK = (Metrics, MetricDefined, ExpectationDeclared, Ended)
+"""What every rank says for itself; of the rest, rank 0 and the hub speak for the run."""
 _HELD = frozenset({"paused", "suspended"})
 _MOST_STRETCHES = 100
 """Phases of a training: a script with more gives one to every epoch or step, and none of them is a new level."""
@@ -109,7 +111,7 @@ class Engine:
     def observe(self, record: Record) -> list[AlertChanged]:
         """Takes the next record of the log and returns the changes it caused, by step: transitions only."""
         handler = self._handlers.get(type(record.body))
-        if handler is None:
+        if handler is None or (record.rank > 0 and not isinstance(record.body, _OF_ANY_RANK)):
             return []
         handler(record, record.body)
         changes = self._ledger.collect()
@@ -137,6 +139,9 @@ class Engine:
     def _metrics(self, record: Record, body: Metrics) -> None:
         if not len(body.steps):
             return
+        if record.rank > 0:
+            self._curves_of(record.rank).take(body)
+            return
         step, time = int(body.steps[-1]), float(body.times[-1])
         self._enter(step, time)
         self._circumstances.causes.take(body)
@@ -146,8 +151,13 @@ class Engine:
     def _curves_of(self, rank: int) -> Curves:
         if rank not in self._curves:
             suffix = f" rank {rank}" if rank > 0 else ""
-            self._curves[rank] = Curves(self.rules, self._ledger, suffix, self._definitions, self._circumstances)
+            told = self._is_of_first if rank > 0 else None
+            self._curves[rank] = Curves(self.rules, self._ledger, suffix, self._definitions, self._circumstances, told)
         return self._curves[rank]
+
+    def _is_of_first(self, name: str) -> bool:
+        """Whether rank 0 logs a metric of this name: it stands for the others, which train the same model."""
+        return 0 in self._curves and name in self._curves[0]
 
     def _metric_defined(self, record: Record, body: MetricDefined) -> None:
         self._definitions = self._definitions.having(body)
@@ -208,7 +218,8 @@ class Engine:
     def _ended(self, record: Record, body: Ended) -> None:
         for _, ending in self._endings:
             ending.hear(body)
-        self._over(record.time, body.step)
+        if record.rank <= 0:
+            self._over(record.time, body.step)
 
     def _tick(self, record: Record, body: Tick) -> None:
         self._progress("ticks", body.step, record.time)

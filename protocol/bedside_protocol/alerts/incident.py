@@ -6,6 +6,7 @@ three at least as bad that began with it.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
@@ -16,6 +17,7 @@ from bedside_protocol.alerts.levels import RED
 AFTERMATH: Final = 200
 """Steps after its alarm in which a cause still explains its consequences: windows empty slowly."""
 AT_MOST: Final = 3
+_RANK: Final = re.compile(r" rank \d+$")
 
 
 @dataclass(slots=True)
@@ -23,6 +25,11 @@ class _Fired:
     alarm: Alarm
     step: int
     cleared: int | None = None
+
+
+def _of_any_rank(target: str) -> str:
+    """A metric's name, whichever rank logs it: what is wrong with it on one rank is soon wrong with it on all."""
+    return _RANK.sub("", target)
 
 
 class Incidents:
@@ -56,6 +63,8 @@ class Incidents:
         for fired in near:
             if fired.alarm.rule.name in alarm.rule.quiet_under and fired.step <= step:
                 return f"same cause as {fired.alarm.rule.name} {fired.alarm.target}"
+            if fired.alarm.rule.name == alarm.rule.name and _of_any_rank(fired.alarm.target) == _of_any_rank(alarm.target):
+                return f"as on {fired.alarm.target}"
         began = step if alarm.evidence_step is None else alarm.evidence_step
         together = [fired for fired in near if fired.cleared is None and 0 <= began - fired.step <= AFTERMATH]
         return f"{AT_MOST} alarms already tell of step {together[0].step:,}" if len(together) >= AT_MOST else ""
