@@ -66,6 +66,28 @@ def test_attach_shows_the_run_obeys_its_keys_and_leaves_it_running(start: Start,
     training.wait_points("loss", len(training.points("loss")) + 20)
 
 
+def test_a_viewer_that_was_stopped_and_let_go_has_one_reader_of_its_keys_and_leaves_the_terminal_as_it_was(
+    start: Start, terminal: Open, wait: Wait
+) -> None:
+    """With two readers of one terminal one waits for ever, and the viewer with it when it leaves."""
+    training = start(LOOP)
+    training.wait_lifecycle("running")
+    viewer = terminal("attach", training.place.id)
+    viewer.sees("● running")
+    threads = Path(f"/proc/{viewer.process.pid}/task")
+    before = len(list(threads.iterdir()))
+    for _ in range(4):
+        viewer.sent = b""
+        os.kill(viewer.process.pid, signal.SIGSTOP)
+        os.kill(viewer.process.pid, signal.SIGCONT)
+        wait(lambda: True if viewer.text and b"\x1b[?1049h" in viewer.sent else None, "a viewer that takes its terminal again")
+        viewer.sees("● running")
+    assert len(list(threads.iterdir())) < before + 4
+    viewer.press("q")
+    assert "is running; nothing was touched" in viewer.left()
+    assert viewer.is_as_it_was()
+
+
 def test_a_viewer_whose_terminal_is_gone_leaves_by_itself(start: Start, terminal: Open) -> None:
     training = start(LOOP)
     training.wait_lifecycle("running")

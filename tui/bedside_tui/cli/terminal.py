@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from bedside_protocol.records import Lifecycle
 from bedside_tui.cli import Failure
+from bedside_tui.loading import nothing_collected
 from bedside_tui.places import RunPlace
 from bedside_tui.visits import last_left, note_left
 
@@ -51,8 +52,10 @@ def show(
     over_ssh = "SSH_CONNECTION" in os.environ
     os.environ.setdefault("TEXTUAL_FPS", "10" if over_ssh else "20")  # read once, at import
     os.environ.setdefault("TEXTUAL_ANIMATIONS", "none")
-    from bedside_tui.app import BedsideApp
-    from bedside_tui.theme import palette_for
+    with nothing_collected():
+        from bedside_tui import stopped
+        from bedside_tui.app import BedsideApp
+        from bedside_tui.theme import palette_for
 
     palette = palette_for(os.environ, options.theme or "")
     app = BedsideApp(
@@ -64,6 +67,8 @@ def show(
         fps=2 if over_ssh else 4,
         left=last_left(place.directory) if place is not None else None,
     )
+    if issubclass(stopped.Driver, app.driver_class):  # a terminal, and not what `serve` draws into
+        app.driver_class = stopped.Driver
     threading.Thread(target=_leave_with, args=(sys.stdin.fileno(),), daemon=True).start()
     app.run(mouse=False)  # the terminal's own selection of text stays as it is
     if place is not None and app.viewing.source is source:
