@@ -13,6 +13,7 @@ import pytest
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from bedside_protocol.messages import VERSION
 from bedside_protocol.records import Array, Metrics
 
 DTYPES = ("bool", "u1", "i1", "<u2", "<i2", "<u4", "<i4", "<u8", "<i8", "<f2", "<f4", "<f8")
@@ -51,6 +52,8 @@ def _of(hint: Any) -> st.SearchStrategy[Any]:
         return st.dictionaries(TEXT, _of(inside[1]), max_size=3)
     if hint is Array:
         return _arrays()
+    if dataclasses.is_dataclass(hint):
+        return _instances(hint)  # type: ignore[arg-type]
     simple = {str: TEXT, int: INTEGERS, float: FLOATS, bool: st.booleans(), bytes: st.binary(max_size=20), type(None): st.none()}
     return simple[hint]
 
@@ -60,7 +63,8 @@ def _instances(kind: type) -> st.SearchStrategy[Any]:
     if kind is Metrics:
         return _metrics()
     hints = typing.get_type_hints(kind)
-    return st.builds(kind, **{field.name: _of(hints[field.name]) for field in dataclasses.fields(kind)})
+    values = {field.name: _of(hints[field.name]) for field in dataclasses.fields(kind)}
+    return st.builds(kind, **values | ({"version": st.just(VERSION)} if "version" in values else {}))
 
 
 @pytest.fixture(scope="session")
