@@ -50,8 +50,8 @@ cases: $(STAMP) ## every case, healthy and broken, over three seeds: the table o
 bench-day: $(STAMP) ## what a day-long run costs the viewer: 10 M points over 200 metrics, opened, read, sought in (minutes)
 	$(BIN)/python tests/bench/bench_day.py
 
-faults: $(STAMP) ## every fault of the matrix over and over, N tries in all (a thousand: hours), and tests/faults/RESULTS.md
-	$(BIN)/python tests/faults --tries $(or $(N),1000) --write tests/faults/RESULTS.md
+faults: $(STAMP) ## every fault of the matrix over and over, as often as the goals speak of (N=1000; half an hour) or N thousandths of it: JOBS= at once
+	$(BIN)/python tests/faults --tries $(or $(N),1000) $(if $(JOBS),--jobs $(JOBS)) --write tests/faults/RESULTS.md
 
 bench-probes: $(STAMP) ## what all default probes cost a 10 M-parameter training on one core (minutes)
 	$(BIN)/python tests/bench/bench_probes.py
@@ -59,10 +59,10 @@ bench-probes: $(STAMP) ## what all default probes cost a 10 M-parameter training
 bench-curves: $(STAMP) ## what the loss rules say of a folder of labelled training curves: CORPUS=DIR
 	$(BIN)/python tests/bench/bench_curves.py
 
-bench-detection: $(STAMP) ## what the rules find and how often they cry wolf, beside others; trains for hours, once: RECORDINGS=DIR CORPUS=DIR WRITE=FILE
+bench-detection: $(STAMP) ## what the rules find and how often they cry wolf, beside others; trains for hours, once: RECORDINGS=DIR CORPUS=DIR WRITE="FILE …"
 	@$(BIN)/python -c 'import trainproof' 2>/dev/null || $(PIP) --quiet trainproof==0.22.0 || true # a log checker to compare with; its absence is said
 	OMP_NUM_THREADS=1 $(BIN)/python tests/bench/detection $(if $(RECORDINGS),--recordings "$(RECORDINGS)",--recordings build/detection --train) \
-	$(if $(CORPUS),--corpus "$(CORPUS)") $(if $(WRITE),--write "$(WRITE)")
+	$(if $(CORPUS),--corpus "$(CORPUS)") $(if $(WRITE),--write $(WRITE))
 
 pictures: $(STAMP) ## the screens as SVG, made by the application itself
 	$(BIN)/python -m bedside_tui.screenshot --out pictures

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
-from detection.table import BEGIN, END
+from detection.table import ALL, SUMMARY, begin, end
 
 from bedside_protocol.records import Metrics, Record, RunStarted
 from bedside_protocol.runlog import encode_chunk
@@ -34,15 +34,18 @@ def recorded(folder: Path, *names: str) -> Path:
 
 def test_recordings_become_tables_values_and_a_part_of_a_document(tmp_path: Path) -> None:
     folder = recorded(tmp_path / "runs", "late-nan-broken-0", "gan-healthy-0")
-    document = tmp_path / "README.md"
-    document.write_text(f"before\n{BEGIN}\n{END}\nafter\n")
-    ran = run("--recordings", folder, "--write", document)
+    document, page = tmp_path / "README.md", tmp_path / "page.md"
+    document.write_text(f"before\n{begin(SUMMARY)}\n{end(SUMMARY)}\nafter\n")
+    page.write_text(f"{begin(ALL)}\n{end(ALL)}\nafter\n")
+    ran = run("--recordings", folder, "--write", document, page)
     assert ran.returncode == 0, ran.stderr
     assert "2 recordings of" in ran.stdout
     assert "Public curves: left out" in ran.stdout
     assert max(map(len, ran.stdout.splitlines())) <= 140
-    assert "| late-nan | 1 | 1/1 (21–100) |" in document.read_text()
-    assert document.read_text().endswith(f"{END}\nafter\n")
+    assert "| late-nan | 1 | 1/1 (21–100) |" in page.read_text()
+    assert page.read_text().endswith(f"{end(ALL)}\nafter\n")
+    assert "| bedside | 1/1 | 0/1 |" in document.read_text()
+    assert document.read_text().endswith(f"{end(SUMMARY)}\nafter\n")
     values = json.loads((folder / "results.json").read_text())
     assert [one["run"] for one in values["Twins"]["NaN only"]] == ["late-nan-broken-0", "gan-healthy-0"]
 
@@ -59,7 +62,7 @@ def test_a_document_without_a_place_for_tables_is_refused_before_anything_is_jud
     document.write_text("nothing here")
     ran = run("--recordings", folder, "--write", document)
     assert ran.returncode == 2
-    assert BEGIN in ran.stderr
+    assert begin(ALL) in ran.stderr
     assert ran.stdout == ""
 
 

@@ -7,9 +7,9 @@ import json
 import pytest
 from detection.judging import Outcomes
 from detection.model import Alarm, Run, Truth
-from detection.report import Section, remarks, tables, values
+from detection.report import Section, remarks, side_by_side, tables, values
 from detection.scoring import outcome
-from detection.table import BEGIN, END, Table, markdown, put, text
+from detection.table import Table, begin, end, markdown, put, text
 
 FAULT = Truth("explodes", onset=700, rules=("explosion",))
 LATE = Truth("first-step-rollout-collapse", onset=1, rules=("nonfinite",), first_nan=500)
@@ -90,21 +90,28 @@ def test_markdown_has_the_cells_of_the_text() -> None:
     assert text(table).splitlines() == ["t", "name  n", "a     1", "b     –"]
 
 
+def test_detectors_stand_side_by_side_with_what_they_find_and_what_they_disturb() -> None:
+    table = side_by_side([SECTION, Section("Spliced", outcomes(ILL)), Section("phase at 10,000", outcomes(WELL), short=True)])
+    assert table.header == ("detector", "twins: found", "twins: false")
+    assert table.rows == (("bedside", "120/120", "60/60"), ("loss not decreasing", "120/120", "60/60"))
+    assert side_by_side([]).rows == ()
+
+
+def place(name: str, inside: str = "") -> str:
+    return f"{begin(name)}\n{inside}\n{end(name)}"
+
+
 def test_a_document_keeps_all_but_what_stands_between_the_marks() -> None:
-    table = Table("t", ("name", "n"), (("a", "1"),))
-    once = put(f"before\n{BEGIN}\nold\n{END}\nafter\n", [table], ["3 recordings of 5 wanted."])
-    assert once.startswith(f"before\n{BEGIN}\n")
-    assert once.endswith(f"{END}\nafter\n")
-    assert "old" not in once
-    assert "| a | 1 |" in once
-    assert "3 recordings of 5 wanted." in once
-    assert put(once, [table], ["3 recordings of 5 wanted."]) == once
+    places = {"a": ["| a | 1 |", "3 recordings of 5 wanted."], "b": ["two"], "c": ["nowhere"]}
+    once = put(f"before\n{place('b', 'old')}\nbetween\n{place('a', 'old')}\nafter\n", places)
+    assert once == f"before\n{place('b', 'two')}\nbetween\n" + place("a", "| a | 1 |\n\n3 recordings of 5 wanted.") + "\nafter\n"
+    assert put(once, places) == once
 
 
-@pytest.mark.parametrize("document", ["no mark", f"{BEGIN} alone", f"{END} before {BEGIN}"])
+@pytest.mark.parametrize("document", ["no mark", f"{begin('a')} alone", f"{end('a')} before {begin('a')}"])
 def test_a_document_without_both_marks_is_refused(document: str) -> None:
-    with pytest.raises(ValueError, match="no lines"):
-        put(document, [], [])
+    with pytest.raises(ValueError, match=begin("a")):
+        put(document, {"a": [], "b": []})
 
 
 def test_what_went_wrong_is_named_run_by_run() -> None:

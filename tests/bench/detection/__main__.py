@@ -36,7 +36,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--recordings", type=Path, default=Path("build/detection"), metavar="DIR", help="our own trainings")
     parser.add_argument("--corpus", type=Path, metavar="DIR", help="labelled public curves")
     parser.add_argument("--train", action="store_true", help="train what is not recorded yet (hours; may be stopped and started again)")
-    parser.add_argument("--write", type=Path, metavar="FILE", help=f"put the tables between {table.BEGIN} and {table.END} of a document")
+    parser.add_argument("--write", type=Path, nargs="+", default=[], metavar="FILE", help="put the tables at the marks of documents")
     return parser.parse_args()
 
 
@@ -54,11 +54,16 @@ def main() -> int:
         return 3
     tables = list(report.tables(sections))
     found = [f"{section.title}: {remark}" for section in sections for remark in report.remarks(section)]
-    print("\n\n".join([*map(table.text, tables), report.LEGEND, "\n".join(found), *(fill(line, WIDTH) for line in left_out)]))
+    summary = report.side_by_side(sections)
+    print("\n\n".join([*map(table.text, (*tables, summary)), report.LEGEND, "\n".join(found), *(fill(line, WIDTH) for line in left_out)]))
     if folder.is_dir():
         (folder / RESULTS).write_text(json.dumps(report.values(sections), indent=1))
-    if options.write:
-        options.write.write_text(table.put(options.write.read_text(), tables, [report.LEGEND, *left_out]))
+    places = {
+        table.ALL: [*map(table.markdown, tables), report.LEGEND, *left_out],
+        table.SUMMARY: [table.markdown(summary)],
+    }
+    for document in options.write:
+        document.write_text(table.put(document.read_text(), places))
     return 0
 
 
@@ -66,14 +71,13 @@ def refusal(options: argparse.Namespace) -> str:
     """What is wrong with a path, said before hours of work; empty where nothing is."""
     if options.corpus and not (options.corpus / "labels.json").is_file():
         return f"{options.corpus} holds no labels.json: no folder of labelled curves"
-    if options.write is None:
-        return ""
-    if not options.write.is_file():
-        return f"{options.write} is no file to put tables into"
-    try:
-        table.put(options.write.read_text(), (), ())
-    except ValueError as wrong:
-        return f"{options.write}: {wrong}"
+    for document in options.write:
+        if not document.is_file():
+            return f"{document} is no file to put tables into"
+        try:
+            table.put(document.read_text(), {table.ALL: (), table.SUMMARY: ()})
+        except ValueError as wrong:
+            return f"{document}: {wrong}"
     return ""
 
 

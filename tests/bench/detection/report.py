@@ -62,6 +62,19 @@ def tables(sections: Sequence[Section]) -> Iterator[Table]:
         yield silence(short)
 
 
+def side_by_side(sections: Sequence[Section]) -> Table:
+    """Of each detector, how much it finds and how often it cries wolf: two figures of which neither means anything alone."""
+    both = [section for section in sections if not section.short and scoring.sick(section.ours) and scoring.healthy(section.ours)]
+    header = (f"{section.title.lower()}: {asked}" for section in both for asked in ("found", "false"))
+    names = both[0].outcomes if both else ()
+    rows = ((name, *(cell for section in both for cell in _both(_scored(section.outcomes[name])))) for name in names)
+    return Table("Broken runs with an alarm, healthy runs with an alarm", ("detector", *header), tuple(rows))
+
+
+def _both(outcomes: Sequence[Outcome]) -> tuple[str, str]:
+    return _count(scoring.recall(outcomes, red=False)), _count(scoring.disturbed(outcomes, red=False))
+
+
 def families(section: Section) -> Table:
     """What our rules make of each kind of fault."""
     outcomes = scoring.sick(section.ours)

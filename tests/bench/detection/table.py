@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-BEGIN: Final = "<!-- detection -->"
-END: Final = "<!-- /detection -->"
+ALL: Final = "detection"
+"""The place of every table there is."""
+SUMMARY: Final = "detection, side by side"
+"""The place of the one that says most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +34,28 @@ def markdown(table: Table) -> str:
     return "\n".join((f"**{table.title}**", "", *(f"| {' | '.join(line)} |" for line in lines)))
 
 
-def put(document: str, tables: Iterable[Table], remarks: Iterable[str]) -> str:
-    """The document with what stands between its two marks made anew. Raises ValueError where it has no such marks."""
-    before, begin, rest = document.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not begin or not end:
-        raise ValueError(f"no lines {BEGIN} and {END} to put the tables between")
-    parts = (*(markdown(table) for table in tables), *remarks)
-    return f"{before}{BEGIN}\n" + "\n\n".join(parts) + f"\n{END}{after}"
+def begin(place: str) -> str:
+    """The mark before a place."""
+    return f"<!-- {place} -->"
+
+
+def end(place: str) -> str:
+    """The mark after a place."""
+    return f"<!-- /{place} -->"
+
+
+def put(document: str, places: Mapping[str, Iterable[str]]) -> str:
+    """The document with what stands between the marks of each place made anew of paragraphs.
+
+    Raises ValueError where it has no place at all, or one without an end.
+    """
+    there = [place for place in places if begin(place) in document]
+    if not there:
+        raise ValueError(f"no line {' or '.join(map(begin, places))} to put tables after")
+    for place in there:
+        before, _, rest = document.partition(begin(place))
+        _, found, after = rest.partition(end(place))
+        if not found:
+            raise ValueError(f"{begin(place)} is not followed by {end(place)}")
+        document = f"{before}{begin(place)}\n" + "\n\n".join(places[place]) + f"\n{end(place)}{after}"
+    return document
