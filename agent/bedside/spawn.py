@@ -10,6 +10,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import select
 import subprocess
 import sys
 from collections import deque
@@ -24,6 +25,9 @@ from .runtime import Keys
 MAX_STARTS: Final = 5
 """Starts of a hub within `WINDOW` seconds; after that the run goes on unmonitored, and says so."""
 WINDOW: Final = 60.0
+BEGINS_WITHIN: Final = 60.0
+"""Seconds a hub that lives may take to its first lock: on a crowded machine its imports alone took more than three. After that the lock
+alone tells, because a process forked at an unlucky moment may hold the other end of the lifeline."""
 _MAIN: Final = Path(__file__).parent / "hub" / "__main__.py"
 
 
@@ -62,6 +66,8 @@ class HubSpawner:
     def __init__(self, plan: HubPlan) -> None:
         self.plan = plan
         self._starts: deque[float] = deque(maxlen=MAX_STARTS)
+        self._lifeline = -1
+        """A pipe whose other end the newest hub holds for as long as it lives, from before it can run at all; -1 where it has ended."""
 
     def __repr__(self) -> str:
         return f"<HubSpawner for {self.plan.run}, {len(self._starts)} recent starts>"
@@ -76,23 +82,47 @@ class HubSpawner:
         if not sys.executable:
             raise CannotSpawn("this Python does not know its own executable")
         environment = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+        self._let_go()
         try:
-            with open(Path(self.plan.directory) / HUB_LOG_NAME, "ab") as log:
-                launcher = subprocess.Popen(
-                    [sys.executable, "-P", str(_MAIN), self.plan.run],
-                    stdin=subprocess.PIPE,
-                    stdout=log,
-                    stderr=log,
-                    start_new_session=True,
-                    env=environment,
-                    cwd="/",
-                )
+            self._lifeline, held = os.pipe()
+            try:
+                with open(Path(self.plan.directory) / HUB_LOG_NAME, "ab") as log:
+                    launcher = subprocess.Popen(
+                        [sys.executable, "-P", str(_MAIN), self.plan.run],
+                        stdin=subprocess.PIPE,
+                        stdout=log,
+                        stderr=log,
+                        start_new_session=True,
+                        env=environment,
+                        cwd="/",
+                        pass_fds=(held,),
+                    )
+            finally:
+                os.close(held)
             launcher.communicate(self.plan.to_json([os.path.abspath(entry) for entry in sys.path if entry]).encode(), timeout=10)
         except (OSError, subprocess.SubprocessError) as error:
             raise CannotSpawn(str(error)) from error
 
-    def hub_is_gone(self) -> bool:
-        """Whether nobody holds the run's writer lock: the kernel frees it however a hub ends."""
+    def hub_is_gone(self, now: float) -> bool:
+        """Whether no hub lives: none holds the run's writer lock, which the kernel frees however one ends, and none is still beginning."""
+        return self._lock_is_free() and not self._is_beginning(now)
+
+    def _is_beginning(self, now: float) -> bool:
+        """Whether the hub started last lives, though it has not come as far as the lock."""
+        if self._lifeline >= 0 and now - self._starts[-1] < BEGINS_WITHIN:
+            poll = select.poll()
+            poll.register(self._lifeline, 0)
+            if not poll.poll(0):
+                return True
+        self._let_go()
+        return False
+
+    def _let_go(self) -> None:
+        if self._lifeline >= 0:
+            os.close(self._lifeline)
+        self._lifeline = -1
+
+    def _lock_is_free(self) -> bool:
         try:
             handle = os.open(Path(self.plan.directory) / LOCK_NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError:

@@ -301,7 +301,7 @@ class Uplink:
         if isinstance(self._host, Guest):
             return
         silent = now - self._heard > LOST_AFTER and now - self._spawned > HUB_STARTS_WITHIN
-        if not (self._broken or silent) or self._given_up or not self._host.hub_is_gone():
+        if not (self._broken or silent) or self._given_up or not self._host.hub_is_gone(now):
             return
         self._broken, self._spawned = False, now
         if not self._host.may_start(now):
