@@ -94,11 +94,12 @@ def test_metrics_that_are_logged_together_keep_their_steps_once() -> None:
     assert [metric.history.steps.tolist() for metric in (loss, rate)] == [[1, 2, 3], [1, 2]]
 
 
-def test_other_ranks_are_told_apart() -> None:
+def test_of_what_several_ranks_log_rank_0_stands_for_all_and_what_another_logs_alone_is_shown_as_its_own() -> None:
     store = Store()
-    store.feed([Record(0.0, block("loss", [5], [[1.0]]), 0), Record(0.0, block("loss", [9], [[2.0]]), 3)])
-    assert {metric.name: metric.value for metric in store.at().metrics} == {"loss": 1.0, "loss @3": 2.0}
-    assert store.at().step == 5
+    store.feed([Record(0.0, block("loss", [9], [[2.0]]), 3), Record(0.0, block("val", [9], [[4.0]]), 3)])
+    assert {metric.name: metric.value for metric in store.at().metrics} == {"loss @3": 2.0, "val @3": 4.0}
+    store.feed([Record(0.0, block("loss", [5], [[1.0]]), 0)])
+    assert {metric.name: metric.value for metric in store.at().metrics} == {"loss": 1.0, "val @3": 4.0}
 
 
 def test_a_flood_of_names_is_bounded_and_counted() -> None:

@@ -29,6 +29,9 @@ from bedside_protocol.records import (
     Note,
     ProbeDeclared,
     Problem,
+    RankCommand,
+    RanksSeen,
+    RankStarted,
     Record,
     RulesDeclared,
     RunStarted,
@@ -97,6 +100,11 @@ KINDS: dict[type[Body], st.SearchStrategy[Body]] = {
     Note: st.builds(Note, TEXTS, TEXTS, STEPS, st.sampled_from([None, 1e9, float("nan")])),  # pinned to a moment gone by, it is told there
     VerdictGiven: st.builds(VerdictGiven, TEXTS, TEXTS),
     TagsChanged: st.builds(TagsChanged, st.tuples(TEXTS), st.tuples(TEXTS), TEXTS),
+    RankStarted: st.builds(RankStarted, st.integers(1, 4), TEXTS, st.integers(1, 9)),
+    RankCommand: st.builds(RankCommand, TEXTS, st.just("pause"), st.just("applied")),
+    RanksSeen: st.builds(
+        RanksSeen, st.integers(1, 4), st.just((0, 1)), st.tuples(STEPS, STEPS), st.tuples(NUMBERS, NUMBERS), st.tuples(TEXTS, TEXTS)
+    ),
     Problem: st.builds(Problem, TEXTS, st.integers(1, 9)),
     Lost: st.builds(Lost, st.integers(0, 9), TEXTS),
     Ended: st.builds(Ended, st.sampled_from(["finished", "failed", "exited"]), STEPS),

@@ -27,6 +27,8 @@ from bedside_protocol.records import (
     Note,
     ProbeDeclared,
     Problem,
+    RanksSeen,
+    RankStarted,
     RulesDeclared,
     RunStarted,
     Scalar,
@@ -41,6 +43,7 @@ from bedside_protocol.records import (
 from bedside_protocol.sanitise import text
 
 V = TypeVar("V")
+AnyBody = TypeVar("AnyBody", bound=Body)
 
 LONG = 2000
 """Characters kept of what a person may want to read in full: notes, reasons, messages, paths. Names are kept to 200."""
@@ -70,6 +73,7 @@ _NAME_FIELDS: dict[type[Any], tuple[str, ...]] = {
     Problem: ("where",),
     ProbeDeclared: ("probe", "kind"),
     RulesDeclared: ("name",),
+    RankStarted: ("host",),
     RunStarted: ("id", "name", "project", "host", "boot_id", "python", "torch", "bedside", "git_commit", "continues"),
     Snapshot: ("probe", "kind"),
     StackTaken: ("command",),
@@ -79,7 +83,7 @@ _NAME_FIELDS: dict[type[Any], tuple[str, ...]] = {
 }
 
 
-def clean(body: Body) -> Body:
+def clean(body: AnyBody) -> AnyBody:
     """The body with every text in it made safe; the very same object where nothing had to change."""
     kind = type(body)
     changes: dict[str, Any] = {}
@@ -147,6 +151,7 @@ _SPECIAL: dict[type[Any], Callable[[Any], dict[str, Any]]] = {
     MetricDefined: lambda body: {"pattern": text(body.pattern), "unit": body.unit and text(body.unit, 20)},
     Event: lambda body: {"fields": _mapping(body.fields, _scalar)},
     ProbeDeclared: lambda body: {"settings": _mapping(body.settings, _scalar)},
+    RanksSeen: lambda body: {"states": _texts(body.states)},
     RunStarted: lambda body: {"config": _mapping(body.config, _scalar), "argv": _texts(body.argv)},
     Snapshot: _snapshot,
     StackTaken: lambda body: {"threads": tuple(map(_thread, body.threads))},

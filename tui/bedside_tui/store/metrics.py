@@ -7,6 +7,7 @@ with others has its own. `system/…` metrics are kept apart.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Literal
 
@@ -167,7 +168,7 @@ class MetricsFold:
         definitions = self._definitions.last_at(position) or NOTHING_SAID
         found = [
             (_BADGE_ORDER.get(badge, 2), metric.order, view)
-            for metric in self._logged("metric")
+            for metric in self._logged("metric", position)
             if (view := metric.view(position, badge := badges.get(metric.name, "none"), definitions, fired.get(metric.name, ())))
             is not None
         ]
@@ -175,8 +176,24 @@ class MetricsFold:
 
     def system(self, position: int) -> dict[str, float]:
         """Last values of the `system/…` metrics by their name without the prefix."""
-        histories = {metric.name[len(SYSTEM_PREFIX) :]: metric.track.upto(position) for metric in self._logged("system")}
+        histories = {metric.name[len(SYSTEM_PREFIX) :]: metric.track.upto(position) for metric in self._logged("system", position)}
         return {name: history.last[2] for name, history in histories.items() if len(history)}
+
+    def newest(self, rank: int, name: str, position: int) -> float:
+        """What a rank logged last of a metric, nan where nothing."""
+        metric = self._by_name.get((rank, name))
+        if metric is None or not len(history := metric.track.upto(position)):
+            return math.nan
+        return history.last[2]
+
+    def main_loss(self, position: int) -> str:
+        """The loss that stands first among rank 0's metrics, as the run calls it; empty where none was logged."""
+        losses = [
+            (metric.order, name)
+            for (rank, name), metric in self._by_name.items()
+            if rank == 0 and metric.kind == "loss" and len(metric.track.upto(position))
+        ]
+        return min(losses)[1] if losses else ""
 
     def logged_between(self, after: int, until: int) -> Iterator[Metrics]:
         """What rank 0 logged in the records after position `after` and up to `until`, a metric at a time, each in the order logged."""
@@ -185,8 +202,14 @@ class MetricsFold:
             if rank <= 0 and len(history) > seen:
                 yield Metrics((metric.name,), history.steps[seen:], history.times[seen:], history.values[np.newaxis, seen:])
 
-    def _logged(self, kind: Literal["metric", "system"]) -> Iterator[Metric]:
-        return (metric for name, metric in self._shown.items() if name.startswith(SYSTEM_PREFIX) == (kind == "system"))
+    def _logged(self, kind: Literal["metric", "system"], position: int) -> Iterator[Metric]:
+        """The metrics of a kind; of one that several ranks log rank 0's, which stands for all."""
+        for (rank, name), metric in self._by_name.items():
+            if metric.name.startswith(SYSTEM_PREFIX) != (kind == "system"):
+                continue
+            first = self._by_name.get((0, name)) if rank > 0 else None
+            if first is None or not len(first.track.upto(position)):
+                yield metric
 
     def _make_room(self, group: _Group) -> None:
         """Write first what would otherwise be written after rows of the same metric that came later."""

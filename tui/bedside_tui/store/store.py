@@ -15,7 +15,6 @@ from typing import Any
 
 from bedside_protocol.lifecycle import OVER
 from bedside_protocol.records import (
-    HUB_RANK,
     AlertAcknowledged,
     AlertChanged,
     AlertShelved,
@@ -31,6 +30,8 @@ from bedside_protocol.records import (
     Note,
     ProbeDeclared,
     Problem,
+    RanksSeen,
+    RankStarted,
     Record,
     RulesDeclared,
     RunStarted,
@@ -51,14 +52,13 @@ from bedside_tui.store.lifecycle import LifecycleFold
 from bedside_tui.store.marks import TroublesFold
 from bedside_tui.store.metrics import MOST_METRICS, MetricsFold
 from bedside_tui.store.probes import ProbesFold
+from bedside_tui.store.ranks import OF_ANY, SPEAKERS, RanksFold
 from bedside_tui.store.review import ReviewFold
 from bedside_tui.store.saved import SavedFold
 from bedside_tui.store.trail import Trail
 from bedside_tui.store.view import Mark, View
 
 _LATEST = float(1 << 52)
-_SPEAKERS = (0, HUB_RANK)
-"""Ranks whose steps are the run's."""
 
 
 class Store:
@@ -78,6 +78,7 @@ class Store:
         self._saved = SavedFold()
         self._review = ReviewFold(self._metrics)
         self._lifecycle = LifecycleFold()
+        self._ranks = RanksFold(self._metrics)
         self._marks: Ledger[Mark] = Ledger()
         self._stops: list[Mark] = []
         self._troubles = TroublesFold()
@@ -101,6 +102,7 @@ class Store:
             Note: self._book.noted,
             VerdictGiven: self._book.judged,
             TagsChanged: self._book.tagged,
+            RanksSeen: self._ranks.seen,
             Problem: self._troubles.problem,
             Lost: self._troubles.lost,
             Unknown: self._troubles.unknown,
@@ -141,14 +143,17 @@ class Store:
         self._seq = record.seq or (0 if type(body) is Lost else self._seq)
         if type(body) is Metrics:
             self._metrics.add(position, record.rank, body)
-            if record.rank in _SPEAKERS and len(body.steps):
+            if record.rank in SPEAKERS and len(body.steps):
                 self._advance(position, time, max(self._ticked, int(body.steps[-1])))
+            return
+        if type(body) is RankStarted:
+            self._ranks.started(self._moment(position, time), record.rank, clean(body))
             return
         if type(body) is Tick:
             self._tick(position, time, body.step)
             return
         fold = self._fold.get(type(body))
-        if fold is None:
+        if fold is None or (record.rank not in SPEAKERS and type(body) not in OF_ANY):
             return
         body = clean(body)
         mark = fold(self._moment(position, time), body)
@@ -229,6 +234,7 @@ class Store:
             marks=self._marks.upto(position),
             lost=self._troubles.lost_at(position),
             problems=self._problems_at(position),
+            ranks=self._ranks.views(position, self._lifecycle.run_at(position)),
         )
 
     def _problems_at(self, position: int) -> dict[str, int]:

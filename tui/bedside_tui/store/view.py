@@ -26,6 +26,7 @@ from bedside_protocol.records import (
     Verb,
 )
 from bedside_tui.store.history import History
+from bedside_tui.store.rank_view import RankView
 from bedside_tui.store.rules import ExpectationView, RulesView
 
 if TYPE_CHECKING:
@@ -208,6 +209,8 @@ class View:
     problems: Mapping[str, int] = field(default_factory=dict)
     book: Book = field(default_factory=Book)
     """The verdict and the tags that people gave; notes are among the marks."""
+    ranks: Sequence[RankView] = ()
+    """Where there are several: those that are watched here."""
 
     @property
     def over(self) -> bool:
