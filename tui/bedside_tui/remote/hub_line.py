@@ -59,6 +59,10 @@ class HubLine:
         """Hand a command on; False where no hub takes it now."""
         return self._socket is not None and self._answers and sent(self._socket, frame)
 
+    def doubt(self) -> None:
+        """Its last word was no answer: take it for silent."""
+        self._answers = False
+
     def close(self) -> None:
         self._leave()
         self._context.destroy(linger=0)

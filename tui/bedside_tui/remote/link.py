@@ -128,7 +128,7 @@ def why_left(host: str, code: int | None, said: str, noise: str = "") -> str:
     if "no verb proxy" in said:
         return f"the bedside of {host} is too old to be attached from elsewhere: upgrade it there{told}"
     if code is not None and code < 0:
-        return f"ssh to {host} was ended by signal {-code}"
+        return f"ssh was killed ({-code})"
     return f"the link to {host} ended{'' if code is None else f' with {code}'}{told}"
 
 

@@ -12,7 +12,7 @@ import signal
 import time
 from typing import Final
 
-from bedside_protocol.codec import CodecError, decode_message, encode_message
+from bedside_protocol.codec import CodecError, OtherVersion, decode_message, encode_message
 from bedside_protocol.framing import Frames, framed, greeting
 from bedside_protocol.messages import Answer, Ask, Bytes, Here, Judge, Judged, Kept, Message, Read, Refusal
 from bedside_protocol.runlog import Decoder, NewerFormat
@@ -89,7 +89,12 @@ class Proxy:
         return True
 
     def _from_viewer(self, frame: bytes, now: float) -> None:
-        match decode_message(frame):
+        try:
+            message = decode_message(frame)
+        except OtherVersion as error:
+            self._say(Refusal(str(error)))
+            return
+        match message:
             case Read() as read:
                 self._read, self._since = read, now
             case Ask(id=id):
@@ -103,7 +108,10 @@ class Proxy:
     def _from_hub(self, frame: bytes) -> None:
         try:
             message = decode_message(frame)
-        except CodecError:  # a hub of another version: what it says to everybody is understood
+        except CodecError:
+            return
+        if isinstance(message, Refusal):  # a hub of another version: its file can be read all the same
+            self._hub.doubt()
             return
         if isinstance(message, Bytes):
             if self._read is None or message.offset != self._read.offset:

@@ -161,11 +161,12 @@ class LiveSource:
             if sent(socket, encode_message(ask)):
                 self._talk.sent(wanted)
             else:
-                deliver(Update((self._talk.refusal(wanted.id, wanted.verb, UNREACHABLE),), SourceStatus("unreachable")))
+                refused = self._talk.refusal(wanted.id, wanted.verb, UNREACHABLE)
+                deliver(Update((refused,), SourceStatus("unreachable", heard=self._talk.heard)))
 
     def _refuse_commands(self, deliver: Callable[[Update], None], why: str, state: SourceState) -> None:
         if refused := self._talk.refused(why):
-            deliver(Update(refused, SourceStatus(state)))
+            deliver(Update(refused, SourceStatus(state, heard=self._talk.heard)))
 
     def _do_without(self, deliver: Callable[[Update], None]) -> None:
         """Follow the file for as long as the hub is silent; the end is told by the log, or by a writer and a training that are gone."""
@@ -186,6 +187,7 @@ class LiveSource:
                 deliver(Update((), SourceStatus("unreachable", cannot_read(self._place.log, error))))
                 return
             if records:
+                self._talk.heard = follower.heard
                 why = self._refused or READING_FILE
                 deliver(Update(records, SourceStatus("following", why, follower.heard, follower.at_end, follower.progress)))
             if time.monotonic() > until and follower.at_end:
@@ -225,4 +227,5 @@ def status_of(message: Bytes, talk: Conversation) -> SourceStatus:
     done = talk.reached >= message.end
     state: SourceState = "ended" if message.over and done else "connected"
     progress = talk.decoder.offset / message.end if message.end else 1.0
-    return SourceStatus(state, message.trouble, time.monotonic(), done, progress)
+    talk.heard = time.monotonic()
+    return SourceStatus(state, message.trouble, talk.heard, done, progress)

@@ -103,12 +103,12 @@ class RemoteSource:
 
     @property
     def _nothing_heard(self) -> str:
-        return f"nothing is heard from {self.there.host}"
+        return f"no word from {self.there.host}"
 
     # --- the thread
 
     def _main(self, deliver: Callable[[Update], None]) -> None:
-        wait = FIRST_WAIT
+        wait, why = FIRST_WAIT, ""
         try:
             while not self._stop.is_set() and not self._over:
                 try:
@@ -116,28 +116,29 @@ class RemoteSource:
                     wait = FIRST_WAIT
                     self._converse(link, deliver)
                 except LinkLost as lost:
-                    deliver(Update((), SourceStatus("unreachable", str(lost))))
+                    why = str(lost)
+                    deliver(Update((), SourceStatus("unreachable", why)))
                 self._hang_up()
                 if not self._over:
-                    self._wait(wait, deliver)
+                    self._wait(wait, why, deliver)
                     wait = min(2 * wait, LONGEST_WAIT)
         except NewerFormat as error:
             deliver(Update((), SourceStatus("unreachable", str(error))))
         self._hang_up()
         while not self._stop.wait(_PACE):
             if refused := self._talk.refused(OVER_NOW):
-                deliver(Update(refused, SourceStatus("ended")))
+                deliver(Update(refused, SourceStatus("ended", heard=self._talk.heard)))
 
     def _hang_up(self) -> None:
         link, self._link = self._link, None
         if link is not None:
             link.close()
 
-    def _wait(self, seconds: float, deliver: Callable[[Update], None]) -> None:
+    def _wait(self, seconds: float, why: str, deliver: Callable[[Update], None]) -> None:
         until = time.monotonic() + seconds
         while time.monotonic() < until and not self._stop.wait(_POLL / 1000):
             if refused := self._talk.refused(UNREACHABLE):
-                deliver(Update(refused, SourceStatus("unreachable", UNREACHABLE)))
+                deliver(Update(refused, SourceStatus("unreachable", why, self._talk.heard)))
 
     def _converse(self, link: Link, deliver: Callable[[Update], None]) -> None:
         """Ask and hear until the run is over; raises `LinkLost`."""
@@ -157,7 +158,7 @@ class RemoteSource:
             if silence <= HANGS_AFTER:
                 self._send_commands(link)
             elif (refused := self._talk.refused(UNREACHABLE)) or not hangs:
-                deliver(Update(refused, SourceStatus("unreachable", self._nothing_heard)))
+                deliver(Update(refused, SourceStatus("unreachable", self._nothing_heard, self._talk.heard)))
             hangs = silence > HANGS_AFTER
 
     def _take(self, message: Message, deliver: Callable[[Update], None]) -> None:
@@ -189,21 +190,22 @@ class RemoteSource:
         grows = bool(records) or kept.silence <= ANSWER_WITHIN
         if grows:
             self._judged = None
-        word = self._talk.word.lifecycle
-        if at_end and not records and (word in OVER or (self._judged and self._judged.state in OVER)):
+        known = self._talk.word.lifecycle in OVER or self._judged is not None
+        over = self._talk.word.lifecycle in OVER or (self._judged is not None and self._judged.state in OVER)
+        if at_end and over and kept.silence > ANSWER_WITHIN:
             self._over = True
-            deliver(Update(self._last_records(), SourceStatus("ended")))
+            deliver(Update(records + self._last_records(), SourceStatus("ended")))
             return
-        known = grows or self._judged is not None or word in OVER
         if at_end:
             self._talk.start_over()  # a writer that starts again may cut away what was half written
             self._ask_at = now if records else now + _PACE
-            if not known:
+            if not known and not grows:
                 self._ask_to_judge(now)
         progress = self._talk.decoder.offset / kept.end if kept.end else 1.0
         state: SourceState = "following" if grows else "unreachable"
         detail = READING_FILE if grows else SILENT
-        deliver(Update(records, SourceStatus(state, detail, now - kept.silence, at_end and known, progress)))
+        self._talk.heard = now - kept.silence
+        deliver(Update(records, SourceStatus(state, detail, self._talk.heard, at_end and (known or grows), progress)))
 
     def _ask_to_judge(self, now: float) -> None:
         if self._link is not None and now >= self._judge_at:

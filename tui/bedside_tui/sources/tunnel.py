@@ -31,7 +31,8 @@ class TunnelSource(LiveSource):
 
     def _do_without(self, deliver: Callable[[Update], None]) -> None:
         """Say why nobody answers, and wait a while."""
-        deliver(Update(self._talk.refused(UNREACHABLE), SourceStatus("unreachable", why_silent(self._through, self._place.id))))
+        status = SourceStatus("unreachable", why_silent(self._through, self._place.id), self._talk.heard)
+        deliver(Update(self._talk.refused(UNREACHABLE), status))
         self._stop.wait(LOOK_AGAIN)
 
 
