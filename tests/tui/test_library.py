@@ -24,6 +24,7 @@ from bedside_tui.best_values import Best
 from bedside_tui.library import CACHE_NAME, Library, summarise
 from bedside_tui.liveness import HUB_RETURNS_WITHIN, SILENT_AFTER, training_lives
 from bedside_tui.places import RunPlace, Unreadable
+from bedside_tui.run_row import row_of
 from bedside_tui.run_summary import RunSummary, load_summaries
 
 HERE = socket.gethostname()
@@ -219,6 +220,27 @@ def test_of_another_host_s_run_only_its_silence_is_known(tmp_path: Path, trainin
     assert state(write(tmp_path, "near", [], age=SILENT_AFTER / 2, host="node17")) == "running"
     summary = summarise(write(tmp_path, "far", [], age=2 * SILENT_AFTER, host="node17"))
     assert (summary.lifecycle, summary.reason) == ("lost", "no ending was recorded, and node17 has written nothing for a while")
+
+
+def test_of_a_run_of_another_boot_neither_its_process_nor_its_clock_is_trusted(tmp_path: Path, training: Callable[[], RunStarted]) -> None:
+    """A process of its number and start time lives here; it is another one. A file that grows is written by some machine of this name."""
+    run = training()
+    about = {"boot_id": "another boot", "pid": run.pid, "pid_start": run.pid_start}
+    assert state(write(tmp_path, "grows", [], age=SILENT_AFTER / 2, **about)) == "running"
+    summary = summarise(write(tmp_path, "silent", [], age=2 * SILENT_AFTER, **about))
+    assert (summary.lifecycle, summary.reason) == ("lost", "no ending was recorded, and the machine has been started anew since")
+    place = write(tmp_path, "moved", [], age=2 * SILENT_AFTER, **about)
+    with hub_of(place):  # a hub holds the lock here and now, whatever machine it began on
+        assert state(place) == "running"
+    assert summarise(write(tmp_path, "over", [FINISHED], age=2 * SILENT_AFTER, **about)).lifecycle == "finished"
+
+
+def test_a_recording_written_to_in_the_future_is_of_now_and_no_length_of_time_is_negative(tmp_path: Path) -> None:
+    """The wall clock went back by an hour, or the file's disk has another one."""
+    place = write(tmp_path, "early", [FINISHED], age=-3600, wall_start=time.time() + 1800, boot_id="another boot")
+    assert row_of(summarise(place), time.time()).when == "0 ms"
+    place = write(tmp_path, "alive", [], age=-3600, wall_start=time.time() + 1800, boot_id="another boot")
+    assert state(place) == "running"
 
 
 def test_what_is_remembered_round_trips(tmp_path: Path) -> None:

@@ -1,7 +1,8 @@
 """Whether a run goes on, as far as its log, its files and this machine can tell a reader who asked no hub.
 
 The log has the last word wherever it tells an ending. Where it does not: the writer's lock is held for as long as a hub lives, and the
-training is a process with a number and a start time. Of another host's run only its silence can be known. No socket is opened here.
+training is a process with a number and a start time. Of another host's run only its silence can be known, and of one of another boot:
+where a machine was started anew, or another one goes by its name, numbers of processes mean nothing. No socket is opened here.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ HUB_RETURNS_WITHIN: Final = 10.0
 """Seconds a living training may be without a hub before a reader mentions it: it starts a new one within two or three."""
 SILENT_AFTER: Final = 60.0
 """Seconds after which a log that does not grow counts as left, where nothing else is known: its hub writes a tick each second."""
+ANOTHER_BOOT: Final = "no ending was recorded, and the machine has been started anew since"
 LOST: Final = "no ending was recorded: whoever should have told it was killed with the training"
 
 _OUTCOMES: Final[dict[Outcome, Lifecycle]] = {"finished": "finished", "stopped": "stopped", "failed": "failed", "exited": "finished"}
@@ -60,6 +62,10 @@ class LastWord:
             return "lost", f"no ending was recorded, and {self.run.host[:80]} has written nothing for a while"
         if writer_lives(directory):
             return self.lifecycle, self.reason
+        if self.run is not None and self.run.boot_id and self.run.boot_id != boot_id():
+            if silence < SILENT_AFTER:  # by the wall clock: neither processes nor monotonic times of another boot can be compared
+                return self.lifecycle, self.reason
+            return "lost", ANOTHER_BOOT
         if self.run is not None and training_lives(self.run):
             if silence < HUB_RETURNS_WITHIN:
                 return self.lifecycle, self.reason
