@@ -1,16 +1,15 @@
 """Summaries of an append-only column of numbers at many resolutions.
 
 `Pyramid` keeps, over every whole block of 16, 256, 4096, … points, what a reader needs in place of the points: the range and mean of the
-finite values, where the newest finite value stands, whether a NaN or infinity is inside. A read descends from the largest blocks and
-opens only those that straddle a column boundary, so it costs about the columns it makes and never the points it covers. Blocks are
-counted by position in the series, so the first `n` points always read the same, however many follow.
+finite values, where the newest finite value stands, whether a NaN or infinity is inside. Blocks are counted by position in the series, so
+the first `n` points always read the same, however many follow. Which blocks make a column is `layout`'s matter.
 
 It refuses to know what a step or a second is, and who asks.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -28,8 +27,6 @@ Counts: TypeAlias = NDArray[np.signedinteger[Any]]
 """Numbers of points and places among them, kept as int32: two thousand million points of one metric would be 16 GB."""
 Floats: TypeAlias = NDArray[np.float64]
 Bools: TypeAlias = NDArray[np.bool_]
-Positions: TypeAlias = Callable[[int, Ints], tuple[Ints, Ints]]
-"""(level, indices of blocks) → the lowest and the highest position inside each."""
 
 
 class Growing:
@@ -76,6 +73,12 @@ class Blocks:
 
     def take(self, index: Ints | slice) -> Blocks:
         return Blocks(self.low[index], self.high[index], self.mean[index], self.count[index], self.newest[index], self.bad[index])
+
+    @classmethod
+    def joined(cls, parts: Sequence[Blocks]) -> Blocks:
+        """One after the other."""
+        columns = zip(*((one.low, one.high, one.mean, one.count, one.newest, one.bad) for one in parts), strict=True)
+        return cls(*(np.concatenate(column) for column in columns))
 
 
 def single_points(values: Floats, indices: Ints) -> Blocks:
@@ -161,62 +164,21 @@ class Pyramid:
             mine = self._levels[level]
             begin, end = len(mine) * FANOUT, len(values) // FANOUT ** (level + 1) * FANOUT
             if begin < end:
-                mine.extend(_merged(self._blocks(level, np.arange(begin, end), values)))
+                mine.extend(_merged(self.blocks(level, np.arange(begin, end), values)))
             level += 1
 
     def newest(self, size: int, values: Floats) -> int:
         """Index of the last finite value among the first `size` points, -1 for none."""
         parts = cover(size, len(self._levels))
-        return max((int(self._blocks(level, np.arange(a, b), values).newest.max()) for level, a, b in parts), default=-1)
+        return max((int(self.blocks(level, np.arange(a, b), values).newest.max()) for level, a, b in parts), default=-1)
 
-    def fold(self, size: int, values: Floats, positions: Positions, shift: int, origin: int, room: int) -> Blocks:
-        """The first `size` points as `room` blocks: block c holds the points whose position >> `shift` is `origin` + c.
+    @property
+    def levels(self) -> int:
+        """How many sizes of blocks there are above the points."""
+        return len(self._levels)
 
-        Blocks without points have count 0, `newest` -1 and are not bad.
-        """
-        fold = _Fold(room)
-        parts = {level: (begin, end) for level, begin, end in cover(size, len(self._levels))}
-        opened: Ints = np.empty(0, np.int64)
-        for level in range(len(self._levels), -1, -1):
-            index = np.concatenate([opened, np.arange(*parts.get(level, (0, 0)))])
-            first, last = positions(level, index)
-            first, last = first >> shift, last >> shift
-            whole = first == last
-            fold.add(first[whole] - origin, self._blocks(level, index[whole], values))
-            opened = (index[~whole][:, None] * FANOUT + np.arange(FANOUT)).ravel()
-        return fold.blocks()
-
-    def _blocks(self, level: int, index: Ints, values: Floats) -> Blocks:
+    def blocks(self, level: int, index: Ints, values: Floats) -> Blocks:
+        """These blocks of `FANOUT`**level points; at level 0 the points themselves."""
         if level == 0:
             return single_points(values[index], index)
         return self._levels[level - 1].blocks.take(index)
-
-
-class _Fold:
-    """Columns being put together from blocks that come in any order."""
-
-    __slots__ = ("_bad", "_count", "_high", "_low", "_mean", "_newest")
-
-    def __init__(self, room: int) -> None:
-        self._low = np.full(room, np.inf)
-        self._high = np.full(room, -np.inf)
-        self._mean = np.zeros(room)
-        self._count = np.zeros(room, np.int64)
-        self._newest = np.full(room, -1, np.int64)
-        self._bad = np.zeros(room, bool)
-
-    def add(self, column: Ints, blocks: Blocks) -> None:
-        if not len(column):
-            return
-        np.minimum.at(self._low, column, blocks.low)
-        np.maximum.at(self._high, column, blocks.high)
-        np.maximum.at(self._newest, column, blocks.newest)
-        self._bad[column[blocks.bad]] = True
-        count = self._count + np.bincount(column, blocks.count, len(self._count)).astype(np.int64)
-        total = np.maximum(count, 1)
-        self._mean *= self._count / total
-        self._mean += np.bincount(column, blocks.mean * (blocks.count / total[column]), len(total))
-        self._count = count
-
-    def blocks(self) -> Blocks:
-        return Blocks(self._low, self._high, self._mean, self._count, self._newest, self._bad)

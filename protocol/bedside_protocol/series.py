@@ -18,8 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bedside_protocol.columns import Axis, Columns, column_shift, no_columns, smoothed
+from bedside_protocol.layout import layout_of
 from bedside_protocol.pyramid import Floats, Growing, Ints, Pyramid
-from bedside_protocol.rows import TICKS, Rows, ticks
+from bedside_protocol.rows import TICKS, Rows
 
 __all__ = ["TICKS", "Axis", "Columns", "Series", "SeriesHistory", "column_shift", "no_columns", "smoothed"]
 
@@ -187,32 +188,6 @@ class SeriesHistory:
         if not self.size or width < 1:
             return no_columns(axis)
         self.series.settle()
-        columns = self._columns(min(width, self.size), axis)
+        pyramid = self.series._pyramid
+        columns = layout_of(self.series.rows, self.size, pyramid.levels, min(width, self.size), axis).fold(pyramid, self.values)
         return smoothed(columns, smoothing) if smoothing > 0 else columns
-
-    def _columns(self, room: int, axis: Axis) -> Columns:
-        rows, values = self.series.rows, self.values
-        by_step = axis == "step"
-        low, high = rows.step_range(self.size) if by_step else (int(tick) for tick in ticks(self.times[[0, -1]]))
-        shift = column_shift(low, high, room)
-        origin = low >> shift
-        count = (high >> shift) - origin + 1
-        blocks = self.series._pyramid.fold(self.size, values, rows.by_step if by_step else rows.by_time, shift, origin, count)
-        broken = rows.breaks(self.size)
-        places = rows.steps[broken] if by_step else ticks(rows.times[broken])
-        breaks = np.zeros(count, bool)
-        breaks[(places >> shift) - origin] = True
-        none = blocks.count == 0
-        unit = 1.0 if by_step else 1.0 / TICKS
-        return Columns(
-            axis=axis,
-            span=float(1 << shift) * unit,
-            start=(np.arange(count, dtype=np.float64) + float(origin)) * (float(1 << shift) * unit),
-            low=np.where(none, np.nan, blocks.low),
-            high=np.where(none, np.nan, blocks.high),
-            mean=np.where(none, np.nan, np.clip(blocks.mean, blocks.low, blocks.high)),
-            last=np.where(none, np.nan, values[blocks.newest]),
-            count=blocks.count.astype(np.int64),
-            bad=blocks.bad,
-            breaks=breaks,
-        )

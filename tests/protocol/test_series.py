@@ -65,6 +65,7 @@ def naive(history: SeriesHistory, columns: Columns, unit: float) -> None:
 @settings(max_examples=150, deadline=None)
 @given(points=POINTS, width=st.integers(1, 70), pieces=st.integers(1, 9), share=st.floats(0, 1))
 @example([(-(2**63), 0.0, 1.0), (2**63 - 1, 1.0, 2.0)], 1, 1, 1.0)
+@example([(-(2**63), 0.0, 1.0)], 1, 1, 1.0)
 def test_columns_tell_what_the_points_tell(points: list[tuple[int, float, float]], width: int, pieces: int, share: float) -> None:
     history = series_of(points, pieces).upto(round(share * len(points)))
     for axis, unit in (("step", 1.0), ("time", 1 / TICKS)):

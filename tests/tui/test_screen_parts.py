@@ -6,12 +6,15 @@ import math
 import re
 from dataclasses import replace
 from datetime import datetime, timedelta
+from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
+from rich.cells import cell_len
 from rich.console import Console
+from textual.strip import Strip
 
 from bedside_protocol.records import (
     AlertChanged,
@@ -29,7 +32,7 @@ from bedside_protocol.records import (
 from bedside_tui.cursor import Cursor, Spot
 from bedside_tui.sources.source import SourceStatus
 from bedside_tui.store.store import Store
-from bedside_tui.theme import DARK, PALETTES, palette_for, to_ascii
+from bedside_tui.theme import DARK, PALETTES, Tone, palette_for, to_ascii
 from bedside_tui.widgets.choice import Choice, window
 from bedside_tui.widgets.curves import Axes, CurveCache, curves
 from bedside_tui.widgets.editor import Editor
@@ -37,7 +40,7 @@ from bedside_tui.widgets.frame import Asked, Frame, Playhead
 from bedside_tui.widgets.lines import beside, ends, fit, line, pad, plain, rule, select, width_of, wrapped
 from bedside_tui.widgets.metrics import columns_for, metric_row
 from bedside_tui.widgets.probe_panels import head_of, panel_of
-from bedside_tui.widgets.rows import Look, changed_spans, to_strip
+from bedside_tui.widgets.rows import GAP, ONE_CELL, Look, changed_spans, to_strip
 from bedside_tui.widgets.spans import SpanUpdate
 from bedside_tui.widgets.status import age_text, alarm_line, status_line, time_line
 from bedside_tui.widgets.vitals import probe_row, system_line
@@ -310,6 +313,30 @@ def test_only_the_cells_that_differ_are_sent() -> None:
 def test_a_wide_character_is_sent_whole() -> None:
     look = Look(DARK)
     assert changed_spans(to_strip(line("面 x"), 8, look), to_strip(line("白 x"), 8, look)) == [(0, 2)]
+
+
+PIECES = st.lists(st.tuples(st.text("ab ─⣀面é\u0301", max_size=12), st.sampled_from(["plain", "red", "curve"])), max_size=5)
+
+
+@settings(deadline=None)
+@given(PIECES, PIECES)
+def test_what_is_sent_covers_every_cell_that_differs_and_few_others(old: list[tuple[str, Tone]], new: list[tuple[str, Tone]]) -> None:
+    before, after = (to_strip(line(*pieces), 40, Look(DARK)) for pieces in (old, new))
+    differ = {at for at, (was, now) in enumerate(zip(cell_by_cell(before), cell_by_cell(after), strict=True)) if was != now}
+    spans = changed_spans(before, after)
+    assert differ <= {at for begin, cells in spans for at in range(begin, begin + cells)}
+    assert all({begin, begin + cells - 1} <= differ for begin, cells in spans)
+    assert all(after - (begin + cells) > GAP for (begin, cells), (after, _) in pairwise(spans))
+
+
+def cell_by_cell(strip: Strip) -> list[tuple[str, object]]:
+    return [(char, style) for text, style, _ in strip for char in text for _ in range(cell_len(char))]
+
+
+def test_characters_taken_for_one_cell_wide_are() -> None:
+    known = [char for char in map(chr, range(0x10000)) if ONE_CELL.fullmatch(char)]
+    assert len(known) > 600
+    assert [char for char in known if cell_len(char) != 1] == []
 
 
 def test_what_is_written_begins_and_ends_with_what_changed() -> None:

@@ -6,10 +6,13 @@ is the difference between some hundred bytes and a hundred thousand.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
+import numpy as np
+from numpy.typing import NDArray
 from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
@@ -24,6 +27,8 @@ from bedside_tui.widgets.lines import Line, Paint, fit
 GAP = 8
 """Unchanged cells between two changes worth sending again rather than moving the cursor (a move with its style is about as long)."""
 
+ONE_CELL = re.compile("[ -~·×…\u2500-\u25fc\u2716\u2800-\u28ff]*")
+"""What most of what is drawn consists of, lines, blocks and braille: characters of which nobody need ask how wide they are."""
 
 LONGEST = 2000
 """Characters of one span that are looked at: no terminal is wider."""
@@ -56,30 +61,27 @@ def to_strip(row: Line, width: int, look: Look) -> Strip:
 
 def changed_spans(old: Strip, new: Strip) -> list[tuple[int, int]]:
     """(first cell, cells) of each stretch that differs; the strips are equally wide."""
-    before, after = list(_cells(old)), list(_cells(new))
+    tones: dict[Style | None, int] = {}
+    before, after = _cells(old, tones), _cells(new, tones)
     if len(before) != len(after):
         return [(0, max(old.cell_length, new.cell_length))]
-    spans: list[tuple[int, int]] = []
-    for position, (was, now) in enumerate(zip(before, after, strict=True)):
-        if was == now:
-            continue
-        if spans and position - spans[-1][1] <= GAP:
-            spans[-1] = (spans[-1][0], position + 1)
-        else:
-            spans.append((position, position + 1))
-    return [(start, end - start) for start, end in spans]
+    places = np.flatnonzero(before != after)
+    if not len(places):
+        return []
+    apart = np.flatnonzero(np.diff(places) > GAP + 1)
+    firsts, lasts = places[np.append(0, apart + 1)], places[np.append(apart, len(places) - 1)]
+    return [(int(first), int(last - first + 1)) for first, last in zip(firsts, lasts, strict=True)]
 
 
-def _cells(strip: Strip) -> list[tuple[str, Style | None]]:
-    """One entry a cell; a wide character stands in all of its cells, so that a change to it covers them."""
-    cells: list[tuple[str, Style | None]] = []
-    for text, style, _ in strip:
-        if text.isascii():
-            cells += [(char, style) for char in text]
-        else:
-            for char in text:
-                cells += [(char, style)] * cell_len(char)
-    return cells
+def _cells(strip: Strip, tones: dict[Style | None, int]) -> NDArray[np.int64]:
+    """A number a cell, the same for the same character in the same style; `tones` numbers the styles. A wide character stands in all of
+    its cells, so that a change to it covers them."""
+    pieces = [(text, tones.setdefault(style, len(tones))) for text, style, _ in strip]
+    text = "".join(text for text, _ in pieces)
+    chars = np.frombuffer(text.encode("utf-32-le"), "<u4").astype(np.int64)
+    styles = np.repeat([tone for _, tone in pieces], [len(text) for text, _ in pieces])
+    cells = styles << 32 | chars
+    return cells if ONE_CELL.fullmatch(text) else np.repeat(cells, [cell_len(char) for char in text])
 
 
 class Rows(Widget):
