@@ -114,8 +114,10 @@ def _tail_is_short(stage: Stage, training: Training) -> None:
     values = [value for _, value in training.points("number")]
     if values != [float(number) for number in range(len(values))]:
         stage.tally.misses(1, "a hole in what a killed training had said")
-    if values and len(values) < len(logged):
-        stage.tally.measure(TAIL, logged[-1] - logged[len(values) - 1])
+    if not values:
+        stage.tally.misses(len(logged), "nothing of what a killed training had said")
+        return
+    stage.tally.measure(TAIL, logged[-1] - logged[min(len(values), len(logged)) - 1])
 
 
 def trainings_stopped(stage: Stage, times: int) -> None:
