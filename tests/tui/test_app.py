@@ -446,6 +446,12 @@ async def test_what_happened_while_one_was_away_is_said_first(viewer: Open) -> N
         assert "since you left" not in opened.text
 
 
+async def test_who_comes_back_to_a_run_that_has_not_gone_on_is_told_nothing(viewer: Open) -> None:
+    async with viewer(ScriptedSource(RUN, live=False), left=120.0) as opened:
+        assert opened.app.viewing.store.span[1] == pytest.approx(120.0, abs=0.01)
+        assert "since you left" not in opened.text
+
+
 def test_an_inbox_makes_the_source_wait_and_loses_nothing() -> None:
     inbox = Inbox(capacity=2)
     assert inbox.put(Update())

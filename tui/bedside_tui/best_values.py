@@ -66,6 +66,11 @@ class BestValues:
         directions = ((row, name, self._said.direction_of(name)) for row, name in enumerate(names) if not is_system(name))
         return [(row, name, direction) for row, name, direction in directions if direction is not None]
 
+    @property
+    def all(self) -> tuple[Best, ...]:
+        """The best of every metric, in the order in which they had one."""
+        return tuple(self._best.values())
+
     def told(self) -> tuple[Best, ...]:
         """What the script gave a direction first, then the main loss, then the others as they came; at most `MOST`."""
         declared = [one.pattern for one in self._said.said if one.direction is not None]

@@ -1,39 +1,35 @@
-"""What a list of runs says of each: a summary folded from its recording, kept in a cache that one may delete.
+"""What a list of runs says of each: a summary folded from its recording, kept in caches that one may delete.
 
-The verdict is the worst the run's own hub recorded. How a log without an ending is to be read is decided in `liveness`.
+A run that is over is read once; of one that goes on, only what was written since. The verdict is the worst the run's own hub recorded. How
+a log without an ending is to be read is decided in `liveness`.
 """
 
 from __future__ import annotations
 
 import contextlib
-import math
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
-from typing import Any, BinaryIO, Final, TypeVar
+from typing import BinaryIO, Final, TypeVar
 
-from bedside_protocol.lab_book import Book, BookNote
 from bedside_protocol.lifecycle import OVER
-from bedside_protocol.records import AlertChanged, Ended, MetricDefined, Metrics, Record, RunStarted, Snapshot, Tick
-from bedside_protocol.runlog import Chunk, Damage, NewerFormat, read_log
-from bedside_protocol.sanitise import text as safe
-from bedside_tui.best_values import BestValues
-from bedside_tui.liveness import LastWord
+from bedside_protocol.records import Record
+from bedside_protocol.runlog import Chunk, read_log
 from bedside_tui.places import RunPlace, Unreadable, runs_in
-from bedside_tui.run_summary import NoteSaid, RunSummary, load_summaries, store_summaries
-from bedside_tui.store.clean import LONG
+from bedside_tui.read_so_far import ReadSoFar, load_readings, reading, store_readings
+from bedside_tui.run_summary import RunSummary, load_summaries, store_summaries
 
 CACHE_NAME: Final = ".library.json"
+READINGS_NAME: Final = ".living.json"
 _SAVE_EVERY: Final = 5.0
 """Seconds of reading after which what has been read is remembered: who leaves in the middle has not waited in vain."""
 _Made = TypeVar("_Made")
 
 
 class Library:
-    """The runs in some directories. Finished ones are read once and remembered."""
+    """The runs in some directories. Each byte of them is read once, and remembered where that is worth it."""
 
     def __init__(self, directories: Sequence[Path]) -> None:
         self.directories = list(directories)
@@ -42,6 +38,8 @@ class Library:
         self._known: dict[str, tuple[list[int], RunSummary]] = {}
         self._saved: dict[str, tuple[list[int], RunSummary]] | None = None
         """What the caches hold; None before they have been read."""
+        self._readings: dict[str, ReadSoFar] = {}
+        """How far living runs have been read, by their directories."""
 
     def __repr__(self) -> str:
         return f"<Library of {', '.join(map(str, self.directories))}, {len(self._known)} known>"
@@ -54,6 +52,7 @@ class Library:
         self.unreadable = []
         here = {str(place.directory) for place in places}
         self._known = {key: entry for key, entry in self._known.items() if key in here}
+        self._readings = {key: read for key, read in self._readings.items() if key in here}
         found: list[RunSummary] = []
         new = []
         for place in places:
@@ -77,6 +76,7 @@ class Library:
     def _remember(self) -> None:
         for directory in self.directories:
             self._known.update(load_summaries(directory / CACHE_NAME))
+            self._readings.update(load_readings(directory / READINGS_NAME))
         self._saved = dict(self._known)
 
     def _remembered(self, place: RunPlace) -> RunSummary | None:
@@ -89,24 +89,35 @@ class Library:
 
     def summary(self, place: RunPlace) -> RunSummary | None:
         """One run; None where its file cannot be read, and then `unreadable` says why."""
+        key = str(place.directory)
+        read = self._readings.pop(key, None) or ReadSoFar()
         try:
             stamp = _stamp(place.log)
-            summary = summarise(place)
+            summary = read.read_on(place)
         except Unreadable as error:
             self.unreadable.append(str(error))
             return None
         if summary.lifecycle in OVER:
-            self._known[str(place.directory)] = (stamp, summary)
+            self._known[key] = (stamp, summary)
+        elif not read.spent:
+            self._readings[key] = read
         return summary
 
     def _save(self) -> None:
-        if self._known == self._saved:
-            return
-        self._saved = dict(self._known)
+        if self._known != self._saved:
+            self._saved = dict(self._known)
+            for directory in self.directories:
+                if entries := _in(directory, self._known):
+                    store_summaries(directory / CACHE_NAME, entries)
         for directory in self.directories:
-            entries = {key: entry for key, entry in self._known.items() if os.path.dirname(key) == str(directory)}
-            if entries:
-                store_summaries(directory / CACHE_NAME, entries)
+            readings = _in(directory, self._readings)
+            if any(read.is_worth_remembering for read in readings.values()):
+                store_readings(directory / READINGS_NAME, readings)
+
+
+def _in(directory: Path, entries: Mapping[str, _Made]) -> dict[str, _Made]:
+    """Those of the runs that lie in a directory."""
+    return {key: entry for key, entry in entries.items() if os.path.dirname(key) == str(directory)}
 
 
 def _stamp(log: Path) -> list[int]:
@@ -120,129 +131,24 @@ def _stamp(log: Path) -> list[int]:
 
 def summarise(place: RunPlace) -> RunSummary:
     """Read one recording and fold it. Raises `Unreadable` where it cannot be opened or holds no record."""
-    damage: list[Damage] = []
-    return read_recording(place, lambda records, heard: _Fold(records).summary(place, heard, damage), damage)
+    return ReadSoFar().read_on(place)
 
 
-def read_recording(place: RunPlace, make: Callable[[Iterator[Record], float], _Made], damage: list[Damage] | None = None) -> _Made:
-    """What `make` makes of a recording's records and the epoch second it last grew in. Raises `Unreadable` where nothing is.
-
-    `damage` is given what is passed over.
-    """
-    try:
+def read_recording(place: RunPlace, make: Callable[[Iterator[Record], float], _Made]) -> _Made:
+    """What `make` makes of a recording's records and the epoch second it last grew in. Raises `Unreadable` where nothing is."""
+    with reading(place.log):
         file = open(place.log, "rb")  # noqa: SIM115 - closed below
-    except OSError as error:
-        raise Unreadable(f"cannot read {place.log}: {error.strerror or error}") from error
     with file:
-        records = _records_in(file, place.log, [] if damage is None else damage)
+        records = _records_in(file, place.log)
         first = next(records, None)
         if first is None:
             raise Unreadable(f"{place.log} holds no records: is it a recording?")
         return make(chain([first], records), os.fstat(file.fileno()).st_mtime)
 
 
-def _records_in(file: BinaryIO, path: Path, damage: list[Damage]) -> Iterator[Record]:
+def _records_in(file: BinaryIO, path: Path) -> Iterator[Record]:
     """What is read of the file. Only what goes wrong in reading is told as such: who makes something of it may be writing."""
-    try:
+    with reading(path):
         for piece in read_log(file):
             if isinstance(piece, Chunk):
                 yield from piece.records
-            else:
-                damage.append(piece)
-    except NewerFormat as error:
-        raise Unreadable(f"cannot read {path}: {error}") from error
-    except OSError as error:
-        raise Unreadable(f"cannot read {path}: {error.strerror or error}") from error
-
-
-class _Fold:
-    """The state of a run after some records."""
-
-    def __init__(self, records: Iterable[Record]) -> None:
-        self.started: RunStarted | None = None
-        self.word = LastWord()
-        self.step = 0
-        self.metrics: dict[str, float] = {}
-        self.best = BestValues()
-        self.book = Book()
-        self.changes: list[AlertChanged] = []
-        for record in records:
-            self._take(record)
-
-    def _take(self, record: Record) -> None:
-        self.word.take((record,))
-        self.book = self.book.having(record)
-        match record.body:
-            case RunStarted() as started:
-                self.started = self.started or started
-            case MetricDefined() as said:
-                self.best.define(said)
-            case Metrics(names=names, values=values, steps=steps) as block if steps.size:
-                if record.rank == 0:
-                    self.best.take(block)
-                for name, row in zip(names, values[:, -1], strict=True):
-                    self.metrics[name] = float(row)
-                self.step = max(self.step, int(steps.max()))
-            case AlertChanged() as change:
-                self.changes.append(change)
-            case Tick(step=step) | Snapshot(step=step) | Ended(step=step):
-                self.step = max(self.step, step)
-            case _:
-                pass
-
-    def summary(self, place: RunPlace, heard: float, damage: Sequence[Damage]) -> RunSummary:
-        from bedside_protocol.alerts.judge import recorded_verdict  # only here: a list is read behind the first picture
-
-        run = self.started or RunStarted(place.id, place.id, "", heard)
-        lifecycle, reason = self.word.now(place.directory, max(0.0, time.time() - heard))
-        episodes = {(change.rule, change.target, change.episode): change.severity for change in self.changes if change.state == "firing"}
-        severities = list(episodes.values())
-        return RunSummary(
-            id=safe(place.id),
-            name=safe(run.name),
-            project=safe(run.project),
-            lifecycle=lifecycle,
-            reason=safe(reason),
-            step=self.step,
-            metrics={safe(name): value if math.isfinite(value) else None for name, value in self.metrics.items()},
-            started=run.wall_start if math.isfinite(run.wall_start) else heard,
-            dir=str(place.directory),
-            verdict=recorded_verdict(self.changes),
-            alerts={"amber": severities.count("amber"), "red": severities.count("red")},
-            host=safe(run.host),
-            heard=heard,
-            firing=self._firing(),
-            best=tuple(replace(best, metric=safe(best.metric)) for best in self.best.told()),
-            person_verdict=safe(self.book.verdict),
-            person=safe(self.book.verdict_by),
-            tags=tuple(safe(tag) for tag in self.book.tags),
-            notes=tuple(_note(note, run.wall_start) for note in self.book.notes),
-            note_count=self.book.written,
-            damaged=len(damage) if lifecycle in OVER else 0,
-        )
-
-    def _firing(self) -> list[dict[str, Any]]:
-        newest = {(change.rule, change.target): change for change in self.changes}
-        return [
-            {
-                "rule": safe(change.rule),
-                "severity": change.severity,
-                "target": safe(change.target),
-                "first_step": change.first_step,
-                "step": change.step,
-                "value": change.value if math.isfinite(change.value) else None,
-                "message": safe(change.message),
-                "runbook": safe(change.runbook),
-            }
-            for change in newest.values()
-            if change.state == "firing"
-        ]
-
-
-def _note(note: BookNote, began: float) -> NoteSaid:
-    wall = note.wall or began + note.time
-    return NoteSaid(safe(note.text, LONG), safe(note.author), note.step, _finite(note.time), _finite(wall))
-
-
-def _finite(value: float) -> float:
-    return value if math.isfinite(value) else 0.0

@@ -105,9 +105,14 @@ def load_summaries(path: Path) -> dict[str, tuple[Stamp, RunSummary]]:
 def store_summaries(path: Path, known: Mapping[str, tuple[Stamp, RunSummary]]) -> None:
     """Remember them. A directory one cannot write in is left as it is."""
     runs = {key: {"stamp": stamp, "summary": asdict(summary)} for key, (stamp, summary) in known.items()}
+    remember(path, {"version": _VERSION, "runs": runs})
+
+
+def remember(path: Path, content: Mapping[str, object]) -> None:
+    """Write a file of what may be made anew, at once or not at all; where that cannot be, it is left as it is."""
     part = path.with_name(f"{path.name}.{os.getpid()}")
     try:
-        part.write_text(json.dumps({"version": _VERSION, "runs": runs}))
+        part.write_text(json.dumps(content))
         os.replace(part, path)
     except OSError:
         part.unlink(missing_ok=True)

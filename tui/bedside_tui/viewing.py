@@ -132,8 +132,8 @@ class Viewing:
         if self._greeted or not self.status.complete or not self.store.records:
             return
         self._greeted = True
-        if self._left is not None:
-            self.say(*since_left(newest, self._left, self.store.span[1]), now)
+        if self._left is not None and (news := since_left(newest, self._left, self.store.span[1])) is not None:
+            self.say(*news, now)
 
     def why_not(self) -> str:
         """Why nothing can be asked of this run, empty where something can."""
