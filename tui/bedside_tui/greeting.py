@@ -9,7 +9,7 @@ from bedside_tui.draw import number
 from bedside_tui.store.view import View
 
 _A_MOMENT: Final = 1.0
-"""Seconds of the run after which somebody who comes back is told that nothing fired: a run that was over when it was left has not gone on."""
+"""Seconds of the run after which who comes back is told that nothing fired: a run that was over when it was left has not gone on."""
 
 
 def since_left(view: View, left: float, now: float) -> Verdict | None:
