@@ -12,6 +12,7 @@ import faulthandler
 import os
 import signal
 import weakref
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -23,11 +24,11 @@ _FAULTS: Final = (signal.SIGSEGV, signal.SIGFPE, signal.SIGABRT, signal.SIGBUS, 
 class _Target:
     """An open file that `faulthandler` alone holds: once somebody else gives it another, this one is gone."""
 
-    def __init__(self, path: Path) -> None:
-        self._handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    def __init__(self, handle: int) -> None:
+        self._handle = handle
 
-    def __del__(self) -> None:
-        os.close(self._handle)
+    def __del__(self, close: Callable[[int], None] = os.close) -> None:  # bound here: at the interpreter's end modules are empty
+        close(self._handle)
 
     def fileno(self) -> int:
         return self._handle
@@ -44,7 +45,8 @@ class FaultFile:
         self._target: weakref.ref[_Target] | None = None
         with contextlib.suppress(OSError, ValueError, RuntimeError):  # no room, no descriptor: then without
             if not faulthandler.is_enabled() and not _is_caught():
-                target = _Target(self.path)
+                flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
+                target = _Target(os.open(self.path, flags, 0o600))
                 faulthandler.enable(target)
                 self._target = weakref.ref(target)
 

@@ -16,8 +16,8 @@ from types import FrameType
 from typing import Final
 
 from bedside_protocol.messages import Order
-from bedside_protocol.records import Body, CommandChanged, StackTaken, ThreadStack
-from bedside_protocol.stacks import MOST_CALLS, MOST_THREADS, Call, bounded, frame
+from bedside_protocol.records import Body, CommandChanged, CommandState, StackTaken, ThreadStack
+from bedside_protocol.stacks import MOST_CALLS, MOST_THREADS, Call, asked_for, bounded, frame
 
 from .kernel_view import thread_of
 from .source_lines import OWN, Place, lines_of
@@ -29,11 +29,15 @@ _MOST_OUTER: Final = 10_000
 
 
 class Stacks:
-    """Answers orders for a stack. Made by the training thread, whose stack comes first."""
+    """Answers orders for a stack. Made by the training thread, whose stack comes first.
 
-    def __init__(self, say: Callable[[Body], None], step: Callable[[], int]) -> None:
+    Of several ranks each takes its own; the first alone speaks of the command.
+    """
+
+    def __init__(self, say: Callable[[Body], None], step: Callable[[], int], rank: int = 0) -> None:
         self._say = say
         self._step = step
+        self._rank = rank
         self._training = threading.get_ident()
         self._seen: deque[str] = deque(maxlen=_REMEMBERED)
 
@@ -50,16 +54,18 @@ class Stacks:
         return True
 
     def _answer(self, order: Order) -> None:
-        arguments = dict(order.arguments)
-        self._say(CommandChanged(order.id, "stack", "accepted", order.who, arguments=arguments))
+        self._report(order, "accepted")
         try:
-            why = str(order.arguments.get("why", "")) or f"asked by {order.who or 'somebody'}"
-            self._say(StackTaken(why, self._step(), taken(self._training), command=order.id))
+            step = self._step()
+            self._say(StackTaken(asked_for(order), step, taken(self._training), command=order.id))
         except Exception as error:  # whatever a thread of the script's is called, or its files are
-            detail = f"the stack could not be read: {type(error).__name__}: {error}"
-            self._say(CommandChanged(order.id, "stack", "failed", order.who, detail, arguments=arguments))
-            return
-        self._say(CommandChanged(order.id, "stack", "applied", order.who, step=self._step(), arguments=arguments))
+            self._report(order, "failed", f"the stack could not be read: {type(error).__name__}: {error}")
+        else:
+            self._report(order, "applied", step=step)
+
+    def _report(self, order: Order, state: CommandState, detail: str = "", step: int = -1) -> None:
+        if self._rank == 0:
+            self._say(CommandChanged(order.id, "stack", state, order.who, detail, step, dict(order.arguments)))
 
 
 def taken(training: int) -> tuple[ThreadStack, ...]:

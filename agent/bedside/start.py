@@ -155,7 +155,7 @@ def _connected(
     run = Run(*given) if request is None else _measuring(request, *given)
     if directory:
         run.fault = FaultFile(Path(directory))
-    stacks = Stacks(speak, lambda: run.current_step)
+    stacks = Stacks(speak, lambda: run.current_step, place.rank)
 
     def receive(message: Order | Arm | Settled) -> Armed | None:
         match message:

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Final, NamedTuple
 
+from .messages import Order
 from .records import StackFrame, ThreadStack
 from .redact import redacted_text
 
@@ -100,6 +101,11 @@ def bounded(threads: Iterable[ThreadStack]) -> tuple[ThreadStack, ...]:
         left_out = thread.left_out + len(thread.frames) - len(frames)
         kept.append(replace(thread, name=thread.name[:_MOST_NAME], frames=frames, left_out=left_out))
     return tuple(kept)
+
+
+def asked_for(order: Order) -> str:
+    """What an order for a stack is taken for, in words."""
+    return str(order.arguments.get("why", ""))[:300] or f"asked by {order.who or 'somebody'}"
 
 
 def read_fault(text: str) -> Fault:

@@ -43,7 +43,7 @@ def test_a_training_is_paused_saved_resumed_and_stopped_from_the_command_line(st
 
     saved = bedside("ctl", name, "checkpoint", "--json")
     assert saved.code == 0
-    assert list(saved.json) == ["id", "verb", "state", "step", "detail"]
+    assert list(saved.json) == ["id", "verb", "state", "step", "detail", "threads"]
     assert (saved.json["verb"], saved.json["state"]) == ("checkpoint", "applied")
     checkpoint = training.wait_for(lambda body: isinstance(body, CheckpointSaved)).body
     assert Path(checkpoint.path).read_text() == f'{{"step": {saved.json["step"]}}}'

@@ -35,7 +35,10 @@ from bedside_protocol.records import (
     RulesDeclared,
     RunStarted,
     Snapshot,
+    StackFrame,
+    StackTaken,
     TagsChanged,
+    ThreadStack,
     VerdictGiven,
 )
 from bedside_tui.sources.scripted_run import scripted_run
@@ -140,6 +143,8 @@ def _sayings() -> Iterator[Body]:
     yield ExpectationDeclared(NAMES[12])
     yield VerdictGiven(NAMES[13], NAMES[14])
     yield TagsChanged(NAMES[11:20], (), NAMES[15])
+    calls = tuple(StackFrame(name, place, name, name) for place, name in enumerate(NAMES))
+    yield StackTaken(NAMES[13], -1, (ThreadStack(NAMES[11], calls, NAMES[15]), ThreadStack(NAMES[19], calls[::-1], NAMES[14])), NAMES[17])
     yield Lost(3, NAMES[16])
     yield Ended("failed", -1, NAMES[17], NAMES[13], NAMES)
     yield LifecycleChanged("failed", f"{NAMES[11]}{NAMES[19]}", -1)

@@ -25,6 +25,7 @@ SCREENS = {
     "wjG": "need a look",
     "n": "─ alert 1 of ",
     "ljG": "─ log · ",
+    "Wjj": "─ stack at step ",
     "?": "─ keys and symbols ─",
     "v5": "● running",
     "\x1b[F": "✖ failed",

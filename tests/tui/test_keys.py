@@ -45,7 +45,7 @@ def test_every_key_has_something_that_does_it(key: Key) -> None:
 
 
 def test_control_is_capitals_and_space_is_not_among_them() -> None:
-    assert [key.keys for key in KEYS if key.control] == [("P",), ("C",), ("S",), ("M",), ("D",), ("H",)]
+    assert [key.keys for key in KEYS if key.control] == [("P",), ("C",), ("S",), ("W",), ("M",), ("D",), ("H",)]
 
 
 def test_control_of_probes_is_offered_on_their_screens_alone() -> None:

@@ -36,7 +36,10 @@ from bedside_protocol.records import (
     RulesDeclared,
     RunStarted,
     Snapshot,
+    StackFrame,
+    StackTaken,
     TagsChanged,
+    ThreadStack,
     Tick,
     Unknown,
     VerdictGiven,
@@ -108,6 +111,7 @@ KINDS: dict[type[Body], st.SearchStrategy[Body]] = {
     Problem: st.builds(Problem, TEXTS, st.integers(1, 9)),
     Lost: st.builds(Lost, st.integers(0, 9), TEXTS),
     Ended: st.builds(Ended, st.sampled_from(["finished", "failed", "exited"]), STEPS),
+    StackTaken: st.builds(StackTaken, TEXTS, STEPS, st.sampled_from([(), (ThreadStack("\x1b[2J", (StackFrame("a.py", 1, "f"),)),)]), TEXTS),
     Unknown: st.just(Unknown("new")),
 }
 BODIES = st.one_of(metrics(), metrics(), *KINDS.values())

@@ -22,6 +22,7 @@ from bedside_tui.screens.help import HelpScreen
 from bedside_tui.screens.log import LogScreen
 from bedside_tui.screens.probes import CodebookScreen, ModelScreen, SamplesScreen, screen_of
 from bedside_tui.screens.runs import RunsScreen
+from bedside_tui.screens.stack import StackScreen
 from bedside_tui.screens.vitals import VitalsScreen
 from bedside_tui.store.view import AlertView
 from bedside_tui.theme import PALETTES
@@ -40,6 +41,7 @@ class BedsideApp(WritingViewer, inherit_bindings=False):
         "samples": SamplesScreen,
         "alerts": AlertsScreen,
         "log": LogScreen,
+        "stack": StackScreen,
         "help": HelpScreen,
         "runs": RunsScreen,
         "compare": CompareScreen,
@@ -133,6 +135,13 @@ class BedsideApp(WritingViewer, inherit_bindings=False):
             self._send("stop", {"checkpoint": True})
         elif answer == "stop":
             self._send("stop")
+
+    def action_stack(self) -> None:
+        """Show where the training is; of one that lives, take a new stack first."""
+        self.show("stack")
+        source = self.viewing.source
+        if source is not None and source.live and self.viewing.store.at(None).lifecycle not in OVER:
+            self._send("stack")
 
     # --- keys: alarms
 

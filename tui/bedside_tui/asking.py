@@ -26,7 +26,7 @@ HUBS_OWN: frozenset[Verb] = frozenset({"note", "acknowledge", "shelve"})
 
 DONE: Mapping[Verb, str] = {"pause": "paused", "resume": "running again", "stop": "stopped", "checkpoint": "checkpoint saved",
                             "note": "noted", "acknowledge": "acknowledged", "shelve": "shelved",
-                            "snapshot": "measured", "rate": "rate changed"}  # fmt: skip
+                            "snapshot": "measured", "rate": "rate changed", "stack": "stack taken"}  # fmt: skip
 
 
 class Verdict(NamedTuple):

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 Where = Literal[
-    "everywhere", "lists", "time", "cursor", "vitals", "chart", "probes", "codebook", "model", "samples", "alerts", "log", "runs", "compare"
-]
+    "everywhere", "lists", "time", "cursor", "vitals", "chart", "probes", "codebook", "model", "samples", "alerts", "log", "stack", "runs",
+    "compare",
+]  # fmt: skip
 """`everywhere`: any screen. `lists`: screens of a run, where one moves in rows. `time`: screens of a run, moving in time. `cursor`: screens
 with charts. `probes`: the screens of codebooks, the model and samples."""
 
@@ -42,6 +43,7 @@ KEYS: tuple[Key, ...] = (
     Key(("P",), "pause", "pause", "pause the training between two steps, or resume it", control=True, footer=1),
     Key(("C",), "checkpoint", "ckpt", "save a checkpoint at the next step boundary", control=True, footer=1),
     Key(("S",), "stop", "stop", "stop the training: asks, and offers a checkpoint first", control=True, footer=1),
+    Key(("W",), "stack", "where", "where the training is, or hangs: take a stack of its threads, show the newest", control=True, footer=9),
     Key(("q", "ctrl+c"), "leave", "leave", "leave the viewer; the training goes on", footer=2),
     Key(("?",), "help", "help", "these keys", footer=2),
     Key(("n",), "next_alarm", "alarm", "open the next alarm", footer=3),
@@ -135,7 +137,7 @@ SECTIONS: tuple[tuple[str, tuple[Where, ...]], ...] = (
     ("in rows", ("lists",)),
     ("in time: a recording, or a live run looked back at", ("time",)),
     ("on charts: the value cursor, one for all of them", ("cursor",)),
-    ("on one screen", ("vitals", "probes", "chart", "codebook", "model", "samples", "alerts", "log", "runs", "compare")),
+    ("on one screen", ("vitals", "probes", "chart", "codebook", "model", "samples", "alerts", "log", "stack", "runs", "compare")),
 )
 
 

@@ -36,7 +36,7 @@ def _asked(place: RunPlace, arguments: Mapping[str, Scalar]) -> CommandChanged |
     """The last that was said of the question to the hub."""
     from bedside_tui.sources.command import life_of_command  # the socket library: a viewer of recordings never needs it
 
-    life = list(life_of_command(place, "note", arguments, WITHIN))
+    life = [news for news in life_of_command(place, "note", arguments, WITHIN) if isinstance(news, CommandChanged)]
     return life[-1] if life else None
 
 

@@ -44,7 +44,7 @@ def record_to_json(record: Record) -> dict[str, Any]:
         "rank": record.rank,
         "counter": record.counter,
         "kind": kind_of(body),
-        "body": {} if isinstance(body, Unknown) else _metrics(body) if isinstance(body, Metrics) else _plain(body),
+        "body": {} if isinstance(body, Unknown) else _metrics(body) if isinstance(body, Metrics) else plain_json(body),
     }
 
 
@@ -53,17 +53,17 @@ def _metrics(block: Metrics) -> dict[str, Any]:
     return {"steps": block.steps.tolist(), "times": _numbers(block.times), "values": values}
 
 
-def _plain(value: Any) -> Any:
+def plain_json(value: Any) -> Any:
     """A field of a body in what JSON has: records hold nothing but frozen values, mappings, tuples, texts, numbers and arrays."""
     if isinstance(value, Array):
         about = {"meaning": value.meaning, "dtype": value.values.dtype.name, "shape": list(value.values.shape)}
         return {**about, "values": _numbers(value.values), "labels": list(value.labels), "rows": list(value.rows)}
     if is_dataclass(value):
-        return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
+        return {field.name: plain_json(getattr(value, field.name)) for field in fields(value)}
     if isinstance(value, Mapping):
-        return {name: _plain(item) for name, item in value.items()}
+        return {name: plain_json(item) for name, item in value.items()}
     if isinstance(value, (tuple, list)):
-        return [_plain(item) for item in value]
+        return [plain_json(item) for item in value]
     return _number(value) if isinstance(value, float) else value
 
 

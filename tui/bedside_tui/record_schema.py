@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import types
 from collections.abc import Mapping
+from dataclasses import is_dataclass
 from typing import Any, Final, Literal, TypeAlias, Union, get_args, get_origin, get_type_hints
 
 from bedside_protocol.codec import BODIES
@@ -45,6 +46,8 @@ def _of_type(hint: Any) -> Schema:
         return _SIMPLE[hint]
     if hint is Array:
         return _ARRAY
+    if is_dataclass(hint):
+        return _object({name: _of_type(inner) for name, inner in get_type_hints(hint).items()})
     origin, inner = get_origin(hint), get_args(hint)
     if origin is Literal:
         return {"enum": list(inner)}

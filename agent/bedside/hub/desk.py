@@ -77,11 +77,11 @@ class Desk:
         """Commands of this verb that the training has said nothing of."""
         return [waiting.order for waiting in self._waiting.values() if waiting.order.verb == verb]
 
-    def due(self, now: float) -> list[Order]:
-        """Orders to hand to the training now."""
+    def due(self, now: float, held: Verb | None = None) -> list[Order]:
+        """Orders to hand to the training now; those of the verb `held` wait."""
         orders = []
         for waiting in self._waiting.values():
-            if now - waiting.handed >= _HAND_OVER_AGAIN:
+            if now - waiting.handed >= _HAND_OVER_AGAIN and waiting.order.verb != held:
                 waiting.handed = now
                 orders.append(waiting.order)
         return orders

@@ -40,7 +40,7 @@ from .notify import Notifier
 from .process import WatchedProcess, forced_way
 from .ranks import LINGER, Ranks, told_of
 from .recorder import AnotherWriter, Recorder, take_lock
-from .stacks import Stacks
+from .stacks import DOUBTFUL_AFTER, Stacks
 from .status import RESUMED_WITHOUT_HUB, RunStatus
 from .together import BY_ALL, Together
 from .troubles import Troubles
@@ -280,12 +280,12 @@ class Hub:
     def _command(self, now: float) -> None:
         for body in (*self._desk.expired(now), *self._notifier.look(now)):
             self._say(body)
-        stacks = self._desk.unanswered("stack")
-        for body in self._stacks.answers(stacks, self._process_state, now - self._heard, self._journal.step) if stacks else ():
+        silent = now - self._heard
+        for body in self._stacks.answers(self._desk.unanswered("stack"), self._process_state, silent, self._status.step):
             self._say(body)
             if isinstance(body, CommandChanged):
                 self._desk.heard(body)
-        for order in self._desk.due(now):
+        for order in self._desk.due(now, held="stack" if silent > DOUBTFUL_AFTER else None):
             if self._ranks.are_several and order.verb in BY_ALL:
                 for body in self._together.ask(order):
                     self._told(body)

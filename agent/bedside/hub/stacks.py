@@ -20,7 +20,7 @@ from bedside_protocol.lifecycle import SILENT_AFTER
 from bedside_protocol.messages import Ask, Order
 from bedside_protocol.places import fault_name
 from bedside_protocol.records import Body, CommandChanged, LifecycleChanged, StackTaken, ThreadStack
-from bedside_protocol.stacks import MOST_CALLS, MOST_FAULT, bounded, frame, read_fault
+from bedside_protocol.stacks import MOST_CALLS, MOST_FAULT, asked_for, bounded, frame, read_fault
 
 from .process import State
 
@@ -28,6 +28,9 @@ FAULTS: Final = frozenset({-signal.SIGSEGV, -signal.SIGFPE, -signal.SIGABRT, -si
 """Exit statuses of a process whose fault may have left a stack; None: nobody knows."""
 NEXT_AFTER: Final = 600.0
 """Seconds between two stacks taken by itself at least: a run that stalls every minute shall not fill its recording."""
+DOUBTFUL_AFTER: Final = 1.2
+"""Seconds without a word of the agent (it beats every 0.5 s) from which an order for a stack is kept back: handed to one that hangs, it
+would be answered when that is over."""
 WHO: Final = "the hub"
 
 
@@ -57,13 +60,7 @@ class Stacks:
         if process != "stopped" and silent <= SILENT_AFTER:
             return []
         trouble = SUSPENDED if process == "stopped" else NO_PYTHON
-        said: list[Body] = []
-        for order in orders:
-            why = str(order.arguments.get("why", "")) or f"asked by {order.who}"
-            threads = tuple(ThreadStack(_name(seen, self._pid), kernel=seen.doing) for seen in threads_of(self._pid))
-            said.append(StackTaken(why, step, threads, trouble, order.id))
-            said.append(CommandChanged(order.id, "stack", "failed", order.who, trouble, step, dict(order.arguments)))
-        return said
+        return [body for order in orders for body in self._from_outside(order, trouble, step)]
 
     def of_fault(self, exit_code: int | None, reason: str, step: int) -> list[Body]:
         """The stack that a native fault left as the process died, if it died of one."""
@@ -86,6 +83,13 @@ class Stacks:
                 return file.read(MOST_FAULT).decode("utf-8", "replace")
         except OSError:
             return ""
+
+    def _from_outside(self, order: Order, trouble: str, step: int) -> list[Body]:
+        threads = tuple(ThreadStack(_name(seen, self._pid), kernel=seen.doing) for seen in threads_of(self._pid))
+        return [
+            StackTaken(asked_for(order), step, threads, trouble, order.id),
+            CommandChanged(order.id, "stack", "failed", order.who, trouble, step, dict(order.arguments)),
+        ]
 
     def close(self) -> None:
         """A file in which no fault stands goes away."""

@@ -9,10 +9,11 @@ from typing import Final
 
 from bedside_protocol.commands import LONGEST_SHELF, is_over
 from bedside_protocol.lifecycle import OVER
-from bedside_protocol.records import CommandChanged, Scalar, Verb
+from bedside_protocol.records import CommandChanged, Scalar, StackTaken, Verb
 from bedside_protocol.sanitise import text as safe
 from bedside_tui.cli import Failure
 from bedside_tui.cli.options import add_json, add_run, chosen_run, length_of_time, word_for
+from bedside_tui.cli.stack_text import stack_text, threads_json
 from bedside_tui.library import summarise
 from bedside_tui.places import door_of
 from bedside_tui.sources.command import life_of_command
@@ -29,6 +30,7 @@ ACTIONS: dict[str, Verb] = {
     "shelve": "shelve",
     "unshelve": "shelve",
     "notify": "notify",
+    "stack": "stack",
 }
 NEEDS: dict[str, tuple[str, ...]] = {
     "snapshot": ("probe",),
@@ -64,12 +66,13 @@ def run(options: argparse.Namespace) -> int:
         raise Failure(f"{place.id} is {state}: nothing can be asked of it")
     if door_of(place.id, may_command=True) is None:
         raise Failure(f"{place.id} is {state}, but has no hub on this machine: ask on the machine where it runs")
-    last = None
-    for last in life_of_command(place, verb, arguments, options.wait):
+    last = stack = None
+    for news in life_of_command(place, verb, arguments, options.wait):
+        last, stack = (news, stack) if isinstance(news, CommandChanged) else (last, news)
         if not options.json:
-            print(_line(last), flush=True)
+            print(_line(news) if isinstance(news, CommandChanged) else "\n".join(stack_text(news)), flush=True)
     if options.json:
-        print(json.dumps(_to_json(last), indent=2))
+        print(json.dumps(_to_json(last, stack), indent=2))
     if last is None or not is_over(last.state):
         print(f"bedside: no outcome within {options.wait:g} s: bedside attach {word_for(place)} shows what becomes of it", file=sys.stderr)
         return 3
@@ -107,7 +110,8 @@ def _line(command: CommandChanged) -> str:
     return f"{command.verb} {command.state}{at}{detail}"
 
 
-def _to_json(command: CommandChanged | None) -> dict[str, object]:
+def _to_json(command: CommandChanged | None, stack: StackTaken | None) -> dict[str, object]:
     if command is None:
         return {"state": "unknown"}
-    return {"id": command.id, "verb": command.verb, "state": command.state, "step": command.step, "detail": safe(command.detail, 500)}
+    said = {"id": command.id, "verb": command.verb, "state": command.state, "step": command.step, "detail": safe(command.detail, 500)}
+    return {**said, "threads": threads_json(stack)}

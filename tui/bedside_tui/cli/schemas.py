@@ -205,12 +205,24 @@ _WAIT: Final = _object({
     "alert": _maybe(_one_of(get_args(Severity), "the worst that fired then; null where nothing did")),
     "metrics": _said(_VALUES, "the values then of the metrics in the expression; null for what is no finite number"),
 })  # fmt: skip
+_THREAD: Final = _object({
+    "name": _text(),
+    "frames": _list(_object({
+        "file": _text("shortened"),
+        "line": _count("0 where it is not known"),
+        "function": _text(),
+        "source": _text("the text of the line, empty where it could not be read"),
+    }), "its calls, the innermost first"),
+    "kernel": _text("what the operating system says of it; may be empty"),
+    "left_out": _count("outer calls that were not recorded"),
+})  # fmt: skip
 _CTL: Final = _object({
     "id": _text("of the command, as the log has it"),
     "verb": _one_of(get_args(Verb)),
     "state": _one_of(get_args(CommandState), "the last that the run said of it"),
     "step": _count("where it was applied; -1 before"),
     "detail": _text("why, in words; may be empty"),
+    "threads": _list(_THREAD, "where each thread is, the one that trains first; empty but for a stack"),
 })  # fmt: skip
 _IMPORT: Final = _object({
     "id": _text("the name of the directory that was made"),

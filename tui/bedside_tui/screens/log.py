@@ -42,11 +42,13 @@ class LogScreen(RunScreen):
         marks = self.viewer.viewing.store.marks
         if isinstance(place, int) and place < len(marks):
             self.viewer.move_to(marks[place].time)
+            if marks[place].kind == "stack":
+                self.viewer.show("stack")
 
 
 def _detail(view: View, mark: Mark, width: int) -> list[Line]:
     """All of one entry: the text in full, and the moments of a command's life."""
-    lines: list[Line] = [rule("entry", width, "⏎ go to this moment")]
+    lines: list[Line] = [rule("entry", width, "⏎ the whole stack, at this moment" if mark.kind == "stack" else "⏎ go to this moment")]
     indent = 4
     judgement = judgement_of(view, mark)
     said = f"{judgement}: {mark.text}" if judgement else mark.text

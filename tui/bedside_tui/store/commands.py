@@ -19,8 +19,9 @@ _OUTCOMES: Mapping[CommandState, tuple[str, str]] = {
 }  # accepted and scheduled pass within a step: the command's own life tells them
 
 _SPEAKS_FOR_ITSELF = frozenset(
-    [(verb, "applied") for verb in ("checkpoint", "pause", "resume", "stop", "snapshot")] + [("snapshot", "requested")]
-)  # what was applied is told by the checkpoint, the new state of the run, the snapshot
+    [(verb, "applied") for verb in ("checkpoint", "pause", "resume", "stop", "snapshot", "stack")]
+    + [("snapshot", "requested"), ("stack", "requested")]
+)  # what was applied is told by the checkpoint, the new state of the run, the snapshot, the stack
 _OTHERS_SPEAK = frozenset({"note", "acknowledge", "shelve"})
 
 

@@ -36,6 +36,7 @@ from bedside_protocol.records import (
     RulesDeclared,
     RunStarted,
     Snapshot,
+    StackTaken,
     TagsChanged,
     Tick,
     Unknown,
@@ -55,6 +56,7 @@ from bedside_tui.store.probes import ProbesFold
 from bedside_tui.store.ranks import OF_ANY, SPEAKERS, RanksFold
 from bedside_tui.store.review import ReviewFold
 from bedside_tui.store.saved import SavedFold
+from bedside_tui.store.stacks import StacksFold
 from bedside_tui.store.trail import Trail
 from bedside_tui.store.view import Mark, View
 
@@ -79,6 +81,7 @@ class Store:
         self._review = ReviewFold(self._metrics)
         self._lifecycle = LifecycleFold()
         self._ranks = RanksFold(self._metrics)
+        self._stacks = StacksFold()
         self._marks: Ledger[Mark] = Ledger()
         self._stops: list[Mark] = []
         self._troubles = TroublesFold()
@@ -87,7 +90,7 @@ class Store:
         self._fold: Mapping[type[Any], Callable[[Moment, Any], Mark | None]] = {
             RunStarted: self._lifecycle.started,
             LifecycleChanged: self._lifecycle.changed,
-            Ended: self._lifecycle.ended,
+            Ended: self._ended,
             MetricDefined: self._metrics.defined,
             ProbeDeclared: self._probes.declared,
             Snapshot: self._probes.measured,
@@ -149,6 +152,9 @@ class Store:
         if type(body) is RankStarted:
             self._ranks.started(self._moment(position, time), record.rank, clean(body))
             return
+        if type(body) is StackTaken:
+            self._marked(position, self._stacks.taken(self._moment(position, time), record.rank, clean(body)))
+            return
         if type(body) is Tick:
             self._tick(position, time, body.step)
             return
@@ -156,12 +162,14 @@ class Store:
         if fold is None or (record.rank not in SPEAKERS and type(body) not in OF_ANY):
             return
         body = clean(body)
-        mark = fold(self._moment(position, time), body)
-        if mark is not None:
-            self._mark(position, mark)
+        self._marked(position, fold(self._moment(position, time), body))
         safe = replace(record, time=time, body=body)
         self._saved.take(position, safe)
         self._review.take(position, safe)
+
+    def _ended(self, moment: Moment, body: Ended) -> Mark | None:
+        self._stacks.ended(moment, body)
+        return self._lifecycle.ended(moment, body)
 
     def _tick(self, position: int, time: float, step: int) -> None:
         """The hub's clock. Its step is the run's own counter, except that metrics may be ahead of it by what is on the way."""
@@ -177,6 +185,10 @@ class Store:
     def _moment(self, position: int, time: float) -> Moment:
         running = time - self._lifecycle.at(position).held_until(time)
         return Moment(position, time, running, self._trail.step_at(position))
+
+    def _marked(self, position: int, mark: Mark | None) -> None:
+        if mark is not None:
+            self._mark(position, mark)
 
     def _mark(self, position: int, mark: Mark) -> None:
         if mark.time < self._times[-1]:  # pinned to a moment that was there already
@@ -235,6 +247,7 @@ class Store:
             lost=self._troubles.lost_at(position),
             problems=self._problems_at(position),
             ranks=self._ranks.views(position, self._lifecycle.run_at(position)),
+            stack=self._stacks.at(position),
         )
 
     def _problems_at(self, position: int) -> dict[str, int]:

@@ -23,6 +23,7 @@ from bedside_protocol.records import (
     Scalar,
     Severity,
     Snapshot,
+    ThreadStack,
     Verb,
 )
 from bedside_tui.store.history import History
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 Badge = Literal["red", "amber", "ok", "pending", "none"]
 """How a row is marked. `none`: no rule speaks of it, or none could judge it yet."""
 
-MarkKind = Literal["lifecycle", "alert", "cleared", "command", "checkpoint", "event", "note", "problem", "lost", "gap"]
+MarkKind = Literal["lifecycle", "alert", "cleared", "command", "checkpoint", "event", "note", "problem", "lost", "gap", "stack"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +156,23 @@ class CheckpointView:
 
 
 @dataclass(frozen=True, slots=True)
+class StackView:
+    """Where the training was at one moment: what was taken of its threads, or the traceback it ended with."""
+
+    time: float
+    step: int
+    why: str
+    threads: Sequence[ThreadStack] = ()
+    """The one that trains, or crashed, first; those of other ranks say which."""
+    trouble: str = ""
+    """Why there are no Python calls in it."""
+    traceback: Sequence[str] = ()
+    """As Python prints it, the innermost call last."""
+    command: str = ""
+    """The command that asked for it."""
+
+
+@dataclass(frozen=True, slots=True)
 class Mark:
     """One entry of the timeline: a line of the log screen, a mark on charts and on the scrubber."""
 
@@ -211,6 +229,8 @@ class View:
     """The verdict and the tags that people gave; notes are among the marks."""
     ranks: Sequence[RankView] = ()
     """Where there are several: those that are watched here."""
+    stack: StackView | None = None
+    """The newest."""
 
     @property
     def over(self) -> bool:

@@ -34,6 +34,8 @@ LIFECYCLE: dict[Lifecycle, tuple[str, Tone]] = {
 
 ALIVE: frozenset[Lifecycle] = frozenset({"starting", "running", "paused", "stalled", "suspended"})
 
+_SOMEWHERE: frozenset[Lifecycle] = frozenset({"stalled", "suspended", "failed", "killed", "died"})
+
 BADGES: dict[str, tuple[str, Tone]] = {
     "red": ("✖", "red"),
     "amber": ("▲", "amber"),
@@ -91,7 +93,15 @@ def status_line(frame: Frame, width: int) -> Line:
         pieces.append(_Piece(7, line((f"held {number.duration(view.paused_seconds)}", "quiet"))))
     if view.lost:
         pieces.append(_Piece(6, line((f"▲ {number.count(view.lost)} lost", "amber"))))
+    if _tells_where(frame):
+        pieces.append(_Piece(2, line(("W", "key"), " where")))
     return _fitted(pieces, width)
+
+
+def _tells_where(frame: Frame) -> bool:
+    """Whether the run stands or ended where a stack was taken, or one can be."""
+    view = frame.view
+    return (view.lifecycle == "stalled" and frame.control) or (view.lifecycle in _SOMEWHERE and view.stack is not None)
 
 
 def _state(frame: Frame, width: int) -> Line:

@@ -11,6 +11,7 @@ from bedside_tui.widgets.lines import Line, fit, line, pad_left
 
 KIND_TONES: dict[str, Style] = {
     "command": "accent", "checkpoint": "ok", "note": "second", "event": "quiet", "problem": "amber", "lost": "amber", "gap": "amber",
+    "stack": "accent",
 }  # fmt: skip
 
 

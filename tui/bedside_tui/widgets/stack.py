@@ -1,0 +1,51 @@
+"""A stack as lines: every thread with its calls, the innermost first, the script's own standing out from those of libraries."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+from bedside_protocol.records import StackFrame, ThreadStack
+from bedside_protocol.stacks import is_library, own_call
+from bedside_tui.draw import number
+from bedside_tui.store.view import StackView
+from bedside_tui.theme import Tone
+from bedside_tui.widgets.lines import Line, ends, line, pad, pointed, wrapped
+
+COLUMNS = 110
+"""Columns from which a call is one line; below, the text of its line stands under it."""
+
+
+def stack_lines(stack: StackView, width: int, wanted: Callable[..., bool] = lambda *texts: True) -> list[Line]:
+    """All of a stack; with `wanted` the threads in which some text passes it."""
+    lines: list[Line] = [line((f"   {part}", "amber")) for part in wrapped(stack.trouble, width - 6)]
+    lines += [line(f"   {text}") for text in stack.traceback if wanted(text)]
+    here = own_call(stack.threads)
+    for place, thread in enumerate(stack.threads):
+        if wanted(thread.name, thread.kernel, *(text for frame in thread.frames for text in (frame.file, frame.function, frame.source))):
+            lines += [(), *_thread(thread, here if not place else None, width)]
+    return lines[1:] if lines[:1] == [()] else lines
+
+
+def _thread(thread: ThreadStack, here: StackFrame | None, width: int) -> Iterator[Line]:
+    doing = line((f"{thread.kernel} ", "quiet"))
+    yield ends(line((f"   {thread.name}", "strong")), doing, width)
+    where = max((len(_place(frame)) for frame in thread.frames), default=0)
+    for frame in thread.frames:
+        rows = _call(frame, min(where, width * 2 // 5), width)
+        yield from [pointed(rows[0]), *rows[1:]] if frame is here else rows
+    if thread.left_out:
+        yield line((f"     {number.count(thread.left_out)} outer calls are not recorded", "quiet"))
+
+
+def _call(frame: StackFrame, where: int, width: int) -> Sequence[Line]:
+    """` train.py:42  forward  lock.acquire()`, in one line or two."""
+    tone: Tone = "quiet" if is_library(frame) else "plain"
+    if width >= COLUMNS:
+        place = line((f"     {pad(_place(frame), where)}  ", tone), (pad(frame.function, 24), tone))
+        return [line(*place, (f"  {frame.source}", tone))]
+    head = line((f"     {_place(frame)}", tone), (f" in {frame.function}", "quiet"))
+    return [head, line((f"         {frame.source}", tone))] if frame.source else [head]
+
+
+def _place(frame: StackFrame) -> str:
+    return f"{frame.file}:{frame.line}" if frame.line else frame.file
