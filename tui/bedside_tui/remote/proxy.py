@@ -25,6 +25,8 @@ from bedside_tui.sources.replay import Follower, cannot_read, records_of
 BEAT_EVERY: Final = 1.0
 LONG_POLL: Final = 1.0
 """Seconds a question at the end of the file waits for more."""
+ASK_WITHIN: Final = 2.0
+"""Seconds a command waits for a hub that has not answered yet: the proxy has just begun, or the hub has."""
 DESERTED: Final = 60
 """Seconds without a word from the viewer after which nobody is thought to be there: a link that died in silence leaves no proxy behind."""
 MOST: Final = 1 << 20
@@ -44,6 +46,7 @@ class Proxy:
         self._read: Read | None = None
         self._since = 0.0
         self._beaten = float("-inf")
+        self._asks: list[tuple[str, bytes, float]] = []
         self._judging = False
         self._log = Follower(place.log, Decoder())
         self._word = LastWord()
@@ -75,6 +78,7 @@ class Proxy:
         for frame in self._hub.heard(now):
             self._from_hub(frame)
         self._answer(now)
+        self._ask(now)
         if self._judging:
             self._judge()
         return True
@@ -98,8 +102,7 @@ class Proxy:
             case Read() as read:
                 self._read, self._since = read, now
             case Ask(id=id):
-                if not self._hub.ask(frame):
-                    self._say(Answer(id, False, UNREACHABLE))
+                self._asks.append((id, frame, now))
             case Judge():
                 self._judging = True
             case _:
@@ -132,6 +135,16 @@ class Proxy:
         if kept.data or now - self._since >= LONG_POLL:
             self._read = None
             self._say(kept)
+
+    def _ask(self, now: float) -> None:
+        """Hand commands on, in their order; one that no hub takes for a moment is refused."""
+        while self._asks:
+            id, frame, since = self._asks[0]
+            if not self._hub.ask(frame):
+                if now - since < ASK_WITHIN:
+                    return
+                self._say(Answer(id, False, UNREACHABLE))
+            del self._asks[0]
 
     def _from_file(self, read: Read) -> Kept:
         with open(self._place.log, "rb") as file:
