@@ -16,7 +16,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "flow"))  # a folder that is run knows no package: where trainings are started
+# A folder that is run knows no package: where trainings are started, and what other versions wrote.
+sys.path.extend(str(Path(__file__).parents[1] / part) for part in ("flow", "golden"))
 
 from fault_table import FAULTS, Fault
 from parts import Part, parts_of, seconds_left

@@ -22,8 +22,10 @@ from faults_of_disk import (
     sync_slow,
     write_fails,
 )
+from faults_of_doors import hubs_started_twice, no_place_for_a_socket, nobody_checks_keys, stale_sockets
 from faults_of_endings import endings_told, out_of_memory, standing_still, trainings_killed, trainings_stopped
 from faults_of_files import bits_flipped, checkpoints_killed, cut_anywhere
+from faults_of_formats import booted_anew, versions_read
 from faults_of_hub import held_without_hub, hub_gone_for_good, hub_killed, hub_killed_at_the_end, hub_stopped, hub_stopped_at_the_end
 from faults_of_machine import clock_jumped, descriptors_few_at_the_start, descriptors_used_up, forked_again_and_again
 from faults_of_viewers import tunnel_cut, viewers_killed, viewers_stopped
@@ -92,8 +94,14 @@ FAULTS: Final = (
     Fault(("F15",), "socket, keys, directory removed", files_removed, 100),
     Fault(("F3", "F15"), "directory removed, hub killed", files_removed_and_hub_killed, 100),
     Fault(("F15",), "recording deleted, hub killed", recording_removed, 40, part=10),
+    Fault(("F16",), "a stale socket where the hub listens", stale_sockets, 100, part=10),
+    Fault(("F16",), "a second hub is started", hubs_started_twice, 60, part=10),
+    Fault(("F16",), "no place for a socket", no_place_for_a_socket, 60, part=12),
     Fault(("F17",), "tunnel killed, hung, restarted", tunnel_cut, 40),
     Fault(("F18",), "wall clock an hour on and back", clock_jumped, 40),
+    Fault(("F18",), "the machine started anew", booted_anew, 20, part=5, why_not=namespaces),
+    Fault(("F19",), "recordings of other versions", versions_read, 60, part=30),
     Fault(("F20",), "hub stopped while the run is held", held_without_hub, 20, part=5),
     Fault(("F22",), "killed while it saves", checkpoints_killed, 500, part=50),
+    Fault(("F24",), "nobody checks keys", nobody_checks_keys, 20, part=5),
 )
