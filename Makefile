@@ -33,7 +33,7 @@ browser: $(STAMP) # the page of `bedside serve` is tested in a real one; where n
 	|| echo "apt-get has no Chromium to give: the page's test is skipped"
 
 unit: $(STAMP) browser # two processes, a file of tests in one of them: much of the suite waits for real processes
-	$(BIN)/pytest --numprocesses 2 --dist loadfile
+	$(BIN)/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 fuzz: $(STAMP) ## look for bytes that break a reader of frames or files: SECONDS=60 for each, TARGET=record, KEEP=1 adds to the corpus
 	@$(BIN)/python -c 'import atheris' 2>/dev/null || $(PIP) --quiet atheris==3.0.0 || true # without it by chance alone; which, is said

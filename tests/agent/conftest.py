@@ -84,7 +84,7 @@ def together() -> Callable[[int, Callable[[int], None]], None]:
         failures: list[BaseException] = []
 
         def one(number: int) -> None:
-            start.wait(10)
+            start.wait(60)
             try:
                 work(number)
             except Exception as error:  # noqa: BLE001 - said by the test itself
@@ -94,7 +94,7 @@ def together() -> Callable[[int, Callable[[int], None]], None]:
         for thread in threads:
             thread.start()
         for thread in threads:
-            thread.join(30)
+            thread.join(60)
         assert not failures
         assert not any(thread.is_alive() for thread in threads)
 

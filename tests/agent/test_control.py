@@ -26,7 +26,7 @@ from bedside_protocol.commands import (
 from bedside_protocol.messages import Order
 from bedside_protocol.records import Body, CheckpointSaved, CommandChanged, Event, Scalar, Verb
 
-WITHIN = 20.0
+WITHIN = 60.0
 
 
 class Log:

@@ -62,7 +62,7 @@ class Terminal:
                 self._stream.feed(data)
         return "\n".join(self._screen.display)
 
-    def sees(self, text: str, seconds: float = 20.0) -> None:
+    def sees(self, text: str, seconds: float = 60.0) -> None:
         """Wait until a text stands on the screen."""
         deadline = time.monotonic() + seconds
         while text not in self.text:
@@ -79,7 +79,7 @@ class Terminal:
     def press(self, keys: str) -> None:
         os.write(self._master, keys.encode())
 
-    def left(self, seconds: float = 20.0) -> str:
+    def left(self, seconds: float = 60.0) -> str:
         """Wait until the command has ended; everything it wrote after it gave the screen back."""
         deadline = time.monotonic() + seconds
         while self.process.poll() is None:

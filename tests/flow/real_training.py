@@ -25,8 +25,8 @@ from bedside_tui.sources.live import LiveSource
 from bedside_tui.sources.replay import Follower, records_of
 
 Found = TypeVar("Found")
-patience = 1.0
-"""Times as long is waited for everything: who starts many trainings at once sets it."""
+patience = 3.0
+"""Times as long is waited for everything as an idle machine needs at most: who starts many trainings at once sets it."""
 SOURCES = [str(Path(__file__).parents[2] / folder) for folder in ("agent", "protocol", "tui")]
 # Training and launcher are one process apart, and ended children vanish at once: nobody but the hub can then tell the ending.
 REAPED_AT_ONCE = """

@@ -94,7 +94,7 @@ def test_a_viewer_whose_terminal_is_gone_leaves_by_itself(start: Start, terminal
     viewer = terminal("attach", training.place.id)
     viewer.sees("● running")
     viewer.hang_up()
-    assert viewer.process.wait(20) == 129
+    assert viewer.process.wait(60) == 129
     training.wait_points("loss", len(training.points("loss")) + 20)
 
 

@@ -69,7 +69,7 @@ class Command:
         assert self.process.stdout is not None
         assert self.process.stderr is not None
         out, err = self.process.stdout.read(), self.process.stderr.read()
-        return self.process.wait(30), out, err
+        return self.process.wait(60), out, err
 
 
 @pytest.fixture
@@ -219,7 +219,7 @@ def test_a_watch_whose_reader_has_left_leaves_too_and_says_nothing(start: Start,
     watching = command("watch", training.place.id, "--kinds", "run,note")
     assert watching.line()["kind"] == "run"
     watching.process.stdout.close()  # type: ignore[union-attr]
-    assert watching.process.wait(20) == 141
+    assert watching.process.wait(60) == 141
     assert watching.process.stderr.read() == ""  # type: ignore[union-attr]
     assert training.process.poll() is None
 

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from bedside_protocol.records import CheckpointSaved, CommandChanged, Ended, Event, LifecycleChanged, Note
+from bedside_tui.sources.conversation import Wanted
 from bedside_tui.sources.live import LiveSource
 
 LOOP = """
@@ -34,7 +35,7 @@ def states(life: list[Any]) -> list[str]:
     return [moment.state for moment in life]
 
 
-def test_pause_holds_the_step_counter_and_resume_lets_it_go(start: Callable[..., Any]) -> None:
+def test_pause_holds_the_step_counter_and_resume_lets_it_go(start: Callable[..., Any], wait: Callable[..., Any]) -> None:
     training = start(LOOP)
     training.wait_lifecycle("running")
     life = training.ask("pause")
@@ -43,13 +44,13 @@ def test_pause_holds_the_step_counter_and_resume_lets_it_go(start: Callable[...,
     training.wait_lifecycle("paused")
     single = training.ask("step")
     assert single[-1].state == "applied"
-    training.wait_for(lambda body: training.points("loss")[-1][0] == held + 1)
+    wait(lambda: True if training.points("loss")[-1:] == [(held + 1, 1.0)] else None, "the single step")
     saved = training.ask("checkpoint")
     assert saved[-1].step == held + 1
     assert training.points("loss")[-1][0] == held + 1
     assert states(training.ask("resume"))[-1] == "applied"
     training.wait_points("loss", held + 20)
-    training.wait_for(lambda body: [one.state for one in training.bodies(LifecycleChanged)][-3:] == ["running", "paused", "running"])
+    wait(lambda: [one.state for one in training.bodies(LifecycleChanged)][-3:] == ["running", "paused", "running"] or None, "going on")
 
 
 def test_a_checkpoint_is_a_whole_file_whose_path_and_size_are_told(start: Callable[..., Any]) -> None:
@@ -177,10 +178,10 @@ def test_a_command_that_lay_in_a_stopped_hub_for_too_long_is_expired_when_it_wak
     source = LiveSource(training.place)
     connected = threading.Event()
     source.start(lambda update: connected.set())
-    assert connected.wait(20)
+    assert connected.wait(60)
     os.kill(training.hub_pid(), signal.SIGSTOP)
     assert source.control is not None
-    source.control.outbox.put(("c0ffee", "pause", {}, time.monotonic() - 60.0))  # a minute passes
+    source.control._outbox.put(Wanted("c0ffee", "pause", {}, time.monotonic() - 60.0))  # a minute passes
     os.kill(training.hub_pid(), signal.SIGCONT)
     gone = training.wait_for(lambda body: isinstance(body, CommandChanged) and (body.id, body.state) == ("c0ffee", "expired"))
     source.close()

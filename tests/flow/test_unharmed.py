@@ -271,7 +271,7 @@ def test_a_hub_that_cannot_write_tells_its_viewers_keeps_what_it_has_and_trainin
     told = threading.Event()
     source = LiveSource(training.place)
     source.start(lambda update: told.set() if "cannot be written" in update.status.detail else None)
-    assert told.wait(30)
+    assert told.wait(60)
     assert source.control is not None
     source.control.send("stop", {})  # the log cannot tell what becomes of it; the script can
     assert training.hear() == "done"

@@ -15,6 +15,9 @@ from bedside_tui.app import BedsideApp
 from bedside_tui.sources.scripted import ScriptedSource
 from bedside_tui.sources.source import Source
 
+MESSAGES_DEEP = 3
+"""Messages that may follow from one: a key goes to the application, then to the screen, and what it did is drawn after the refresh."""
+
 
 class Clock:
     """Seconds, moved by hand."""
@@ -58,13 +61,29 @@ class Opened(NamedTuple):
         for key in keys:
             character = " " if key == "space" else key if len(key) == 1 else None
             self.app.post_message(events.Key(key, character))
-            await self.pilot.pause()
+            await self.quiet()
         self.app.redraw()
-        await self.pilot.pause()
+        await self.quiet()
+
+    async def quiet(self) -> None:
+        """Wait until nothing is under way: the source is read, threads have done their work, messages and what they caused are handled.
+
+        `Pilot.pause()` waits for 20 ms without work instead: most of a test's time, and no proof that a thread has had its turn.
+        """
+        async with asyncio.timeout(60):
+            while True:
+                for _ in range(MESSAGES_DEEP):
+                    await self.pilot.pause(0)
+                if not self._under_way():
+                    return
+
+    def _under_way(self) -> bool:
+        source = self.app.viewing.source
+        return (isinstance(source, ScriptedSource) and source.delivering) or not all(worker.is_finished for worker in self.app.workers)
 
     async def until(self, true: Callable[[], bool]) -> None:
-        """Wait for something that a thread or the event loop is about to do; fails after ten seconds."""
-        async with asyncio.timeout(10):
+        """Wait for something that a thread or the event loop is about to do; fails after a minute."""
+        async with asyncio.timeout(60):
             while not true():
                 self.app.redraw()
                 await self.pilot.pause(0.01)
@@ -87,9 +106,10 @@ def viewer() -> Open:
         source = source if source is not None or "library" in options else ScriptedSource()
         app = BedsideApp(source, monotonic=clock, **options)
         async with app.run_test(size=size) as pilot:
-            await asyncio.wait_for(app.settled.wait(), timeout=20)
-            await pilot.pause()
+            await asyncio.wait_for(app.settled.wait(), timeout=60)
+            found = Opened(app, pilot, clock)
+            await found.quiet()
             app.redraw()
-            yield Opened(app, pilot, clock)
+            yield found
 
     return opened

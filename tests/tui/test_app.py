@@ -89,7 +89,7 @@ async def test_an_idle_update_redraws_only_what_changed(size: tuple[int, int], v
         assert rows.sent == sent
         source.say(row(50, 5.1, **{names[3]: 2.5}))
         await opened.seen("2.50")
-        await opened.pilot.pause()
+        await opened.quiet()
         assert 0 < rows.sent - sent <= 120
 
 
@@ -168,7 +168,7 @@ async def test_it_can_be_resized_in_use_down_to_almost_nothing(viewer: Open) -> 
             await opened.press(press)
             for size in ((20, 5), (200, 50), (1, 1), (37, 9), (120, 12), (80, 24)):
                 await opened.pilot.resize_terminal(*size)
-                await opened.pilot.pause()
+                await opened.quiet()
                 opened.app.redraw()
                 assert "could not be drawn" not in " ".join(opened.text.split()), (press, size)
                 assert len(opened.lines) == size[1]
@@ -408,7 +408,7 @@ def test_no_control_byte_of_a_run_reaches_the_terminal() -> None:
     os.close(side)
     written = b""
     try:
-        until = time.monotonic() + 30
+        until = time.monotonic() + 120
         while b"metric" not in written or "␛]0;PWNED".encode() not in written:
             assert time.monotonic() < until, written[-2000:]
             if select.select([main], [], [], 0.2)[0]:
@@ -420,7 +420,7 @@ def test_no_control_byte_of_a_run_reaches_the_terminal() -> None:
                     written += os.read(main, 65536)
                 except OSError:
                     break
-        assert viewer.wait(timeout=10) == 0
+        assert viewer.wait(timeout=60) == 0
     finally:
         viewer.kill()
         viewer.wait()

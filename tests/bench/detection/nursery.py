@@ -47,9 +47,12 @@ class Nursery:
         return found
 
     def close(self) -> None:
-        """It ends when nothing more can be asked."""
-        with self._process:
-            pass
+        """It ends when nothing more can be asked; a training that still runs is killed."""
+        assert self._process.stdin
+        assert self._process.stdout
+        self._process.stdin.close()
+        self._process.wait()
+        self._process.stdout.close()
 
 
 def serve() -> list[str]:
@@ -69,9 +72,9 @@ def serve() -> list[str]:
 
 
 def _outcome(pid: int, limit: float) -> int | None:
-    """The exit code of a fork, None where it was killed for taking longer than `limit` seconds."""
+    """The exit code of a fork, None where it was killed for taking longer than `limit` seconds, or because nobody waits for it any more."""
     handle = os.pidfd_open(pid)
-    in_time = bool(select.select([handle], [], [], limit)[0])
+    in_time = handle in select.select([handle, sys.stdin], [], [], limit)[0]  # before the answer there is nothing to read but its end
     os.close(handle)
     if not in_time:
         os.killpg(pid, signal.SIGKILL)

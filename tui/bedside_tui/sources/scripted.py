@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import count
-from queue import SimpleQueue
+from queue import Queue
 
 from bedside_protocol.commands import FOR_TRAINING
 from bedside_protocol.lab_book import entry_of
@@ -132,7 +132,7 @@ class ScriptedSource:
         self._step = max((last_step(record.body) for record in records), default=0)
         self._seq = len(self._records)
         self._status = status
-        self._waiting: SimpleQueue[Update | None] = SimpleQueue()
+        self._waiting: Queue[Update | None] = Queue()
         self._thread: threading.Thread | None = None
 
     def __repr__(self) -> str:
@@ -157,6 +157,12 @@ class ScriptedSource:
     def _play(self, deliver: Callable[[Update], None]) -> None:
         while (update := self._waiting.get()) is not None:
             deliver(update)
+            self._waiting.task_done()
+
+    @property
+    def delivering(self) -> bool:
+        """Whether something that was said has not been delivered yet."""
+        return self._waiting.unfinished_tasks > 0
 
     def say(self, *bodies: Body, after: float = 0.1) -> None:
         """Let the run say these things, `after` seconds of run time later, as the hub would have written them."""
