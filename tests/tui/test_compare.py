@@ -26,10 +26,12 @@ from bedside_tui.compare.best import best, direction_of
 from bedside_tui.compare.comparison import Comparison, compare
 from bedside_tui.compare.configuration import differing_words
 from bedside_tui.compare.curves import called, common, overlaid
+from bedside_tui.compare.grids import checkpoint_grid
 from bedside_tui.compare.lines import plain, shortened
 from bedside_tui.compare.parts import alert_lines, checkpoint_lines, configuration_lines, legend, metric_lines, run_lines
 from bedside_tui.compare.report import markdown, report
 from bedside_tui.compare.runs import LETTERS, MOST
+from bedside_tui.compare.shortening import MOST_COLUMNS, MOST_ROWS, short
 from bedside_tui.draw.axes import Axes
 from bedside_tui.draw.cells import text_of, width
 from bedside_tui.store.store import Store
@@ -386,6 +388,47 @@ def test_a_report_of_runs_with_nothing_in_common_says_so_and_shows_the_rest() ->
 def test_a_run_that_never_logged_the_metric_is_named_below_its_chart() -> None:
     runs = compare([run_of(logged("loss", [1.0, 2.0])), run_of(logged("loss", [1.0, 2.0])), run_of()])
     assert "C: never logged" in plain(report(runs, runs.metrics, (80, 12), Axes()))
+
+
+def crowded(metrics: int) -> Comparison:
+    """Two runs with very many metrics: one has a better side and another differs, both far down."""
+    names = ("loss/z", "z", *(f"m{place:04}" for place in range(metrics - 2)))
+    rows = [[1.0] * metrics, [0.5, 2.0, *[1.0] * (metrics - 2)]]
+    blocks = [Metrics(names[::-1], np.array([1]), np.array([0.1]), np.array([row[::-1]]).T) for row in rows]
+    return compare([run_of(block, name=name) for block, name in zip(blocks, "ab", strict=True)])
+
+
+def test_a_long_table_shows_what_is_best_and_what_differs_and_counts_the_rest() -> None:
+    comparison = crowded(1274)
+    lines = plain(report(comparison, (), (80, 16), Axes())).split("\n")
+    rows = [row.split()[0] for row in lines if row.startswith((" loss/z", " z ", " m0", " m1"))]
+    assert len(rows) == MOST_ROWS
+    assert {"loss/z", "z"} < set(rows)
+    assert "   … and 1,234 more: --all" in lines
+    assert "\n… and 1,234 more: --all\n" in markdown(comparison, (), (80, 16), Axes())
+
+
+def test_the_whole_of_a_long_table_is_there_for_who_asks_and_for_scripts() -> None:
+    comparison = crowded(1274)
+    for text in (plain(report(comparison, (), (80, 16), Axes(), whole=True)), markdown(comparison, (), (80, 16), Axes(), whole=True)):
+        assert all(metric.name in text for metric in comparison.metrics)
+        assert "--all" not in text
+    assert len(to_json(comparison, (), Axes())["metrics"]) == 1274
+
+
+def test_of_very_many_checkpoints_the_best_and_the_last_are_shown_by_the_quantities_that_have_a_best() -> None:
+    bodies: list[Body] = []
+    for step in range(1, 101):
+        scalars = {"used": 500.0 if step == 7 else 100.0 + step % 2, **{f"q{place}": float(step) for place in range(40)}}
+        bodies += [measured(step, scalars), CheckpointSaved(f"ckpt/{step}.pt", 1, step)]
+    comparison = compare([run_of(ProbeDeclared("vq", "codebook", 1), *bodies, name="a"), run_of(name="b")])
+    kept = short(checkpoint_grid(comparison.runs, comparison.checkpoints), newest=True)
+    labels = [cell.text for cell in kept.grid.labels.cells]
+    assert (len(labels), len(kept.grid.columns)) == (MOST_ROWS, MOST_COLUMNS)
+    assert labels[0] == "A 7 7.pt"
+    assert labels[-2:] == ["A 100 100.pt", "B 0 now b"]
+    assert kept.grid.columns[0].head.text == "used"
+    assert kept.said == "… and 61 more rows and 17 more columns: --all"
 
 
 def test_in_ascii_everything_is() -> None:

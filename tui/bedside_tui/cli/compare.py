@@ -43,6 +43,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--log", action="store_true", help="a logarithmic axis")
     parser.add_argument("--smooth", type=float, choices=SMOOTHINGS, default=0.0, help="smooth the curves")
     parser.add_argument("--size", type=size_of, metavar="WxH", help=f"columns of everything and rows of a chart (default {ROWS} rows)")
+    parser.add_argument(
+        "--all", action="store_true", help="every row of every table; else a long one shows what is best and what differs first"
+    )
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="print JSON")
     form.add_argument("--md", action="store_true", help="print a page of Markdown")
@@ -59,9 +62,10 @@ def run(options: argparse.Namespace) -> int:
     if options.json:
         print(json.dumps(to_json(comparison, metrics, axes), indent=2, allow_nan=False))
     elif options.md:
-        print(markdown(comparison, metrics, size, axes, charts=charts))
+        print(markdown(comparison, metrics, size, axes, charts=charts, whole=options.all))
     else:
-        print(_written(report(comparison, metrics, size, axes, charts=charts, ascii=options.ascii), options.theme))
+        lines = report(comparison, metrics, size, axes, charts=charts, ascii=options.ascii, whole=options.all)
+        print(_written(lines, options.theme))
     return 0
 
 

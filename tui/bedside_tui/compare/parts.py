@@ -1,4 +1,7 @@
-"""The parts of a comparison as lines of text at any width: what the command line prints and the screen shows."""
+"""The parts of a comparison as lines of text at any width: what the command line prints and the screen shows.
+
+`whole`: with every row, as on a screen that scrolls; else a long table is shortened, and what it does without is counted.
+"""
 
 from __future__ import annotations
 
@@ -12,8 +15,9 @@ from bedside_tui.compare.checkpoints import Table
 from bedside_tui.compare.configuration import Configuration
 from bedside_tui.compare.curves import Shared
 from bedside_tui.compare.grids import alert_grid, checkpoint_grid, configuration_grid, metric_grid, run_grid
-from bedside_tui.compare.lines import BEST, Cell, drawn, fits, measured, shortened
+from bedside_tui.compare.lines import BEST, Cell, Grid, drawn, fits, measured, shortened
 from bedside_tui.compare.runs import Run
+from bedside_tui.compare.shortening import short
 from bedside_tui.draw import number
 from bedside_tui.draw.cells import Line, cut, pad, width
 
@@ -61,32 +65,41 @@ def _legend_cell(run: Run, cell: Cell, room: int, ascii: bool) -> Line:
     return [(f" {run.letter} ", run.style), (f"{name} ", "plain"), (value, "strong" if cell.best else cell.style), (" ", "plain")]
 
 
-def metric_lines(runs: Sequence[Run], metrics: Sequence[Shared], size: int, *, ascii: bool = False) -> list[Line]:
+def metric_lines(runs: Sequence[Run], metrics: Sequence[Shared], size: int, *, ascii: bool = False, whole: bool = True) -> list[Line]:
     """The last value of each metric in each run."""
-    return drawn(metric_grid(runs, metrics), size, ascii=ascii) if metrics else _quiet("no metric was logged")
+    return _table(metric_grid(runs, metrics), size, ascii, whole) if metrics else _quiet("no metric was logged")
 
 
-def configuration_lines(runs: Sequence[Run], found: Configuration, size: int, *, ascii: bool = False) -> list[Line]:
+def configuration_lines(runs: Sequence[Run], found: Configuration, size: int, *, ascii: bool = False, whole: bool = True) -> list[Line]:
     """Only the keys that differ."""
     alike = f"{number.count(found.same)} {'key is' if found.same == 1 else 'keys are'} the same" if found.same else ""
     if not found.differences:
         return _quiet(f"nothing differs{f': {alike}' if alike else ''}")
-    return [*drawn(configuration_grid(runs, found), size, ascii=ascii), *_aside(alike, size, ascii)]
+    return [*_table(configuration_grid(runs, found), size, ascii, whole), *_aside(alike, size, ascii)]
 
 
-def checkpoint_lines(runs: Sequence[Run], table: Table, size: int, *, ascii: bool = False) -> list[Line]:
+def checkpoint_lines(runs: Sequence[Run], table: Table, size: int, *, ascii: bool = False, whole: bool = True) -> list[Line]:
     """What was measured at each checkpoint; what is the same everywhere is only named."""
     if not table.quantities:
         return _quiet("nothing was measured: run.probe(…) measures inside the model")
     grid = checkpoint_grid(runs, table)
     alike = [quantity.name for place, quantity in enumerate(table.quantities) if not table.differs(place)]
     told = f"{len(alike)} {'is' if len(alike) == 1 else 'are'} the same in every row: {', '.join(alike)}" if alike else ""
-    return [*(drawn(grid, size, ascii=ascii) if grid.columns else []), *_aside(told, size, ascii)]
+    return [*(_table(grid, size, ascii, whole, newest=True) if grid.columns else []), *_aside(told, size, ascii)]
 
 
-def alert_lines(runs: Sequence[Run], rows: Sequence[AlertRow], size: int, *, ascii: bool = False) -> list[Line]:
+def alert_lines(runs: Sequence[Run], rows: Sequence[AlertRow], size: int, *, ascii: bool = False, whole: bool = True) -> list[Line]:
     """What fired where."""
-    return drawn(alert_grid(runs, rows), size, ascii=ascii) if rows else _quiet("no alarm in any of these runs")
+    return _table(alert_grid(runs, rows), size, ascii, whole) if rows else _quiet("no alarm in any of these runs")
+
+
+def _table(grid: Grid, size: int, ascii: bool, whole: bool, *, newest: bool = False) -> list[Line]:
+    """A table, and below it what it does without. `newest`: the rows at its end are rather shown than those at its beginning."""
+    if whole:
+        return drawn(grid, size, ascii=ascii)
+    kept = short(grid, newest=newest)
+    told = kept.said.replace("…", "...") if ascii else kept.said
+    return [*drawn(kept.grid, size, ascii=ascii), *(_quiet(told) if told else [])]
 
 
 def _quiet(text: str) -> list[Line]:

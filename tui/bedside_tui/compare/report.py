@@ -9,6 +9,7 @@ from bedside_tui.compare.curves import Shared, common, overlaid, said_of
 from bedside_tui.compare.grids import alert_grid, checkpoint_grid, configuration_grid, metric_grid, run_grid
 from bedside_tui.compare.lines import Cell, Grid, plain, rule
 from bedside_tui.compare.parts import alert_lines, checkpoint_lines, configuration_lines, metric_lines, run_lines
+from bedside_tui.compare.shortening import short
 from bedside_tui.draw import number
 from bedside_tui.draw.axes import Axes
 from bedside_tui.draw.cells import Line
@@ -22,10 +23,17 @@ def shown_first(comparison: Comparison) -> tuple[Shared, ...]:
 
 
 def report(
-    comparison: Comparison, metrics: Sequence[Shared], size: tuple[int, int], axes: Axes, *, charts: bool = True, ascii: bool = False
+    comparison: Comparison,
+    metrics: Sequence[Shared],
+    size: tuple[int, int],
+    axes: Axes,
+    *,
+    charts: bool = True,
+    ascii: bool = False,
+    whole: bool = False,
 ) -> list[Line]:
     """Everything as lines of at most `size[0]` cells: the runs, a chart of `size[1]` lines for each of the metrics, and the tables.
-    `charts`: whether what draws them is installed."""
+    `charts`: whether what draws them is installed. `whole`: every row of the tables, however many."""
     runs, width = comparison.runs, size[0]
     lines = run_lines(runs, metrics[0] if metrics else None, width, ascii=ascii)
     if not metrics:
@@ -35,10 +43,10 @@ def report(
         lines += overlaid(runs, metric, width, size[1], axes, ascii=ascii) if charts else [[(f"   {NO_CHART}", "quiet")]]
         lines += _left_out(comparison, metric)
     parts = (
-        (f"metrics · {_in_common(comparison)}", metric_lines(runs, comparison.metrics, width, ascii=ascii)),
-        (_differing(comparison), configuration_lines(runs, comparison.configuration, width, ascii=ascii)),
-        ("probes and metrics at checkpoints", checkpoint_lines(runs, comparison.checkpoints, width, ascii=ascii)),
-        ("alerts", alert_lines(runs, comparison.alerts, width, ascii=ascii)),
+        (f"metrics · {_in_common(comparison)}", metric_lines(runs, comparison.metrics, width, ascii=ascii, whole=whole)),
+        (_differing(comparison), configuration_lines(runs, comparison.configuration, width, ascii=ascii, whole=whole)),
+        ("probes and metrics at checkpoints", checkpoint_lines(runs, comparison.checkpoints, width, ascii=ascii, whole=whole)),
+        ("alerts", alert_lines(runs, comparison.alerts, width, ascii=ascii, whole=whole)),
     )
     return [*lines, *(line for title, part in parts for line in ([], rule(title, width), *part))]
 
@@ -58,12 +66,16 @@ def _differing(comparison: Comparison) -> str:
     return f"configuration · {number.count(len(found.differences))} of {number.count(len(found.differences) + found.same)} keys differ"
 
 
-def markdown(comparison: Comparison, metrics: Sequence[Shared], size: tuple[int, int], axes: Axes, *, charts: bool = True) -> str:
+def markdown(
+    comparison: Comparison, metrics: Sequence[Shared], size: tuple[int, int], axes: Axes, *, charts: bool = True, whole: bool = False
+) -> str:
     """The same as a page: tables, the best in bold, and the charts as blocks of text."""
-    return "\n".join(_pages(comparison, metrics, size, axes, charts))
+    return "\n".join(_pages(comparison, metrics, size, axes, charts, whole))
 
 
-def _pages(comparison: Comparison, metrics: Sequence[Shared], size: tuple[int, int], axes: Axes, charts: bool) -> Iterator[str]:
+def _pages(
+    comparison: Comparison, metrics: Sequence[Shared], size: tuple[int, int], axes: Axes, charts: bool, whole: bool
+) -> Iterator[str]:
     runs = comparison.runs
     yield f"# {number.count(len(runs))} runs compared\n"
     yield from _table(run_grid(runs, metrics[0] if metrics else None))
@@ -72,13 +84,21 @@ def _pages(comparison: Comparison, metrics: Sequence[Shared], size: tuple[int, i
         yield plain(overlaid(runs, metric, *size, axes))
         yield "```"
     yield f"\n## Metrics · {_in_common(comparison)}\n"
-    yield from _table(metric_grid(runs, comparison.metrics))
+    yield from _long_table(metric_grid(runs, comparison.metrics), whole)
     yield f"\n## {_differing(comparison).capitalize()}\n"
-    yield from _table(configuration_grid(runs, comparison.configuration))
+    yield from _long_table(configuration_grid(runs, comparison.configuration), whole)
     yield "\n## Probes and metrics at checkpoints\n"
-    yield from _table(checkpoint_grid(runs, comparison.checkpoints))
+    yield from _long_table(checkpoint_grid(runs, comparison.checkpoints), whole, newest=True)
     yield "\n## Alerts\n"
-    yield from _table(alert_grid(runs, comparison.alerts))
+    yield from _long_table(alert_grid(runs, comparison.alerts), whole)
+
+
+def _long_table(grid: Grid, whole: bool, *, newest: bool = False) -> Iterator[str]:
+    """A table, shortened unless it is wanted whole, with what it then does without."""
+    kept = short(grid, newest=newest)
+    yield from _table(grid if whole else kept.grid)
+    if kept.said and not whole:
+        yield f"\n{kept.said}"
 
 
 def _table(grid: Grid) -> Iterator[str]:
