@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import math
 import os
 import pty
@@ -519,6 +520,13 @@ async def test_ascii_means_ascii(viewer: Open) -> None:
                 await opened.press(press)
                 assert opened.text.isascii()
                 assert "?" not in opened.text.replace("? help", "").replace("? ", ""), press
+
+
+async def test_what_was_read_is_not_looked_through_for_garbage_while_it_is_shown(viewer: Open) -> None:
+    before = gc.get_freeze_count()
+    async with viewer(ScriptedSource(RUN, live=False)):
+        assert gc.get_freeze_count() > before
+    assert gc.get_freeze_count() == 0
 
 
 def test_the_viewer_starts_without_what_only_charts_need() -> None:

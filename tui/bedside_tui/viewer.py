@@ -19,6 +19,7 @@ from textual.message import Message
 from textual.theme import Theme
 
 from bedside_protocol.sanitise import text as safe
+from bedside_tui.loading import let_go, set_aside
 from bedside_tui.run_row import RunRow
 from bedside_tui.screens.base import RunScreen
 from bedside_tui.screens.runs import Library
@@ -81,6 +82,8 @@ class Viewer(App[None], inherit_bindings=False):
         self.screens: dict[str, RunScreen] = {}
         self._drawn: tuple[Viewing, float] | None = None
         """The run in the newest drawing that shows a record, and when that was."""
+        self._read: Viewing | None = None
+        """The run of which all that had been written is read."""
         self.viewing = Viewing(source, self._now(), read_only=read_only, left=left)
 
     # --- the loop
@@ -100,6 +103,7 @@ class Viewer(App[None], inherit_bindings=False):
 
     def on_unmount(self) -> None:
         self.viewing.close()
+        let_go()
 
     def _arrived(self) -> None:
         self.post_message(self.Arrived())
@@ -111,10 +115,12 @@ class Viewer(App[None], inherit_bindings=False):
             self.redraw()
         if more:
             self.post_message(self.Arrived())
-        elif self.viewing.status.complete and not self.settled.is_set():
+        elif self.viewing.status.complete and self._read is not self.viewing:
+            self._read = self.viewing
             self.settled.set()
             self.redraw()
             self.read_runs()
+            set_aside()
 
     @property
     def top(self) -> RunScreen | None:
@@ -198,6 +204,7 @@ class Viewer(App[None], inherit_bindings=False):
             self.say(safe(f"{row.title} cannot be opened: {error}"), "amber")
             return
         self.viewing.close()
+        let_go()
         self.viewing = Viewing(source, self._now(), read_only=self._read_only)
         self.metric = ""
         self.viewing.start(self._arrived)
