@@ -7,7 +7,7 @@ CASE ?=
 PIP := $(BIN)/python -m pip install --disable-pip-version-check --no-warn-script-location
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test lint types contracts browser unit fuzz cases faults bench bench-day bench-probes bench-curves bench-detection pictures clean
+.PHONY: demo test lint types contracts system unit fuzz cases faults bench bench-day bench-probes bench-curves bench-detection pictures clean
 
 demo: $(STAMP) ## start a real training and watch it (CASE=codebook-collapse for a sick one)
 	@$(BIN)/bedside demo $(CASE); code=$$?; \
@@ -25,14 +25,16 @@ types: $(STAMP)
 contracts: $(STAMP)
 	$(BIN)/lint-imports
 
-browser: $(STAMP) # the page of `bedside serve` is tested in a real one; where none can be had, that test is skipped and says so
-	@$(BIN)/python tests/flow/chromium.py && exit 0; \
-	test "$$(id -u)" = 0 && command -v apt-get >/dev/null || { echo "no Chromium, and none to be had without asking: the page's test is skipped"; exit 0; }; \
-	echo "installing Chromium for the page's test"; \
-	{ apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install --no-install-recommends chromium; } >/dev/null 2>&1 \
-	|| echo "apt-get has no Chromium to give: the page's test is skipped"
+system: $(STAMP) # what the tests need beside Python: a Chromium, an sshd; tests of what cannot be had are skipped and say so
+	@need=; $(BIN)/python tests/flow/chromium.py || need="chromium"; \
+	$(BIN)/python tests/flow/real_sshd.py || { test -d /run/systemd/system || need="$$need openssh-server openssh-client"; }; \
+	test -n "$$need" || exit 0; \
+	test "$$(id -u)" = 0 && command -v apt-get >/dev/null || { echo "not here, and not to be had without asking: $$need (see what is skipped)"; exit 0; }; \
+	echo "installing for the tests: $$need"; \
+	{ apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install --no-install-recommends $$need; } >/dev/null 2>&1 \
+	|| echo "apt-get does not give it: its tests are skipped"
 
-unit: $(STAMP) browser # two processes, a file of tests in one of them: much of the suite waits for real processes
+unit: $(STAMP) system # two processes, a file of tests in one of them: much of the suite waits for real processes
 	$(BIN)/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 fuzz: $(STAMP) ## look for bytes that break a reader of frames or files: SECONDS=60 for each, TARGET=record, KEEP=1 adds to the corpus

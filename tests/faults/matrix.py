@@ -34,7 +34,7 @@ MATRIX: Final = (
     Line(
         "F16", "stale socket, second hub, path too long, no directory", True, ("tests/agent/test_runtime.py", "tests/flow/test_unharmed.py")
     ),
-    Line("F17", "tunnel killed, hung, restarted", True, missing="through a real sshd: `bedside proxy` and `attach host:run` are not built"),
+    Line("F17", "tunnel or ssh killed, hung, restarted", True, ("tests/flow/test_remote.py", "tests/flow/test_remote_cut.py")),
     Line("F18", "wall clock jumps, machine started anew", True, ("tests/tui/test_library.py",)),
     Line("F19", "older and newer formats", True, ("tests/golden", "tests/flow/test_versions.py")),
     Line("F20", "the hub or a rank dies while the run is held", True, ("tests/flow/test_control.py",), "several ranks are not built"),

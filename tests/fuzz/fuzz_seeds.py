@@ -17,6 +17,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from bedside_protocol import framing
 from bedside_protocol.alerts.defaults import DEFAULT_RULES
 from bedside_protocol.codec import BODIES, MESSAGES, encode_message, encode_record, pack_list
 from bedside_protocol.records import Array, Metrics, Record, RunStarted
@@ -65,6 +66,11 @@ def _frames() -> list[bytes]:
 
 def _messages() -> list[bytes]:
     return [encode_message(_example(kind)) for kind in MESSAGES.values()]
+
+
+def _links() -> list[bytes]:
+    said = b"".join([framing.greeting(), *map(framing.framed, _messages()[:4])])
+    return [said, b"Welcome!\n" + said, framing.greeting(2), said[:-1]]
 
 
 def _chunks() -> list[bytes]:
@@ -134,8 +140,8 @@ def _texts() -> list[bytes]:
 
 
 _MADE: Final = {
-    "record": _frames, "message": _messages, "chunk": _chunks, "log": _logs, "event": _events, "events": _event_files, "table": _tables,
-    "rows": _rows, "lines": _lines, "offline": _offline, "logged": _logged, "rules": _rules, "shown": _texts,
+    "record": _frames, "message": _messages, "link": _links, "chunk": _chunks, "log": _logs, "event": _events, "events": _event_files,
+    "table": _tables, "rows": _rows, "lines": _lines, "offline": _offline, "logged": _logged, "rules": _rules, "shown": _texts,
 }  # fmt: skip
 
 

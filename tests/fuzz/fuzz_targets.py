@@ -20,6 +20,7 @@ import msgpack
 from bedside_protocol.alerts.judge import judge
 from bedside_protocol.alerts.rule_file import RuleFileError, read_rules
 from bedside_protocol.codec import CodecError, decode_message, decode_record, encode_message, encode_record
+from bedside_protocol.framing import Frames
 from bedside_protocol.records import Record, RulesDeclared, Unknown
 from bedside_protocol.runlog import MARK, Chunk, Damage, Decoder, NewerFormat, merge_metrics
 from bedside_protocol.sanitise import text
@@ -59,6 +60,21 @@ def message(data: bytes) -> None:
     assert repr(found)
     again = encode_message(found)
     assert encode_message(decode_message(again)) == again
+
+
+def link(data: bytes) -> None:
+    """What comes through an ssh: noise of a shell, a greeting, frames."""
+    assert _frames_of(data, len(data) + 1) == _frames_of(data, 5)
+
+
+def _frames_of(data: bytes, size: int) -> list[bytes | str]:
+    frames, found = Frames(greeted=True), list[bytes | str]()
+    try:
+        for at in range(0, len(data), size):
+            found += frames.feed(data[at : at + size])
+    except CodecError:
+        found.append("refused")
+    return found
 
 
 def log(data: bytes) -> None:
@@ -151,7 +167,8 @@ def shown(data: bytes) -> None:
 
 
 TARGETS: Final[dict[str, Callable[[bytes], None]]] = {
-    target.__name__: target for target in (record, message, log, chunk, events, event, table, rows, lines, offline, logged, rules, shown)
+    target.__name__: target
+    for target in (record, message, link, log, chunk, events, event, table, rows, lines, offline, logged, rules, shown)
 }
 
 

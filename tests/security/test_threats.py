@@ -20,6 +20,7 @@ THREATS: Final = {
         "security/test_secrets.py::test_keys_are_in_the_keys_file_alone_and_secrets_of_the_script_nowhere",
         "agent/test_runtime.py::test_keys_are_new_each_time_and_never_shown",
         "tui/test_app.py::test_a_failure_elsewhere_shows_no_locals",
+        "flow/test_remote.py::test_commands_go_through_their_life_comes_back_and_no_key_crosses_the_link",
     ],
     "somebody else has prepared the directory that we will use": [
         "security/test_other_users.py::test_no_recording_is_made_in_a_directory_somebody_else_has_prepared",
@@ -37,6 +38,7 @@ THREATS: Final = {
         "flow/test_sources.py::test_a_command_while_the_hub_is_away_is_refused_in_words_and_never_delivered_later",
         "flow/test_control.py::test_a_command_that_lay_in_a_stopped_hub_for_too_long_is_expired_when_it_wakes",
         "agent/test_hub_desk.py::test_a_command_for_another_run_is_sent_back",
+        "flow/test_remote.py::test_a_command_that_lay_in_a_link_for_too_long_is_expired_where_it_arrives",
     ],
     "nobody checks the keys": [
         "security/test_door.py::test_with_nobody_to_check_keys_the_door_is_shut_to_the_right_ones_too",
@@ -56,6 +58,7 @@ THREATS: Final = {
     "a name takes the terminal over": [
         "security/test_hostile_screens.py::test_whatever_a_run_is_called_and_says_no_byte_of_it_is_obeyed",
         "security/test_hostile_texts.py::test_no_text_a_verb_prints_is_obeyed",
+        "tui/test_remote_place.py::test_what_ended_a_link_is_one_sentence_and_none_of_it_is_obeyed",
         "protocol/test_sanitise.py::test_no_code_point_of_unicode_gets_through_unseen",
         "tui/test_app.py::test_hostile_texts_are_shown_as_written_on_every_screen",
     ],
@@ -64,7 +67,14 @@ THREATS: Final = {
         "fuzz/test_fuzz.py::test_no_input_of_the_corpus_and_none_like_it_raises_anything_undocumented",
         "tui/test_importing.py::test_an_id_that_somebody_wrote_into_a_file_leads_nowhere_else",
     ],
-    "a tunnel leads to the wrong hub": ["security/test_door.py::test_wrong_keys_open_nothing"],
+    "a tunnel leads to the wrong hub": [
+        "security/test_door.py::test_wrong_keys_open_nothing",
+        "flow/test_remote.py::test_a_tunnel_that_leads_elsewhere_gives_nothing_and_takes_no_command",
+    ],
+    "the name of a machine or of its run becomes a command": [
+        "tui/test_remote_place.py::test_what_is_no_name_of_a_machine_starts_nothing",
+        "tui/test_remote_place.py::test_ssh_is_started_from_a_list_of_words_and_its_shell_gives_each_back",
+    ],
     "secrets of a configuration are recorded": [
         "security/test_secrets.py::test_what_was_redacted_is_said_to_be",
         "agent/test_redact.py::test_a_name_that_tells_of_a_secret_has_its_value_taken_out",

@@ -13,7 +13,7 @@ from bedside_tui.places import NoSuchRun
 SSH: Final = ("ssh",)
 BEDSIDE: Final = ("bedside",)
 _WRITTEN: Final = re.compile(r"(\[[^\]]+\]|[^/:]+):(.*)", re.DOTALL)
-_HOST: Final = re.compile(r"[A-Za-z0-9_\[][A-Za-z0-9_.@%:\[\]-]*")
+_HOST: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@-]*|\[[0-9A-Fa-f:.]*[0-9A-Fa-f](%\w+)?\]")
 
 
 @dataclass(frozen=True, slots=True)
