@@ -58,9 +58,7 @@ def test_a_fault_is_read_with_the_lines_it_stood_at(stacks: Stacks, tmp_path: Pa
     assert isinstance(stack, StackTaken)
     assert (stack.why, stack.step) == ("11: SIGSEGV", 812)
     assert [(frame.line, frame.function, frame.source) for frame in stack.threads[0].frames] == [(2, "step", "lib.crash()")]
-    (unknown,) = stacks.of_fault(None, "cause unknown", 812)
-    assert isinstance(unknown, StackTaken)
-    assert unknown.why == "Segmentation fault"
+    assert stacks.exit_code() == -signal.SIGSEGV
 
 
 @pytest.mark.parametrize("code", [0, 1, -signal.SIGKILL, -signal.SIGTERM])
@@ -72,6 +70,7 @@ def test_an_ending_of_another_kind_has_no_fault_whatever_a_worker_wrote(stacks: 
 def test_a_file_without_a_fault_goes_and_one_with_stays(stacks: Stacks, tmp_path: Path) -> None:
     path = tmp_path / fault_name(os.getpid())
     assert stacks.of_fault(-signal.SIGSEGV, "", 0) == []
+    assert stacks.exit_code() is None
     stacks.close()
     path.touch()
     assert stacks.of_fault(-signal.SIGSEGV, "", 0) == []

@@ -49,7 +49,7 @@ def test_every_rule_about_a_probe_is_among_the_cases() -> None:
 
 
 def test_a_runbook_looks_where_a_key_leads() -> None:
-    assert {key for book in RUNBOOKS.values() for key, _ in book.look} <= set("vhboiwlPC")
+    assert {key for book in RUNBOOKS.values() for key, _ in book.look} <= set("vhboiwlPCW")
 
 
 def test_dead_parameters_explain_dead_units_and_vectors_all_alike() -> None:

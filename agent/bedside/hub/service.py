@@ -253,9 +253,10 @@ class Hub:
 
     def _signals(self, now: float) -> Signals:
         exited = self._process_state == "exited"
+        code = self._process.exit_code() if exited else None
         return Signals(
             process=self._process_state,
-            exit_code=self._process.exit_code() if exited else None,
+            exit_code=self._stacks.exit_code() if exited and code is None else code,
             out_of_memory=exited and self._memory.struck(),
             goodbye=self._status.goodbye,
             stepped=self._status.step > 0,

@@ -24,8 +24,14 @@ from bedside_protocol.stacks import MOST_CALLS, MOST_FAULT, asked_for, bounded, 
 
 from .process import State
 
-FAULTS: Final = frozenset({-signal.SIGSEGV, -signal.SIGFPE, -signal.SIGABRT, -signal.SIGBUS, -signal.SIGILL, None})
-"""Exit statuses of a process whose fault may have left a stack; None: nobody knows."""
+_CODES: Final = {
+    "Segmentation fault": -signal.SIGSEGV,
+    "Floating-point exception": -signal.SIGFPE,
+    "Aborted": -signal.SIGABRT,
+    "Bus error": -signal.SIGBUS,
+    "Illegal instruction": -signal.SIGILL,
+}
+"""The exit status that follows a fault, by what `faulthandler` calls it."""
 NEXT_AFTER: Final = 600.0
 """Seconds between two stacks taken by itself at least: a run that stalls every minute shall not fill its recording."""
 DOUBTFUL_AFTER: Final = 1.2
@@ -62,9 +68,13 @@ class Stacks:
         trouble = SUSPENDED if process == "stopped" else NO_PYTHON
         return [body for order in orders for body in self._from_outside(order, trouble, step)]
 
+    def exit_code(self) -> int | None:
+        """How the process ended, as a native fault left it: where the system does not tell. None where none did."""
+        return _CODES.get(read_fault(self._left()).title)
+
     def of_fault(self, exit_code: int | None, reason: str, step: int) -> list[Body]:
         """The stack that a native fault left as the process died, if it died of one."""
-        if exit_code not in FAULTS:
+        if exit_code not in _CODES.values():
             return []
         fault = read_fault(self._left())
         if not fault.threads:
@@ -74,7 +84,7 @@ class Stacks:
             ThreadStack(thread.name, tuple(frame(call, lines.get((call.file, call.line), ""), self._base) for call in thread.calls))
             for thread in fault.threads
         )
-        return [StackTaken(reason if exit_code is not None else fault.title, step, threads)]
+        return [StackTaken(reason, step, threads)]
 
     def _left(self) -> str:
         """What the fault file holds; empty where there is none, or something else of its name."""

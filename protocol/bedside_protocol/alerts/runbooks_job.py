@@ -127,7 +127,7 @@ JOB_RUNBOOKS: Final[Mapping[str, Runbook]] = MappingProxyType({
         look=(
             ("v", "cpu near zero: it waits; near a hundred: it works on something else"),
             ("l", "the last event before the silence"),
-            ("P", "a pause that is never confirmed says the loop is not reached"),
+            ("W", "the line each thread stands at: one stack was taken when the stall began"),
         ),
         fixed=(
             "with run.phase('eval'): around long work between steps",

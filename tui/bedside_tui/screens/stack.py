@@ -19,7 +19,7 @@ class StackScreen(RunScreen):
         stack = frame.view.stack
         if stack is None:
             return [self.heading(frame, "stack", width), *self.empty(*_nothing(frame))]
-        ago = f"{number.duration(frame.view.time - stack.time)} before" if frame.view.time - stack.time >= 1 else "now"
+        ago = f"{number.duration(frame.view.time - stack.time)} ago" if frame.view.time - stack.time >= 1 else "now"
         head = self.heading(frame, f"stack at step {number.count(stack.step)} · {ago} · {stack.why}", width)
         lines = stack_lines(stack, width, self.passes)
         if not lines:
@@ -34,6 +34,7 @@ class StackScreen(RunScreen):
 
 
 def _nothing(frame: Frame) -> tuple[str, ...]:
+    by_itself = "a stall has one taken by itself, and a crash in native code leaves one"
     if frame.control and not frame.newest.over:
-        return "no stack was taken yet", "W takes one: where each thread of the training is, or hangs; a stall has one taken by itself"
-    return "no stack was taken", "a stall has one taken by itself, a crash in native code leaves one; of a live run, W asks for one"
+        return "no stack was taken yet", by_itself, "W takes one: where each thread of the training is"
+    return "no stack was taken", by_itself, "W asks a live run for one"

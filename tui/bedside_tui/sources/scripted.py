@@ -32,6 +32,7 @@ from bedside_protocol.records import (
     Snapshot,
     Verb,
 )
+from bedside_tui.sources.scripted_stack import waiting_for_data
 from bedside_tui.sources.source import Control, SourceStatus, Update
 
 CONNECTED = SourceStatus("connected")
@@ -57,6 +58,10 @@ def answer(verb: Verb, arguments: Mapping[str, Scalar], command: str, step: int)
         yield AlertShelved(str(rule), str(target), who, float(seconds or 0.0))
         return
     yield CommandChanged(command, verb, "accepted", who)
+    if verb == "stack":
+        yield waiting_for_data(f"asked by {who}", step, command)
+        yield CommandChanged(command, verb, "applied", who, step=step)
+        return
     yield CommandChanged(command, verb, "scheduled", who, step=step + 1)
     if verb == "checkpoint" or arguments.get("checkpoint"):
         path = f"ckpt/step_{step + 1:06d}.pt"

@@ -9,7 +9,7 @@ from bedside_protocol.stacks import is_library, own_call
 from bedside_tui.draw import number
 from bedside_tui.store.view import StackView
 from bedside_tui.theme import Tone
-from bedside_tui.widgets.lines import Line, ends, line, pad, pointed, wrapped
+from bedside_tui.widgets.lines import Line, line, pad, pointed, wrapped
 
 COLUMNS = 110
 """Columns from which a call is one line; below, the text of its line stands under it."""
@@ -20,29 +20,28 @@ def stack_lines(stack: StackView, width: int, wanted: Callable[..., bool] = lamb
     lines: list[Line] = [line((f"   {part}", "amber")) for part in wrapped(stack.trouble, width - 6)]
     lines += [line(f"   {text}") for text in stack.traceback if wanted(text)]
     here = own_call(stack.threads)
+    places = [len(_place(frame)) for thread in stack.threads for frame in thread.frames]
+    where = min(max(places, default=0), width * 2 // 5)
     for place, thread in enumerate(stack.threads):
         if wanted(thread.name, thread.kernel, *(text for frame in thread.frames for text in (frame.file, frame.function, frame.source))):
-            lines += [(), *_thread(thread, here if not place else None, width)]
+            lines += [(), *_thread(thread, here if not place else None, where, width)]
     return lines[1:] if lines[:1] == [()] else lines
 
 
-def _thread(thread: ThreadStack, here: StackFrame | None, width: int) -> Iterator[Line]:
-    doing = line((f"{thread.kernel} ", "quiet"))
-    yield ends(line((f"   {thread.name}", "strong")), doing, width)
-    where = max((len(_place(frame)) for frame in thread.frames), default=0)
+def _thread(thread: ThreadStack, here: StackFrame | None, where: int, width: int) -> Iterator[Line]:
+    yield line((f"   {thread.name}", "strong"), (f"  {thread.kernel}", "quiet"))
     for frame in thread.frames:
-        rows = _call(frame, min(where, width * 2 // 5), width)
+        rows = _call(frame, frame is here, where, width)
         yield from [pointed(rows[0]), *rows[1:]] if frame is here else rows
     if thread.left_out:
         yield line((f"     {number.count(thread.left_out)} outer calls are not recorded", "quiet"))
 
 
-def _call(frame: StackFrame, where: int, width: int) -> Sequence[Line]:
+def _call(frame: StackFrame, is_here: bool, where: int, width: int) -> Sequence[Line]:
     """` train.py:42  forward  lock.acquire()`, in one line or two."""
-    tone: Tone = "quiet" if is_library(frame) else "plain"
+    tone: Tone = "strong" if is_here else "quiet" if is_library(frame) else "plain"
     if width >= COLUMNS:
-        place = line((f"     {pad(_place(frame), where)}  ", tone), (pad(frame.function, 24), tone))
-        return [line(*place, (f"  {frame.source}", tone))]
+        return [line((f"     {pad(_place(frame), where)}  {pad(frame.function, 24)}  {frame.source}", tone))]
     head = line((f"     {_place(frame)}", tone), (f" in {frame.function}", "quiet"))
     return [head, line((f"         {frame.source}", tone))] if frame.source else [head]
 
