@@ -61,8 +61,8 @@ class SummaryFold:
         self.records += 1
         if isinstance(record.body, _TOLD):
             self._told.append(record)
-        self.word.take((record,))
-        self.book = self.book.having(record)
+            self.word.take((record,))
+            self.book = self.book.having(record)
         match record.body:
             case RunStarted() as started:
                 self.started = self.started or started
@@ -71,8 +71,7 @@ class SummaryFold:
             case Metrics(names=names, values=values, steps=steps) as block if steps.size:
                 if record.rank == 0:
                     self.best.take(block)
-                for name, row in zip(names, values[:, -1], strict=True):
-                    self.metrics[name] = float(row)
+                self.metrics.update(zip(names, values[:, -1].tolist(), strict=True))
                 self.step = max(self.step, int(steps.max()))
             case AlertChanged() as change:
                 self.changes.append(change)
