@@ -11,8 +11,9 @@ import pytest
 
 from bedside_protocol.alerts.conditions import Beyond
 from bedside_protocol.alerts.defaults import DEFAULT_RULES
-from bedside_protocol.alerts.judge import EXIT_CODES, Judgement, judge
+from bedside_protocol.alerts.judge import Judgement, judge
 from bedside_protocol.alerts.rules import OnProbe, Rule, Span
+from bedside_protocol.alerts.verdict import EXIT_CODES
 from bedside_protocol.records import Ended, LifecycleChanged, Metrics, Outcome, ProbeDeclared, Record, RunStarted, Snapshot, Tick
 
 STARTED = Record(0.0, RunStarted("a", "digits-1", "tokenizer", 0.0))

@@ -10,14 +10,12 @@ import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
+from bedside_protocol.alerts.verdict import EXIT_CODES, Verdict
 from bedside_protocol.lifecycle import OVER
 from bedside_protocol.records import Lifecycle
 from bedside_tui.best_values import Best
-
-if TYPE_CHECKING:
-    from bedside_protocol.alerts.judge import Verdict
 
 _VERSION: Final = 2
 Stamp: TypeAlias = list[int]
@@ -129,8 +127,6 @@ def _summary(said: dict[str, Any]) -> RunSummary:
 
 def _is_whole(summary: RunSummary) -> bool:
     """Whether what was read back has the types that were written."""
-    from bedside_protocol.alerts.judge import EXIT_CODES  # only here: the runs are listed behind the first picture
-
     return all(type(getattr(summary, name)) is kind for name, kind in _TYPES) and (
         summary.alerts.keys() == _BLANK.alerts.keys() and summary.lifecycle in OVER and summary.verdict in EXIT_CODES
     )

@@ -5,19 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
-from typing import Final, Literal, TypeAlias
+from typing import Final
 
 from bedside_protocol.alerts.checkpoints import Checkpoints, Judged
 from bedside_protocol.alerts.defaults import DEFAULT_RULES
 from bedside_protocol.alerts.engine import Engine
 from bedside_protocol.alerts.remark import Remark
 from bedside_protocol.alerts.rules import Horizon, Rule
+from bedside_protocol.alerts.verdict import EXIT_CODES, Verdict
 from bedside_protocol.records import AlertChanged, Ended, Lifecycle, LifecycleChanged, Metrics, Record, Severity, Snapshot, Tick
-
-Verdict: TypeAlias = Literal["ok", "amber", "red", "unknown"]
-
-EXIT_CODES: Final[Mapping[Verdict, int]] = MappingProxyType({"ok": 0, "amber": 1, "red": 2, "unknown": 3})
-"""What `check` exits with; 3 also when there is nothing to read."""
 
 _ENDINGS: Final[Mapping[str, Lifecycle]] = MappingProxyType(
     {"finished": "finished", "stopped": "stopped", "failed": "failed", "exited": "finished"}

@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final, get_args
 
-from bedside_protocol.alerts.judge import EXIT_CODES
 from bedside_protocol.alerts.rules import Horizon
+from bedside_protocol.alerts.verdict import EXIT_CODES
 from bedside_protocol.columns import Axis
 from bedside_protocol.records import CommandState, Direction, Lifecycle, Severity, Verb
 from bedside_tui.cli import wait

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
+from bedside_protocol.alerts.verdict import Verdict
 from bedside_protocol.lifecycle import OVER
 from bedside_protocol.records import Scalar
 from bedside_tui.compare.alerts import AlertRow, Fired
@@ -18,9 +19,6 @@ from bedside_tui.compare.runs import Run
 from bedside_tui.cursor import beside
 from bedside_tui.draw import number
 from bedside_tui.draw.cells import Style
-
-if TYPE_CHECKING:
-    from bedside_protocol.alerts.judge import Verdict
 
 _HEALTH: Final[dict[Verdict, Cell]] = {
     "red": Cell("✖ red", "red"), "amber": Cell("▲ amber", "amber"), "ok": Cell("● ok", "ok"), "unknown": Cell("not judged", "quiet"),

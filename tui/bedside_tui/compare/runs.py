@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
+from bedside_protocol.alerts.verdict import Verdict
 from bedside_tui.draw.cells import Style
 from bedside_tui.store.view import View
-
-if TYPE_CHECKING:
-    from bedside_protocol.alerts.judge import Verdict
 
 LETTERS: Final = "ABCDEFGHIJKLMNOP"
 FEWEST: Final = 2

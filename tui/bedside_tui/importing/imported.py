@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bedside_protocol.alerts.judge import Verdict
+from bedside_protocol.alerts.verdict import Verdict
 
 
 @dataclass(frozen=True, slots=True)

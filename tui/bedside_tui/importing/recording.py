@@ -9,8 +9,9 @@ from typing import BinaryIO
 
 from bedside_protocol.alerts.defaults import DEFAULT_RULES
 from bedside_protocol.alerts.engine import Engine
-from bedside_protocol.alerts.judge import Verdict, recorded_verdict
+from bedside_protocol.alerts.judge import recorded_verdict
 from bedside_protocol.alerts.rules import Rule
+from bedside_protocol.alerts.verdict import Verdict
 from bedside_protocol.places import LOG_NAME
 from bedside_protocol.records import HUB_RANK, AlertChanged, Body, Record
 from bedside_tui.log_writer import LogWriter
