@@ -64,15 +64,15 @@ class Canvas:
         """Layers of cells from a column on to the right and from the uppermost row down, each a pattern of dots a cell (`patterns`).
 
         Where layers meet, a cell has the dots of all, and the style of the one that has the fewest there: a thin line is seen across a
-        broad one. `mark` stands in every cell that has a dot, in place of braille.
+        broad one. Of layers that have as many, the last lies in front. `mark` stands in every cell that has a dot, in place of braille.
         """
-        stacked = np.stack(layers)
+        stacked = np.stack(layers)[::-1]
         pattern = np.bitwise_or.reduce(stacked)
         some = pattern > 0
         thinnest = np.where(stacked > 0, _DOTS_OF[stacked], 255).argmin(axis=0)
         here = np.s_[: pattern.shape[0], column : column + pattern.shape[1]]
         self._chars[here][some] = ord(mark) if mark else pattern[some] + np.uint32(_BRAILLE)
-        self._styles[here][some] = np.array([_PLACE[style] for style in styles], np.uint8)[thinnest[some]]
+        self._styles[here][some] = np.array([_PLACE[style] for style in reversed(styles)], np.uint8)[thinnest[some]]
 
     def lines(self) -> list[Line]:
         """The rows, in as few spans as their styles allow."""

@@ -93,7 +93,8 @@ def draw(frame: Frame, metrics: Sequence[MetricView], width: int, height: int, a
     ]
     by_step = axes.axis == "step"
     pins = [Pin(float(mark.step if by_step else mark.time), mark.glyph, tone_of(mark)) for mark in frame.view.marks if mark.jump]
-    return Drawn(drawn, chart(drawn, width, height, log=axes.log, pins=pins, ascii=frame.ascii))
+    in_front_last = drawn[::-1]
+    return Drawn(drawn, chart(in_front_last, width, height, log=axes.log, pins=pins, ascii=frame.ascii))
 
 
 def rulers(cursor: Cursor | None, axis: Axis) -> list[Pin]:
