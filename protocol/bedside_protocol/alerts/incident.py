@@ -27,9 +27,9 @@ class _Fired:
     cleared: int | None = None
 
 
-def _of_any_rank(target: str) -> str:
-    """A metric's name, whichever rank logs it: what is wrong with it on one rank is soon wrong with it on all."""
-    return _RANK.sub("", target)
+def _is_of_another_rank(first: str, second: str) -> bool:
+    """Whether two targets are one metric on two ranks: what is wrong with it on one is soon wrong with it on all."""
+    return first != second and _RANK.sub("", first) == _RANK.sub("", second)
 
 
 class Incidents:
@@ -63,7 +63,7 @@ class Incidents:
         for fired in near:
             if fired.alarm.rule.name in alarm.rule.quiet_under and fired.step <= step:
                 return f"same cause as {fired.alarm.rule.name} {fired.alarm.target}"
-            if fired.alarm.rule.name == alarm.rule.name and _of_any_rank(fired.alarm.target) == _of_any_rank(alarm.target):
+            if fired.alarm.rule.name == alarm.rule.name and _is_of_another_rank(fired.alarm.target, alarm.target):
                 return f"as on {fired.alarm.target}"
         began = step if alarm.evidence_step is None else alarm.evidence_step
         together = [fired for fired in near if fired.cleared is None and 0 <= began - fired.step <= AFTERMATH]
