@@ -37,6 +37,7 @@ def opened(source: RemoteSource) -> RemoteSource:
     """The same source once its link stands; ssh may ask the person at this terminal for a password. Raises `Failure`."""
     from bedside_tui.remote.link import LinkLost
 
+    _say_setting_out(source.there)
     try:
         link = source.connect(may_ask=_somebody_is_here())
     except LinkLost as lost:
@@ -54,6 +55,7 @@ def list_runs(there: RemotePlace, reach: Reach) -> int:
     from bedside_tui.remote.link import Link, LinkLost
 
     asks = _somebody_is_here()
+    _say_setting_out(there)
     try:
         link = Link(reach.argv(there, read_only=True, may_ask=asks), there.host, asks=asks)
         try:
@@ -76,6 +78,12 @@ def _table(link: Link) -> str:
         for message in link.hear(1000):
             if isinstance(message, Listed):
                 return message.table
+
+
+def _say_setting_out(there: RemotePlace) -> None:
+    """It may take seconds, and ssh may ask something first."""
+    if sys.stderr is not None and sys.stderr.isatty():
+        print(f"bedside: reaching {there.host} …", file=sys.stderr, flush=True)
 
 
 def _say_noise(link: Link, there: RemotePlace) -> None:
