@@ -14,6 +14,8 @@ from real_training import Training, until
 from stage import Stage, changes
 
 from bedside_protocol.lifecycle import OVER
+from bedside_protocol.records import Body, StackTaken
+from bedside_protocol.stacks import own_call
 
 TIMES = """
 import os, struct, time
@@ -33,6 +35,11 @@ class Ending:
     code: int
     state: str
     reason: str
+
+    @property
+    def is_fault(self) -> bool:
+        """Whether it is one in native code, which leaves a stack."""
+        return self.code in (-signal.SIGABRT, -signal.SIGSEGV)
 
 
 ENDINGS = (
@@ -84,6 +91,11 @@ def _is_told(stage: Stage, training: Training, ending: Ending) -> None:
     told = training.wait_lifecycle(*OVER)
     if (told.state, told.reason) != (ending.state, ending.reason):
         stage.tally.told_wrongly(f"{ending.line} is called {told.state}: {told.reason}")
+    stacks = training.bodies(StackTaken)
+    if len(stacks) != ending.is_fault or not all(_hangs_at(stack, ending.line) for stack in stacks):
+        stage.tally.told_wrongly(f"{ending.line} leaves {stacks or 'no stack'}")
+    if "Fatal Python error" in training.err.read_text():
+        stage.tally.told_wrongly(f"{ending.line} has its stack printed")
 
 
 def trainings_killed(stage: Stage, times: int) -> None:
@@ -137,21 +149,46 @@ def trainings_stopped(stage: Stage, times: int) -> None:
         stage.tally.told_wrongly(f"a stopped training went through {changes(training)}")
 
 
+HANGS = """
+import ctypes, os, threading, time
+freed = threading.Semaphore(0)
+def free():
+    while not os.path.exists("go on"):
+        time.sleep(0.05)
+    freed.release()
+threading.Thread(target=free, daemon=True).start()
+still = {100: freed.acquire, 200: lambda: ctypes.PyDLL(None).usleep(8_000_000)}
+"""
+
+
 def standing_still(stage: Stage, times: int) -> None:
-    """F7, F8: a lock that nobody frees, then a C call that keeps the interpreter lock: both are stalls, and told apart."""
+    """F7, F8: a lock that nobody frees, then a C call that keeps the interpreter lock: both are stalls, and told apart. The first has its
+    stack taken by itself, and again when asked."""
     cue = "if number in still: still[number]()"
-    still = "still = {100: lambda: threading.Semaphore(0).acquire(timeout=3), 200: lambda: ctypes.PyDLL(None).usleep(8_000_000)}"
     for _ in range(times):
         home = stage.home()
         (home / "rules.toml").write_text(STALL)
-        training = stage.count(home=home, before=f"import ctypes, threading\n{still}", given=', rules="rules.toml"', each=cue)
+        training = stage.count(home=home, before=HANGS, given=', rules="rules.toml"', each=cue)
         deadlock = training.wait_lifecycle("stalled")
         if "GIL" in deadlock.reason:
             stage.tally.told_wrongly(f"a deadlock is called: {deadlock.reason}")
+        training.wait_for(lambda body: isinstance(body, StackTaken))
+        stage.run(training, "ctl", training.place.id, "stack")
+        if len(training.bodies(StackTaken)) != 2:
+            stage.tally.told_wrongly("a deadlock has no stack by itself, or none when asked")
+        for stack in training.bodies(StackTaken):
+            if not _hangs_at(stack, cue):
+                stage.tally.told_wrongly(f"a deadlock has its stack at {stack}")
+        (home / "go on").touch()
         training.wait_for(lambda body: getattr(body, "state", "") == "stalled" and "holds the GIL" in body.reason, 40)  # type: ignore[attr-defined]
         training.wait_for(lambda body: getattr(body, "step", 0) > 200)
         stage.tally.tries += 1
         stage.ends_well(training)
+
+
+def _hangs_at(stack: Body, source: str) -> bool:
+    here = own_call(stack.threads) if isinstance(stack, StackTaken) else None
+    return here is not None and here.source == source
 
 
 def out_of_memory(stage: Stage, times: int, older: bool = False) -> None:
