@@ -26,6 +26,7 @@ _MAX_DEPTH: Final = 16
 _MAX_NODES: Final = 20_000  # 1 MiB of nested empty arrays held the interpreter lock for 255 ms before this bound
 _MAX_KEY: Final = 256
 _CONTAINERS: Final = frozenset({list, tuple, dict})
+_PLAIN: Final = frozenset({str, int, float, bool, type(None), bytes})
 _EXTENSIONS: Final = frozenset({msgpack.ExtType, msgpack.Timestamp})
 _SMALL: Final = 32 << 10  # a frame this short cannot hold enough values to hurt; a longer one is counted before it is unpacked
 
@@ -122,12 +123,31 @@ def decode_record(frame: bytes, seq: int = 0) -> Record:
         raise CodecError(f"not a record: {error}") from error
 
 
-def decode_logged(frame: bytes, seq: int) -> Record:
+class Allowance:
+    """How many values may still be unpacked: bytes that compress a thousandfold hold a thousand times their cost."""
+
+    __slots__ = ("left",)
+
+    def __init__(self, left: int) -> None:
+        self.left = left
+
+    def __repr__(self) -> str:
+        return f"<Allowance of {self.left:,} values>"
+
+    def take(self, values: int) -> None:
+        """Raises `CodecError` where there are not so many left."""
+        self.left -= values
+        if self.left < 0:
+            raise CodecError("more values than so few bytes of a log may hold")
+
+
+def decode_logged(frame: bytes, seq: int, allowance: Allowance | None = None) -> Record:
     """The record in a frame of a log: a body that this version cannot read, of a kind or with a value that came later, is `Unknown`.
 
-    Raises `CodecError` where the frame is no record. A log outlives versions; one newer record must not cost those around it.
+    Raises `CodecError` where the frame is no record, or holds more than `allowance`. A log outlives versions; one newer record must not
+    cost those around it.
     """
-    kind, time, rank, counter, fields = _record_parts(frame)
+    kind, time, rank, counter, fields = _record_parts(frame, allowance)
     try:
         return Record(time, _body(kind, fields), rank, counter, seq)
     except (TypeError, ValueError):
@@ -191,8 +211,8 @@ def _body(kind: str, fields: Any) -> Body:
     return cast("Body", msgspec.convert(fields, body, builtin_types=(bytes,), dec_hook=_unpack_foreign))
 
 
-def _record_parts(frame: bytes) -> tuple[str, float, int, int, Any]:
-    parts = _unpacked(frame)
+def _record_parts(frame: bytes, allowance: Allowance | None = None) -> tuple[str, float, int, int, Any]:
+    parts = _unpacked(frame, allowance=allowance)
     if type(parts) is not list or len(parts) != 5:
         raise CodecError("not a record")
     kind, time, rank, counter, fields = parts
@@ -246,14 +266,15 @@ def _unpack_metrics(fields: Any) -> Metrics:
 
 def _packed(value: object) -> bytes:
     try:
-        return cast("bytes", msgpack.packb(_checked(value), use_bin_type=True, unicode_errors="backslashreplace"))
+        _checked(value)
+        return cast("bytes", msgpack.packb(value, use_bin_type=True, unicode_errors="backslashreplace"))
     except CodecError:
         raise
     except (OverflowError, TypeError, ValueError) as error:
         raise CodecError(f"cannot be said in msgpack: {error}") from error
 
 
-def _unpacked(frame: bytes, limit: int = MAX_FRAME) -> Any:
+def _unpacked(frame: bytes, limit: int = MAX_FRAME, allowance: Allowance | None = None) -> Any:
     if type(frame) is not bytes:
         raise CodecError("a frame is not bytes")
     if len(frame) > limit:
@@ -264,30 +285,34 @@ def _unpacked(frame: bytes, limit: int = MAX_FRAME) -> Any:
         value = msgpack.unpackb(frame, max_ext_len=0)
     except (ValueError, TypeError, OverflowError, msgpack.UnpackException) as error:
         raise CodecError(f"not msgpack: {error or type(error).__name__}") from error
-    return _checked(value)
+    values = _checked(value)
+    if allowance is not None:
+        allowance.take(values)
+    return value
 
 
-def _checked(value: Any) -> Any:
-    """`value`, walked without recursion: bounded depth and nodes, short text keys, no extension types."""
+def _checked(value: Any) -> int:
+    """How many values are in `value`, walked without recursion: bounded depth and nodes, short text keys, no extension types."""
     nodes = 0
     level: list[Any] = [[value]]
     for _ in range(_MAX_DEPTH):
         below: list[Any] = []
         for item in level:
             if type(item) is dict:
-                if any(type(key) is not str or len(key) > _MAX_KEY for key in item):
+                if not set(map(type, item)) <= {str} or max(map(len, item), default=0) > _MAX_KEY:
                     raise CodecError("a key is not short text")
                 item = item.values()
+            nodes += len(item)
             kinds = set(map(type, item))  # most hold nothing but names or numbers: hundreds are looked at as one
+            if kinds <= _PLAIN:
+                continue
             if kinds & _EXTENSIONS:
                 raise CodecError("extension types have no place here")
-            nodes += len(item)
-            if kinds & _CONTAINERS:
-                below += [inner for inner in item if type(inner) in _CONTAINERS]
+            below += [inner for inner in item if type(inner) in _CONTAINERS]
         if nodes > _MAX_NODES:
             raise CodecError(f"more than {_MAX_NODES:,} values in one frame")
         if not below:
-            return value
+            return nodes
         level = below
     raise CodecError(f"nested deeper than {_MAX_DEPTH}")
 

@@ -19,7 +19,7 @@ from typing import BinaryIO, Final
 
 import numpy as np
 
-from .codec import CodecError, decode_logged, encode_record, pack_list, unpack_list
+from .codec import Allowance, CodecError, decode_logged, encode_record, pack_list, unpack_list
 from .records import Metrics, Record
 
 MARK: Final = b"\x89BEDSIDE"
@@ -38,6 +38,12 @@ _MAX_UNPACKED: Final = 16 << 20
 _MOST_CELLS: Final = TARGET_CHUNK // 8
 """Numbers in a merged block: what merging makes may not be more than a chunk should hold."""
 _READ: Final = 1 << 20
+_VALUES, _VALUES_A_BYTE = 1 << 20, 4
+"""Values that a log may hold, and more for each of its bytes. Real ones have half a value a byte, equal records a hundred and more."""
+_LEAST: Final = 6
+"""Values of the smallest record."""
+_SUMS, _SUMS_A_BYTE = 4 * _MAX_PAYLOAD, 16
+"""Bytes of payload that are summed in vain, and more for each byte read: heads that each claim all that follows would be quadratic."""
 
 
 class NewerFormat(ValueError):
@@ -112,6 +118,8 @@ class Decoder:
         self._expected = 0
         self._from_the_start = offset == 0
         self._damage: Damage | None = None
+        self._allowance = Allowance(_VALUES)
+        self._sums = _SUMS
 
     def __repr__(self) -> str:
         return f"<Decoder at byte {self.offset}, {len(self._buffer)} waiting, next record {self._expected or '?'}>"
@@ -142,15 +150,16 @@ class Decoder:
                     return
                 self._skip(1, "a chunk is not whole")
                 continue
-            payload = bytes(self._buffer[HEAD_SIZE:size])
+            payload = bytes(self._buffer[HEAD_SIZE:size]) if size <= self._sums else b""
             if zlib.crc32(payload) != head.payload_crc:
+                self._sums -= len(payload)
                 self._skip(1, "a chunk's payload does not match its checksum")
                 continue
             if head.first_seq < self._expected:
                 self._skip(size, "records that have been read already")
                 continue
             try:
-                records, counters = _decode_payload(payload, head)
+                records, counters = _decode_payload(payload, head, self._allowance)
             except CodecError as error:
                 self._skip(size, f"a chunk could not be read: {error}")
                 continue
@@ -187,6 +196,8 @@ class Decoder:
     def _consume(self, count: int) -> None:
         del self._buffer[:count]
         self.offset += count
+        self._allowance.left += _VALUES_A_BYTE * count
+        self._sums += _SUMS_A_BYTE * count
 
     def _reported(self, head: Head) -> Iterator[Damage]:
         expected = self._expected or (1 if self._from_the_start and self._damage is not None else head.first_seq)
@@ -277,7 +288,9 @@ def _joins(left: Record, right: Record) -> bool:
     )
 
 
-def _decode_payload(payload: bytes, head: Head) -> tuple[tuple[Record, ...], dict[int, int]]:
+def _decode_payload(payload: bytes, head: Head, allowance: Allowance) -> tuple[tuple[Record, ...], dict[int, int]]:
+    if allowance.left < _LEAST * head.count:
+        raise CodecError("more records than so few bytes of a log may hold")
     inflater = zlib.decompressobj()
     try:
         data = inflater.decompress(payload, _MAX_UNPACKED)
@@ -294,7 +307,7 @@ def _decode_payload(payload: bytes, head: Head) -> tuple[tuple[Record, ...], dic
     counters: dict[int, int] = dict(pairs)
     if len(frames) != head.count:
         raise CodecError("the head counts other records than the payload holds")
-    return tuple(decode_logged(frame, head.first_seq + place) for place, frame in enumerate(frames)), counters
+    return tuple(decode_logged(frame, head.first_seq + place, allowance) for place, frame in enumerate(frames)), counters
 
 
 def _last_step(records: Sequence[Record]) -> int:

@@ -41,8 +41,9 @@ class Follower:
         self.something.set()
 
     def told(self) -> str:
-        whole = self.numbers == [float(number) for number in range(len(self.numbers))]
-        said = {"count": len(self.numbers), "whole": whole, "state": self.state, "detail": self.detail, "full": self.full}
+        numbers = list(self.numbers)  # the source's thread goes on
+        whole = numbers == [float(number) for number in range(len(numbers))]
+        said = {"count": len(numbers), "whole": whole, "state": self.state, "detail": self.detail, "full": self.full}
         return json.dumps(said)
 
 
