@@ -27,6 +27,7 @@ from bedside_tui.screenshot import SCENES, PictureLibrary, take
 from bedside_tui.sources.scripted import ScriptedSource
 from bedside_tui.sources.scripted_run import scripted_run
 from bedside_tui.sources.source import Inbox, SourceStatus, Update
+from bedside_tui.viewer import CATCHING_UP
 from bedside_tui.widgets.frame import Frame
 from bedside_tui.widgets.lines import Line
 
@@ -451,6 +452,29 @@ async def test_who_comes_back_to_a_run_that_has_not_gone_on_is_told_nothing(view
     async with viewer(ScriptedSource(RUN, live=False), left=120.0) as opened:
         assert opened.app.viewing.store.span[1] == pytest.approx(120.0, abs=0.01)
         assert "since you left" not in opened.text
+
+
+async def test_while_a_history_is_read_it_is_drawn_now_and_then_with_how_much_of_it_there_is(viewer: Open) -> None:
+    source = ScriptedSource(RUN)
+    async with viewer(source) as opened:
+        for progress, seconds, shown in (
+            (0.25, CATCHING_UP, "reading 25 %"),
+            (0.5, CATCHING_UP / 2, "reading 25 %"),
+            (0.75, 0.6, "reading 75 %"),
+        ):
+            source.report(SourceStatus("following", complete=False, progress=progress))
+            while opened.app.viewing.status.progress != progress:
+                await opened.pilot.pause(0.01)
+            opened.clock.now += seconds
+            opened.app.beat()
+            await opened.pilot.pause()
+            assert shown in opened.text
+        source.report(SourceStatus("following"))
+        while not opened.app.viewing.status.complete:
+            await opened.pilot.pause(0.01)
+        opened.app.beat()  # nothing more to read: each beat is drawn
+        await opened.pilot.pause()
+        assert "reading" not in opened.lines[0]
 
 
 def test_an_inbox_makes_the_source_wait_and_loses_nothing() -> None:

@@ -78,5 +78,5 @@ def test_an_alarm_is_called_by_its_rule_which_is_loaded_for_it(tmp_path: Path) -
 def test_runs_that_are_known_are_listed_without_a_rule_a_socket_or_a_screen(words: Sequence[str], tmp_path: Path) -> None:
     recording(tmp_path, LifecycleChanged("finished"))
     code = f"from bedside_tui.cli import main\nassert main({words!r}) == 0"
-    assert "bedside_protocol.alerts.judge" in loaded_by(code, BEDSIDE_DIR=str(tmp_path))  # the first time it is read, with its hub's verdict
+    assert "bedside_protocol.alerts.judge" in loaded_by(code, BEDSIDE_DIR=str(tmp_path))  # read once, with its hub's verdict
     assert loaded_by(code, BEDSIDE_DIR=str(tmp_path)) & (RULES | FAR | SCREENS | {"zmq"}) == set()

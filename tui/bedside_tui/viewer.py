@@ -96,7 +96,7 @@ class Viewer(App[None], inherit_bindings=False):
         nothing_open = self.viewing.source is None and self.library is not None
         self.push_screen("runs" if nothing_open else "vitals")
         self.viewing.start(self._arrived)
-        self.set_interval(1 / self._fps, self._beat)
+        self.set_interval(1 / self._fps, self.beat)
         if self.library is not None:
             self.set_interval(RUNS_EVERY, self.read_runs)
             self.read_runs()
@@ -127,7 +127,8 @@ class Viewer(App[None], inherit_bindings=False):
         """The run screen in sight, below any dialog."""
         return next((screen for screen in reversed(self.screen_stack) if isinstance(screen, RunScreen)), None)
 
-    def _beat(self) -> None:
+    def beat(self) -> None:
+        """It is time for another drawing; while a history is read, only now and then."""
         if self.viewing.status.complete or self._drawn is None or self._now() >= self._drawn[1] + CATCHING_UP:
             self.redraw()
 
