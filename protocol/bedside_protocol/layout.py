@@ -39,6 +39,8 @@ class Layout:
     """The columns that have blocks."""
     begins: Ints
     """Where the blocks of each of those begin in that order."""
+    sizes: Ints
+    """How many blocks each of those has."""
 
     def fold(self, pyramid: Pyramid, values: Floats) -> Columns:
         """The columns of the series with these values."""
@@ -46,7 +48,7 @@ class Layout:
         begins = self.begins
         count = np.add.reduceat(blocks.count, begins, dtype=np.int64)
         # Weighting before adding keeps the mean of ±1e308 inside the range of a double.
-        weights = blocks.count / np.repeat(np.maximum(count, 1), np.diff(begins, append=len(blocks.count)))
+        weights = blocks.count / np.repeat(np.maximum(count, 1), self.sizes)
         low, high = np.minimum.reduceat(blocks.low, begins), np.maximum.reduceat(blocks.high, begins)
         mean = np.clip(np.add.reduceat(blocks.mean * weights, begins), low, high)
         last = values[np.maximum.reduceat(blocks.newest, begins)]
@@ -80,13 +82,13 @@ def layout_of(rows: Rows, size: int, levels: int, width: int, axis: Axis) -> Lay
     room = (high >> shift) - origin + 1
     parts, columns = _blocks_of(size, levels, rows.by_step if by_step else rows.by_time, shift)
     order = np.argsort(columns, kind="stable")
-    filled, begins = np.unique(columns[order], return_index=True)
+    filled, begins, sizes = np.unique(columns[order], return_index=True, return_counts=True)
     broken = rows.breaks(size)
     breaks = np.zeros(room, bool)
     breaks[((rows.steps[broken] if by_step else ticks(rows.times[broken])) >> shift) - origin] = True
     span = float(1 << shift) * (1.0 if by_step else 1.0 / TICKS)
     start = (np.arange(room, dtype=np.float64) + float(origin)) * span
-    return Layout(axis, span, start, breaks, parts, order, filled - origin, begins)
+    return Layout(axis, span, start, breaks, parts, order, filled - origin, begins, sizes)
 
 
 def _blocks_of(size: int, levels: int, positions: Positions, shift: int) -> tuple[tuple[tuple[int, Ints], ...], Ints]:

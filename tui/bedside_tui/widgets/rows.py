@@ -27,8 +27,8 @@ from bedside_tui.widgets.lines import Line, Paint, fit
 GAP = 8
 """Unchanged cells between two changes worth sending again rather than moving the cursor (a move with its style is about as long)."""
 
-ONE_CELL = re.compile("[ -~·×…\u2500-\u25fc\u2716\u2800-\u28ff]*")
-"""What most of what is drawn consists of, lines, blocks and braille: characters of which nobody need ask how wide they are."""
+ONE_CELL = re.compile("[ -~±°²µ·×Δ–—“”’…›‹←→↑↓∞≈≤≥⏎─-◼✎✓-✘⠀-⣿]*")
+"""Letters, lines, blocks, braille and our marks: characters of which nobody need ask how wide they are."""
 
 LONGEST = 2000
 """Characters of one span that are looked at: no terminal is wider."""
@@ -68,9 +68,9 @@ def changed_spans(old: Strip, new: Strip) -> list[tuple[int, int]]:
     places = np.flatnonzero(before != after)
     if not len(places):
         return []
-    apart = np.flatnonzero(np.diff(places) > GAP + 1)
-    firsts, lasts = places[np.append(0, apart + 1)], places[np.append(apart, len(places) - 1)]
-    return [(int(first), int(last - first + 1)) for first, last in zip(firsts, lasts, strict=True)]
+    apart = np.flatnonzero(places[1:] - places[:-1] > GAP + 1).tolist()
+    ends = zip([0, *(at + 1 for at in apart)], [*apart, len(places) - 1], strict=True)
+    return [(int(places[first]), int(places[last] - places[first]) + 1) for first, last in ends]
 
 
 def _cells(strip: Strip, tones: dict[Style | None, int]) -> NDArray[np.int64]:
