@@ -13,11 +13,12 @@ from long_trainings import LongTraining, LongTrainings, form
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # of torch here and in children: on a busy machine two threads wait for each other
 
 ORDER = (
-    "tests/cases/", "tests/flow/test_demo.py",  # wait for long trainings
     "tests/flow/", "tests/faults/", "tests/security/", "tests/bench_detection/", "tests/typing/",  # wait for processes
     "tests/agent/", "tests/tui/",
+    "tests/cases/", "tests/flow/test_demo.py",  # wait for long trainings, which went on meanwhile
+    "tests/",  # short ones: what is long may not be the last of two processes that take from this list
 )  # fmt: skip
-"""Which files are tried after which, the rest at the end. Two processes take them from this list: what is long may not be last."""
+"""Which files are tried after which; the longest that fits a file counts."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -25,11 +26,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def _place(item: pytest.Item) -> int:
-    """Long trainings are waited for when they have ended; while they train, tests run that wait for other things."""
-    for kind, start in enumerate(ORDER):
-        if item.nodeid.startswith(start):
-            return kind + (len(ORDER) if kind < 2 else 0)
-    return 2 * len(ORDER)
+    return ORDER.index(max((start for start in ORDER if item.nodeid.startswith(start)), key=len, default=ORDER[-1]))
 
 
 @pytest.fixture(scope="session", autouse=True)

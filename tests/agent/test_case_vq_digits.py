@@ -103,7 +103,7 @@ def train(tmp_path: Path, name: str, *words: str, onset: int | None = None) -> l
     fault = f"import bedside.cases.vq_digits as script; script.FAULT_AT = {onset}" if onset else ""
     start = f"from bedside.cases.__main__ import main; raise SystemExit(main({[name, '--dir', str(tmp_path / name), *words]}))"
     code = f"{fault}\n{start}"
-    done = subprocess.run([sys.executable, "-c", code], env=environment(), capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run([sys.executable, "-c", code], env=environment(), capture_output=True, text=True, timeout=170, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout.splitlines()
 

@@ -30,13 +30,6 @@ def recording(long_trainings: LongTrainings) -> Recordings:
     return records
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Whoever asks for a recording first may have to train it."""
-    for item in items:
-        if "recording" in getattr(item, "fixturenames", ()):
-            item.add_marker(pytest.mark.timeout(600))
-
-
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """The quantities measured, as a table, where more than one seed was asked for."""
     if int(os.environ.get("BEDSIDE_CASE_SEEDS", "1")) < 2:

@@ -28,6 +28,7 @@ from bedside_tui.widgets.status import status_line
 from bedside_tui.widgets.vitals import system_line
 
 Recordings = Callable[[str, int, bool], list[Record]]
+pytestmark = pytest.mark.timeout(900)  # who asks for a recording first may have to train it
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "failures.md"
 LONG = {"codebook-collapse"}

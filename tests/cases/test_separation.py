@@ -18,6 +18,7 @@ from bedside_protocol.alerts.judge import judge
 from bedside_protocol.records import Record
 
 Recordings = Callable[[str, int, bool], list[Record]]
+pytestmark = pytest.mark.timeout(900)  # who asks for a recording first may have to train it
 
 SEEDS = range(int(os.environ.get("BEDSIDE_CASE_SEEDS", "1")))
 LONG = {"codebook-collapse"}
