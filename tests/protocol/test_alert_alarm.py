@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from point_by_point import levels
 
-from bedside_protocol.alerts.alarm import Alarm
+from bedside_protocol.alerts.alarm import Alarm, Evidence
 from bedside_protocol.alerts.conditions import NonFinite
 from bedside_protocol.alerts.explosion import Explosion
 from bedside_protocol.alerts.levels import AMBER, OK, RED
@@ -50,3 +50,63 @@ def test_an_explosion_is_over_when_its_level_is_below_the_beginning() -> None:
     assert found[12] == RED
     assert set(found[31:51]) == {AMBER}
     assert set(found[54:]) == {OK}
+
+
+def patient() -> Alarm:
+    """Pending for two observations, amber, and red after five."""
+    rule = Rule("r", "r", OnMetric(), (NonFinite(),), "", "", for_amber=Span(2, "points"), for_red=Span(5, "points"))
+    return Alarm(rule, "loss")
+
+
+def test_what_lasts_is_pending_then_amber_then_red_and_its_first_step_is_where_it_began() -> None:
+    it = patient()
+    changes = [(it.state, it.severity) for step in range(10) if it.see(RED if step > 2 else OK, step, step * 0.1)]
+    assert changes == [("ok", None), ("pending", "amber"), ("firing", "amber"), ("firing", "red")]
+    assert (it.first_step, it.evidence_step, it.fires, it.rests) == (3, 3, True, False)
+
+
+def test_what_is_well_again_before_its_time_never_fired() -> None:
+    it = patient()
+    changes = [it.state for step, level in enumerate([RED, OK, RED, RED]) if it.see(level, step, 0.0)]
+    assert changes == ["pending", "ok", "pending", "firing"]
+    assert not it.see(AMBER, 4, 0.0)
+
+
+def test_evidence_begins_anew_where_the_steps_go_back() -> None:
+    it = patient()
+    assert [it.see(RED, step, 0.0) for step in (10, 3)] == [True, False]
+    assert (it.state, it.evidence_step) == ("pending", 3)
+
+
+def test_what_another_alarm_explains_is_not_checked_and_says_by_whom_once() -> None:
+    it = patient()
+    assert [it.see(RED, step, 0.0, "nonfinite on loss") for step in (1, 2)] == [True, False]
+    assert (it.state, it.severity, it.why) == ("not_checked", None, "quiet: nonfinite on loss")
+    assert it.see(RED, 3, 0.0)
+    assert (it.state, it.why) == ("firing", "")
+
+
+def test_clearing_what_does_not_fire_forgets_its_evidence_and_is_no_news() -> None:
+    it = patient()
+    it.see(RED, 1, 0.0)
+    assert not it.clear()
+    assert (it.state, it.evidence_step) == ("pending", None)
+
+
+def test_an_episode_can_be_ended_whatever_is_wrong_and_that_is_news() -> None:
+    it = patient()
+    for step in (1, 2):
+        it.see(RED, step, 0.0)
+    assert it.clear()
+    assert (it.state, it.severity, it.evidence_step) == ("cleared", "amber", None)
+
+
+def test_an_alarm_and_its_evidence_say_how_they_are() -> None:
+    it = patient()
+    it.see(RED, 7, 0.0)
+    assert repr(it) == "<Alarm r loss: pending amber>"
+    it.suspend("no such metric yet")
+    assert repr(it) == "<Alarm r loss: not_checked no such metric yet>"
+    evidence = Evidence()
+    evidence.gather(True, 7, 0.0)
+    assert repr(evidence) == "<Evidence 1 points since step 7>"
