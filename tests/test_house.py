@@ -47,7 +47,8 @@ def loaded_by(code: str, environment: dict[str, str] | None = None) -> set[str]:
             {"textual", "rich", "zmq", "torch", "bedside"},
         ),
         (
-            "import bedside_tui.sources.live, bedside_tui.sources.remote, bedside_tui.remote.proxy, bedside_tui.library, bedside_tui.launch",
+            "import bedside_tui.sources.live, bedside_tui.sources.remote, bedside_tui.remote.proxy, bedside_tui.library\n"
+            "import bedside_tui.launch",
             {"textual", "rich", "torch", "bedside"},
         ),
         ("import bedside.hub.service", {"torch", "textual", "plotext", "bedside_tui"}),

@@ -77,7 +77,8 @@ class Viewer:
     @property
     def is_whole(self) -> bool:
         """Whether the values are 0, 1, 2, … without a hole or a double."""
-        return self.numbers == [float(number) for number in range(len(self.numbers))]
+        numbers = self.numbers  # once: more may come
+        return numbers == [float(number) for number in range(len(numbers))]
 
     def has_read(self, log: Path) -> bool:
         """Whether the records are those of this file, byte for byte."""

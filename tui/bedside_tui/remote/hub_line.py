@@ -27,6 +27,7 @@ class HubLine:
         self._looked = float("-inf")
         self._asked: float | None = None
         self._answers = False
+        self._knocked = float("-inf")
 
     def __repr__(self) -> str:
         return f"<HubLine to {self._door}{'' if self._answers else ', silent'}>"
@@ -53,7 +54,7 @@ class HubLine:
         again = self._asked is None or (not self._answers and waited > LOOK_EVERY)
         if self._socket is not None and again and sent(self._socket, frame):
             self._asked = now
-        return self._answers
+        return self._answers or now - self._knocked < SILENT_AFTER
 
     def ask(self, frame: bytes) -> bool:
         """Hand a command on; False where no hub takes it now."""
@@ -62,6 +63,7 @@ class HubLine:
     def doubt(self) -> None:
         """Its last word was no answer: take it for silent."""
         self._answers = False
+        self._knocked = float("-inf")
 
     def close(self) -> None:
         self._leave()
@@ -79,6 +81,7 @@ class HubLine:
         self._door, self._asked = door, None
         if door is None:
             return
+        self._knocked = now
         self._socket = self._context.socket(zmq.DEALER)
         try:
             knock(self._socket, door)

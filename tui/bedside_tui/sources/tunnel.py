@@ -31,7 +31,8 @@ class TunnelSource(LiveSource):
 
     def _do_without(self, deliver: Callable[[Update], None]) -> None:
         """Say why nobody answers, and wait a while."""
-        status = SourceStatus("unreachable", why_silent(self._through, self._place.id), self._talk.heard)
+        why = self._refused or why_silent(self._through, self._place.id)
+        status = SourceStatus("unreachable", why, self._talk.heard)
         deliver(Update(self._talk.refused(UNREACHABLE), status))
         self._stop.wait(LOOK_AGAIN)
 
@@ -45,4 +46,4 @@ def why_silent(door: Door, run: str) -> str:
             end.connect(path)
         except OSError as error:
             return f"no tunnel at {path} ({error.strerror or error}): start ssh -L again, with -o StreamLocalBindUnlink=yes"
-    return f"no answer through the tunnel: the run is over, its hub is away, or {path} leads elsewhere than to {run}"
+    return f"no answer through the tunnel: the run is over, that sshd forwards no sockets, or {path} leads elsewhere than to {run}"
