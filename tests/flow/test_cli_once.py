@@ -39,7 +39,7 @@ def looked_at(place: RunPlace, screen: str, size: tuple[int, int]) -> str:
     async def look() -> str:
         app = BedsideApp(LiveSource(place), palette=MONO)
         async with app.run_test(size=size) as pilot:
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(60):
                 while app.viewing.status.state != "ended":
                     await pilot.pause(0.02)
             app.show(screen)

@@ -235,9 +235,9 @@ def test_a_read_costs_about_its_width_and_not_the_length() -> None:
         series.extend(np.arange(length), np.arange(length) * 0.01, np.sin(np.arange(length)))
         history = series.history()
         history.columns(200)
-        begin = time.perf_counter()
+        begin = time.process_time()
         for _ in range(20):
             history.columns(200)
-        return time.perf_counter() - begin
+        return time.process_time() - begin
 
     assert min(seconds(1_000_000) for _ in range(3)) < 10 * min(seconds(10_000) for _ in range(3))
