@@ -419,7 +419,7 @@ def test_the_whole_of_a_long_table_is_there_for_who_asks_and_for_scripts() -> No
 def test_of_very_many_checkpoints_the_best_and_the_last_are_shown_by_the_quantities_that_have_a_best() -> None:
     bodies: list[Body] = []
     for step in range(1, 101):
-        scalars = {"used": 500.0 if step == 7 else 100.0 + step % 2, **{f"q{place}": float(step) for place in range(40)}}
+        scalars = {"used": 500.0 if step == 7 else 100.0 + step % 2, **{f"q{place}": float(step) for place in range(80)}}
         bodies += [measured(step, scalars), CheckpointSaved(f"ckpt/{step}.pt", 1, step)]
     comparison = compare([run_of(ProbeDeclared("vq", "codebook", 1), *bodies, name="a"), run_of(name="b")])
     kept = short(checkpoint_grid(comparison.runs, comparison.checkpoints), newest=True)
@@ -428,7 +428,7 @@ def test_of_very_many_checkpoints_the_best_and_the_last_are_shown_by_the_quantit
     assert labels[0] == "A 7 7.pt"
     assert labels[-2:] == ["A 100 100.pt", "B 0 now b"]
     assert kept.grid.columns[0].head.text == "used"
-    assert kept.said == "… and 61 more rows and 17 more columns: --all"
+    assert kept.said == "… and 61 more rows and 33 more columns: --all"
 
 
 def test_in_ascii_everything_is() -> None:

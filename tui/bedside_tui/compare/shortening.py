@@ -10,7 +10,7 @@ from bedside_tui.draw import number
 
 MOST_ROWS: Final = 40
 """Rows of a table: about what a person reads."""
-MOST_COLUMNS: Final = 24
+MOST_COLUMNS: Final = 48
 """Columns: more than there are runs, so that only quantities are ever left out."""
 
 
