@@ -27,6 +27,9 @@ MAX_SOCKET_PATH: Final = 107
 _UNSAFE: Final = re.compile(r"[^A-Za-z0-9._-]+")
 
 
+FAULT_FILES: Final = "fault-*.txt"
+
+
 def fault_name(pid: int) -> str:
     """The file beside the recording into which a native fault of process `pid` writes its stack; empty until then."""
     return f"fault-{pid}.txt"

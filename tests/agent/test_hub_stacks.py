@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
 
+from bedside.hub.member import Member
 from bedside.hub.stacks import NEXT_AFTER, Stacks
 from bedside_protocol.commands import NO_PYTHON, SUSPENDED
 from bedside_protocol.lifecycle import SILENT_AFTER
 from bedside_protocol.messages import Order
 from bedside_protocol.places import fault_name
-from bedside_protocol.records import CommandChanged, LifecycleChanged, StackTaken
+from bedside_protocol.records import CommandChanged, Ended, LifecycleChanged, StackTaken
 
 ORDER = Order("c1", "stack", "ada")
 STALLED = LifecycleChanged("stalled", "no step for 62 s", 812)
@@ -65,6 +69,31 @@ def test_a_fault_is_read_with_the_lines_it_stood_at(stacks: Stacks, tmp_path: Pa
 def test_an_ending_of_another_kind_has_no_fault_whatever_a_worker_wrote(stacks: Stacks, tmp_path: Path, code: int) -> None:
     (tmp_path / fault_name(os.getpid())).write_text(FAULT.format(file="train.py"))
     assert stacks.of_fault(code, "", 812) == []
+
+
+def rank_gone(rank: int, crashed: bool) -> Member:
+    """A rank whose process has ended, as its hub sees it: by SIGSEGV where it `crashed`."""
+    code = "import ctypes, resource; resource.setrlimit(resource.RLIMIT_CORE, (0, 0)); input(); " + (
+        "ctypes.string_at(0)" if crashed else ""
+    )
+    process = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE)
+    member = Member(rank, process.pid, 0, "stat", 0.0)
+    process.communicate(b"\n")
+    member.goodbye = None if crashed else Ended("finished", 811)
+    deadline = time.monotonic() + 20
+    while not member.look(time.monotonic()):
+        assert time.monotonic() < deadline
+    return member
+
+
+@pytest.mark.parametrize(("rank", "crashed", "stacks_told"), [(3, True, 1), (3, False, 0), (0, True, 0)])
+def test_a_rank_that_crashed_has_its_stack_told_and_the_first_has_it_told_as_the_run(
+    stacks: Stacks, tmp_path: Path, rank: int, crashed: bool, stacks_told: int
+) -> None:
+    member = rank_gone(rank, crashed)
+    (tmp_path / fault_name(member.pid)).write_text(FAULT.format(file="train.py"))
+    told = stacks.of_rank(member)
+    assert [body.why.partition(":")[0] for body in told if isinstance(body, StackTaken)] == ["rank 3"] * stacks_told
 
 
 def test_a_file_without_a_fault_goes_and_one_with_stays(stacks: Stacks, tmp_path: Path) -> None:

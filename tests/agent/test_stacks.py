@@ -111,6 +111,12 @@ def test_an_order_is_answered_at_once_and_once_and_others_are_not() -> None:
     ]
 
 
+def test_another_rank_tells_where_it_is_and_leaves_the_command_to_the_first() -> None:
+    said: list[Body] = []
+    assert Stacks(said.append, lambda: 7, rank=1).answers(order())
+    assert [type(body) for body in said] == [StackTaken]
+
+
 def test_a_stack_that_cannot_be_read_fails_in_words() -> None:
     def nobody_knows() -> int:
         raise RuntimeError("no step")

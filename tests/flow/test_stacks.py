@@ -76,6 +76,18 @@ def test_a_run_that_stalls_says_where_by_itself_and_again_when_asked(hanging: Ca
     assert stacks(training)[1].threads[0].frames == stack.threads[0].frames
 
 
+def test_the_command_line_prints_the_stack(hanging: Callable[..., Any], bedside: Callable[..., Any]) -> None:
+    training = hanging("lock.acquire(); lock.acquire()")
+    training.wait_for(lambda body: isinstance(body, StackTaken))
+    said = bedside("ctl", training.place.id, "stack")
+    lines = said.out.splitlines()
+    assert (said.code, lines[:2]) == (0, ["stack requested", "stack accepted"])
+    assert lines[2].startswith("MainThread  waits for a lock")
+    assert lines[4] == "    lock.acquire(); lock.acquire()"
+    threads = bedside("ctl", training.place.id, "stack", "--json").json["threads"]
+    assert threads[0]["frames"][0]["source"] == "lock.acquire(); lock.acquire()"
+
+
 def test_a_call_that_holds_the_interpreter_lock_has_its_stall_told_and_no_stack_with_the_reason_why(hanging: Callable[..., Any]) -> None:
     training = hanging("jealous.usleep(60_000_000)")
     training.wait_for(lambda body: getattr(body, "state", "") == "stalled" and "holds the GIL" in body.reason)

@@ -20,6 +20,7 @@ THREATS: Final = {
         "security/test_secrets.py::test_keys_are_in_the_keys_file_alone_and_secrets_of_the_script_nowhere",
         "agent/test_runtime.py::test_keys_are_new_each_time_and_never_shown",
         "tui/test_app.py::test_a_failure_elsewhere_shows_no_locals",
+        "agent/test_stacks.py::test_no_value_of_a_variable_is_recorded",
         "flow/test_remote.py::test_commands_go_through_their_life_comes_back_and_no_key_crosses_the_link",
     ],
     "somebody else has prepared the directory that we will use": [

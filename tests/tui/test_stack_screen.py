@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
@@ -23,6 +24,9 @@ from bedside_protocol.records import (
     StackTaken,
     ThreadStack,
 )
+from bedside_tui.cli.stack_text import stack_text
+from bedside_tui.importing.record_lines import record_from_json
+from bedside_tui.record_json import json_line
 from bedside_tui.sources.scripted import ScriptedSource
 from bedside_tui.sources.scripted_stack import waiting_for_data
 from bedside_tui.store.store import Store
@@ -128,6 +132,22 @@ def test_the_log_says_where_the_scripts_own_files_stand_or_what_the_kernel_knows
         f"stack  data/prefetch.py:42 in Prefetcher.__next__  return self.ready.get()  ({STALLED})",
         f"stack  nothing is known of any thread  ({STALLED})",
     ]
+
+
+# --- as text and as JSON
+
+
+def test_what_a_command_prints_of_it_is_obeyed_by_no_terminal() -> None:
+    nasty = "\x1b]52;c;aGk=\x07"
+    taken = StackTaken("", 1, (ThreadStack(nasty, (StackFrame(nasty, 1, nasty, nasty),), nasty, 3),))
+    lines = list(stack_text(taken))
+    assert len(lines) == 4
+    assert not any(ord(char) < 32 for line in lines for char in line)
+
+
+def test_a_stack_written_as_json_is_read_as_it_was() -> None:
+    record = Record(1.0, TAKEN, 0, 1, 1)
+    assert record_from_json(json.loads(json_line(record))) == record
 
 
 # --- the screen

@@ -33,6 +33,10 @@ class Member:
         return self._key == (pid, pid_start)
 
     @property
+    def pid(self) -> int:
+        return self._key[0]
+
+    @property
     def is_over(self) -> bool:
         """Whether its process has ended, or it has said goodbye."""
         return self.state in OVER

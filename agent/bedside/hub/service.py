@@ -235,6 +235,8 @@ class Hub:
             self._exited_at = now
         for member in self._ranks.look(now):
             self._release(told_of(member))
+            for body in self._stacks.of_rank(member):
+                self._say(body)
         signals = self._signals(now)
         state, reason = verdict(signals)
         settled = state != "died" or now - self._exited_at > STATUS_WAIT

@@ -18,10 +18,11 @@ from bedside.source_lines import lines_of
 from bedside_protocol.commands import NO_PYTHON, SUSPENDED
 from bedside_protocol.lifecycle import SILENT_AFTER
 from bedside_protocol.messages import Ask, Order
-from bedside_protocol.places import fault_name
+from bedside_protocol.places import FAULT_FILES, fault_name
 from bedside_protocol.records import Body, CommandChanged, LifecycleChanged, StackTaken, ThreadStack
 from bedside_protocol.stacks import MOST_CALLS, MOST_FAULT, asked_for, bounded, frame, read_fault
 
+from .member import Member
 from .process import State
 
 _CODES: Final = {
@@ -46,7 +47,7 @@ class Stacks:
     def __init__(self, run: str, directory: Path, pid: int) -> None:
         self._run = run
         self._pid = pid
-        self._path = directory / fault_name(pid)
+        self._directory = directory
         self._base = _directory_of(pid)
         self._asked = float("-inf")
 
@@ -70,13 +71,18 @@ class Stacks:
 
     def exit_code(self) -> int | None:
         """How the process ended, as a native fault left it: where the system does not tell. None where none did."""
-        return _CODES.get(read_fault(self._left()).title)
+        return _CODES.get(read_fault(self._left(self._pid)).title)
 
     def of_fault(self, exit_code: int | None, reason: str, step: int) -> list[Body]:
         """The stack that a native fault left as the process died, if it died of one."""
-        if exit_code not in _CODES.values():
-            return []
-        fault = read_fault(self._left())
+        return self._of_fault(self._pid, reason, step) if exit_code in _CODES.values() else []
+
+    def of_rank(self, member: Member) -> list[Body]:
+        """The stack that a native fault of a rank other than the first left."""
+        return self._of_fault(member.pid, f"rank {member.rank}: {member.reason}", member.step) if member.rank and member.ended_badly else []
+
+    def _of_fault(self, pid: int, why: str, step: int) -> list[Body]:
+        fault = read_fault(self._left(pid))
         if not fault.threads:
             return []
         lines = lines_of(((call.file, call.line) for thread in fault.threads for call in thread.calls[:MOST_CALLS]), self._base)
@@ -84,12 +90,13 @@ class Stacks:
             ThreadStack(thread.name, tuple(frame(call, lines.get((call.file, call.line), ""), self._base) for call in thread.calls))
             for thread in fault.threads
         )
-        return [StackTaken(reason, step, threads)]
+        return [StackTaken(why, step, threads)]
 
-    def _left(self) -> str:
-        """What the fault file holds; empty where there is none, or something else of its name."""
+    def _left(self, pid: int) -> str:
+        """What the fault file of a process holds; empty where there is none, or something else of its name."""
         try:
-            with open(os.open(self._path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
+            path = self._directory / fault_name(pid)
+            with open(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
                 return file.read(MOST_FAULT).decode("utf-8", "replace")
         except OSError:
             return ""
@@ -102,10 +109,11 @@ class Stacks:
         ]
 
     def close(self) -> None:
-        """A file in which no fault stands goes away."""
-        with contextlib.suppress(OSError):
-            if not self._path.lstat().st_size:
-                self._path.unlink()
+        """Files in which no fault stands go away."""
+        for path in self._directory.glob(FAULT_FILES):
+            with contextlib.suppress(OSError):
+                if not path.lstat().st_size:
+                    path.unlink()
 
 
 def _name(thread: KernelThread, pid: int) -> str:
