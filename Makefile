@@ -7,7 +7,7 @@ CASE ?=
 PIP := $(BIN)/python -m pip install --disable-pip-version-check --no-warn-script-location
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test lint types contracts system unit fuzz cases faults bench bench-day bench-probes bench-curves bench-detection pictures clean
+.PHONY: demo test lint types contracts system unit fuzz cases faults soak bench bench-day bench-probes bench-curves bench-detection pictures clean
 
 demo: $(STAMP) ## start a real training and watch it (CASE=codebook-collapse for a sick one)
 	@$(BIN)/bedside demo $(CASE); code=$$?; \
@@ -54,6 +54,9 @@ bench-day: $(STAMP) ## what a day-long run costs the viewer: 10 M points over 20
 
 faults: $(STAMP) ## every fault of the matrix over and over, as often as the goals speak of (N=1000; half an hour) or N thousandths of it: JOBS= at once
 	$(BIN)/python tests/faults --tries $(or $(N),1000) $(if $(JOBS),--jobs $(JOBS)) --write tests/faults/RESULTS.md
+
+soak: $(STAMP) ## 200 steps a second with viewers coming and going: is the memory of trainer, hub and viewer flat? MINUTES=30; tests/soak/RESULTS.md
+	$(BIN)/python tests/soak --minutes $(or $(MINUTES),30) --write tests/soak/RESULTS.md
 
 bench-probes: $(STAMP) ## what all default probes cost a 10 M-parameter training on one core (minutes)
 	$(BIN)/python tests/bench/bench_probes.py
