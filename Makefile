@@ -7,7 +7,7 @@ CASE ?=
 PIP := $(BIN)/python -m pip install --disable-pip-version-check --no-warn-script-location
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test lint types contracts system unit fuzz cases faults soak bench bench-day bench-probes bench-curves bench-detection pictures clean
+.PHONY: demo test lint types contracts system unit coverage fuzz cases faults soak bench bench-day bench-probes bench-curves bench-detection pictures clean
 
 demo: $(STAMP) ## start a real training and watch it (CASE=codebook-collapse for a sick one)
 	@$(BIN)/bedside demo $(CASE); code=$$?; \
@@ -36,6 +36,16 @@ system: $(STAMP) # what the tests need beside Python: a Chromium, an sshd; tests
 
 unit: $(STAMP) system # two processes, a file of tests in one of them: much of the suite waits for real processes
 	$(BIN)/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
+
+# The tests of the files named in pyproject.toml under [tool.coverage.run], without those that try every byte, every character or random ones:
+# they reach nothing that the others do not, and take longest.
+COVERED := $(addprefix tests/protocol/test_,$(addsuffix .py,agreement alert_alarm codec commands framing lab_book lifecycle messages runlog \
+	sanitise series)) $(addprefix tests/agent/test_,$(addsuffix .py,hub_desk hub_status)) tests/golden
+SWEEPS := any_byte or anywhere or flipped or put_in_cost or random_changes or arbitrary or swells or millions or any_size or no_code_point or costs
+
+coverage: $(STAMP) ## every branch of what reads bytes, of the state machines and of the sanitiser, by their own tests; fails below all of them
+	OMP_NUM_THREADS=1 $(BIN)/coverage run -m pytest -p no:xdist --quiet -k "not ($(SWEEPS))" $(COVERED)
+	$(BIN)/coverage report
 
 fuzz: $(STAMP) ## look for bytes that break a reader of frames or files: SECONDS=60 for each, TARGET=record, KEEP=1 adds to the corpus
 	@$(BIN)/python -c 'import atheris' 2>/dev/null || $(PIP) --quiet atheris==3.0.0 || true # without it by chance alone; which, is said

@@ -213,3 +213,15 @@ def test_a_restarted_hub_hands_over_what_was_only_requested_and_no_more() -> Non
     for name in ("c1", "c2", "c3"):
         assert desk.ask(ask(name=name), "operator", 51.0, 5, is_over=False) == (Answer(name, True, "already asked"), [])
     assert states(desk.expired(50.0 + EXPIRES_IN)) == ["expired"]
+
+
+def test_what_waits_for_an_answer_is_known_by_its_verb_until_the_training_says_something() -> None:
+    desk = open_desk(ask("pause", "c1"), ask("stack", "c2"))
+    assert [order.id for order in desk.unanswered("stack")] == ["c2"]
+    desk.heard(CommandChanged("c2", "stack", "accepted"))
+    assert desk.unanswered("stack") == []
+
+
+def test_a_notification_is_only_recorded_as_asked_for_what_becomes_of_it_is_told_by_who_sends_it() -> None:
+    answer, said = Desk(RUN).ask(ask("notify", title="red"), "operator", 0.0, 5, is_over=True)
+    assert (answer.taken, states(said)) == (True, ["requested"])

@@ -96,3 +96,10 @@ def test_a_probe_is_known_by_its_newest_schedule() -> None:
         "vq": 25,
         "look": 0,
     }
+
+
+def test_what_another_rank_says_of_itself_is_not_the_runs() -> None:
+    status = told(rows(1, 2))
+    status.observe(Record(0.0, rows(50), rank=1))
+    status.observe(Record(0.0, Ended("failed", 50, "KeyError"), rank=3))
+    assert (status.step, status.goodbye) == (2, None)

@@ -17,7 +17,9 @@ from bedside_protocol.codec import (
     MAX_FRAME,
     MAX_RECORD,
     MESSAGES,
+    Allowance,
     CodecError,
+    decode_logged,
     decode_message,
     decode_place,
     decode_record,
@@ -289,6 +291,30 @@ def test_metrics_whose_names_are_no_texts_are_refused(names: object) -> None:
     fields = {"names": names, "steps": ARRAY | {"t": "<i8"}, "times": ARRAY, "values": ARRAY}
     with pytest.raises(CodecError, match="names are not text"):
         decode_record(msgpack.packb(["metrics", 0.0, 0, 1, fields]))
+
+
+@pytest.mark.parametrize("names", [[], ["a", "b"]])
+def test_metrics_whose_columns_do_not_fit_their_names_are_refused(names: list[str]) -> None:
+    steps = {"t": "<i8", "s": [2], "e": 1, "d": bytes(16)}
+    fields = {"names": names, "steps": steps, "times": ARRAY, "values": ARRAY | {"s": [1, 2]}}
+    with pytest.raises(CodecError, match="columns do not fit"):
+        decode_record(msgpack.packb(["metrics", 0.0, 0, 1, fields]))
+
+
+@pytest.mark.parametrize("value", [{}, 5, "text", None])
+def test_an_envelope_that_is_no_list_is_refused(value: Any) -> None:
+    with pytest.raises(CodecError, match="not a list"):
+        unpack_list(msgpack.packb(value))
+
+
+def test_a_record_of_a_log_holds_no_more_values_than_are_left() -> None:
+    allowance = Allowance(50)
+    tick = encode_record(Record(0.0, Tick(1)))
+    assert decode_logged(tick, 3, allowance).seq == 3
+    assert 0 < allowance.left < 50
+    assert repr(allowance) == f"<Allowance of {allowance.left:,} values>"
+    with pytest.raises(CodecError, match="more values than so few bytes of a log may hold"):
+        decode_logged(encode_record(Record(0.0, Event("x", 1, {str(number): number for number in range(60)}))), 4, allowance)
 
 
 @pytest.mark.parametrize(

@@ -52,3 +52,11 @@ def test_a_length_no_frame_has_is_told_before_anything_is_waited_for() -> None:
     with pytest.raises(CodecError, match="something else writes into the link"):
         list(Frames(greeted=False).feed((MAX_FRAME + 1).to_bytes(4, "big")))
     assert list(Frames(greeted=False).feed(MAX_FRAME.to_bytes(4, "big"))) == []
+
+
+def test_frames_say_what_they_wait_for() -> None:
+    frames = Frames(greeted=True)
+    assert list(frames.feed(b"quota")) == []
+    assert repr(frames).startswith("<Frames before the greeting, ")
+    assert list(frames.feed(greeting() + b"\0")) == []
+    assert repr(frames) == "<Frames 1 bytes waiting>"

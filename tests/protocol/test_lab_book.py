@@ -109,3 +109,8 @@ def test_a_note_of_before_there_were_pins_stands_at_its_record() -> None:
     old = decode_record(msgpack.packb(["note", 4.0, -1, 3, {"text": "x", "author": "ann", "step": 7}]))
     assert old.body == Note("x", "ann", 7)
     assert Book().having(old).notes[0].time == 4.0
+
+
+def test_tags_that_are_none_change_nothing_and_that_is_refused() -> None:
+    with pytest.raises(BadEntry, match="no tag was named"):
+        tag_arguments([], [])

@@ -33,6 +33,7 @@ from bedside_protocol.runlog import (
     read_log,
     read_records,
     scan_index,
+    seal_chunk,
 )
 
 FEW = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -328,6 +329,17 @@ def test_a_chunk_no_reader_would_take_is_not_written() -> None:
     noise = [Record(0.0, Event("x", 1, {"t": random.Random(i).randbytes(400_000).hex()})) for i in range(25)]
     with pytest.raises(CodecError, match="too much for one chunk"):
         encode_chunk(noise, 1, {})
+
+
+def test_equal_records_without_end_are_read_up_to_what_so_few_bytes_may_hold() -> None:
+    """They compress a thousandfold: what a log costs is in proportion to its size."""
+    many = 19_000
+    ticks = [Record(0.0, Tick(1))] * many
+    log = b"".join(seal_chunk([TICK] * many, ticks, 1 + many * place, {}) for place in range(11))
+    found, damage = read(log)
+    assert 0 < len(found) < 10
+    assert [(piece.offset, piece.size) for piece in damage] == [(found[-1].head.end, len(log) - found[-1].head.end)]
+    assert "than so few bytes of a log may hold" in damage[0].why
 
 
 # --- merging

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from bedside_protocol.rows import Rows
 from bedside_protocol.series import TICKS, Columns, Series, SeriesHistory, column_shift, smoothed
 
 STEPS = st.one_of(st.integers(0, 60), st.integers(-(2**63), 2**63 - 1), st.sampled_from([10**12, -(10**12), 2**53 + 1]))
@@ -241,3 +242,11 @@ def test_a_read_costs_about_its_width_and_not_the_length() -> None:
         return time.process_time() - begin
 
     assert min(seconds(1_000_000) for _ in range(3)) < 10 * min(seconds(10_000) for _ in range(3))
+
+
+def test_histories_say_how_long_they_are() -> None:
+    series = steady([1, 2, 3], [1.0, math.nan, 3.0])
+    rows = Rows()
+    rows.extend(np.array([1, 2]), np.array([0.0, 0.5]))
+    assert repr(rows) == "<Rows 2>"
+    assert repr(series.history().columns(10)).startswith("<Columns 3 of 1 step, 2 values, 1 bad")
