@@ -1,7 +1,8 @@
 """The stacks of this process's threads, taken on demand: the command `stack`, answered beside the training thread, which may hang.
 
 The uplink thread takes them: it needs nothing of the training thread but the interpreter lock for a moment. Where a native call keeps that
-lock nothing here runs, and the hub answers instead. Files and lines are recorded, values of variables never.
+lock nothing here runs, and the hub answers instead. (`faulthandler.dump_traceback_later` would write even then, but there is one a process,
+which may be the script's, and a child forked while it waits hangs as it exits.) Files and lines are recorded, values of variables never.
 """
 
 from __future__ import annotations

@@ -44,7 +44,10 @@ ALREADY_PAUSED: Final = "the run is already paused"
 OVER: Final = "the run is over"
 STOPPING: Final = "the run is stopping"
 TOO_LATE: Final = "this rank had gone on without a hub"
-NO_PYTHON: Final = "no Python stack: a native call holds the interpreter lock (GIL), and nothing in the process can look"
+NO_PYTHON: Final = (
+    "no Python stack: a native call holds the interpreter lock (GIL), and nothing in the process can look; from outside, where it is "
+    "installed, can: py-spy dump --nonblocking --pid {pid}"
+)
 SUSPENDED: Final = "no Python stack: the process is stopped, and nothing in it can look"
 EXPIRED: Final = "the training did not answer within {seconds:.0f} s"
 

@@ -42,7 +42,9 @@ def test_a_training_that_may_still_answer_is_left_to_answer(stacks: Stacks) -> N
     assert stacks.answers([], "stopped", 60.0, 812) == []
 
 
-@pytest.mark.parametrize(("process", "silent", "why"), [("alive", SILENT_AFTER + 0.1, NO_PYTHON), ("stopped", 0.0, SUSPENDED)])
+@pytest.mark.parametrize(
+    ("process", "silent", "why"), [("alive", SILENT_AFTER + 0.1, NO_PYTHON.format(pid=os.getpid())), ("stopped", 0.0, SUSPENDED)]
+)
 def test_for_one_in_which_nothing_runs_the_kernel_answers(stacks: Stacks, process: str, silent: float, why: str) -> None:
     stack, failed = stacks.answers([ORDER], process, silent, 812)  # type: ignore[arg-type]
     assert isinstance(stack, StackTaken)

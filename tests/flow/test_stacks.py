@@ -92,9 +92,10 @@ def test_a_call_that_holds_the_interpreter_lock_has_its_stall_told_and_no_stack_
     training = hanging("jealous.usleep(60_000_000)")
     training.wait_for(lambda body: getattr(body, "state", "") == "stalled" and "holds the GIL" in body.reason)
     life = training.ask("stack")
-    assert [(change.state, change.detail) for change in life][1:] == [("failed", NO_PYTHON)]
+    why = NO_PYTHON.format(pid=training.pid)
+    assert [(change.state, change.detail) for change in life][1:] == [("failed", why)]
     by_itself, asked = stacks(training)
-    assert (by_itself.trouble, asked.trouble) == (NO_PYTHON, NO_PYTHON)
+    assert (by_itself.trouble, asked.trouble) == (why, why)
     assert (asked.threads[0].name, asked.threads[0].frames) == ("the first thread", ())
     assert asked.threads[0].kernel.startswith("sleeps")
 

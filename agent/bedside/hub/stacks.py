@@ -66,7 +66,7 @@ class Stacks:
         outside. None while it may answer. `silent`: seconds since its agent was heard."""
         if process != "stopped" and silent <= SILENT_AFTER:
             return []
-        trouble = SUSPENDED if process == "stopped" else NO_PYTHON
+        trouble = SUSPENDED if process == "stopped" else NO_PYTHON.format(pid=self._pid)
         return [body for order in orders for body in self._from_outside(order, trouble, step)]
 
     def exit_code(self) -> int | None:
