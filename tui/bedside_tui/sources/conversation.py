@@ -9,7 +9,7 @@ import queue
 import secrets
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from bedside_protocol.messages import VERSION, Answer, Read
@@ -17,6 +17,7 @@ from bedside_protocol.records import CommandChanged, Record, Scalar, Verb
 from bedside_protocol.runlog import Decoder
 from bedside_tui.liveness import LastWord
 from bedside_tui.sources.replay import records_of
+from bedside_tui.sources.source import SourceState, SourceStatus
 from bedside_tui.whoami import whoami
 
 READ: Final = 512 << 10
@@ -60,8 +61,8 @@ class Conversation:
         self.last_time = 0.0
         self.seq = 0
         """Place in the log of the newest record."""
-        self.heard: float | None = None
-        """When the run last gave a sign of life, by the monotonic clock."""
+        self.told = SourceStatus("connecting")
+        """The way to the run as it was when something last came from there."""
         self._control = control
         self._ahead = 0
         self._asked: dict[str, Verb] = {}
@@ -73,6 +74,15 @@ class Conversation:
     def reached(self) -> int:
         """The byte that is asked for next."""
         return self.decoder.offset + self._ahead
+
+    def tell(self, status: SourceStatus) -> SourceStatus:
+        """This status, which something that came from the run has made."""
+        self.told = status
+        return status
+
+    def away(self, state: SourceState, detail: str = "") -> SourceStatus:
+        """What is told while nothing comes: how much had been read, and when the run was last heard, stay as they were."""
+        return replace(self.told, state=state, detail=detail)
 
     def next_read(self) -> Read:
         """What to ask for."""

@@ -18,6 +18,7 @@ from bedside_protocol.commands import EXPIRES_IN
 from bedside_protocol.lifecycle import OVER
 from bedside_protocol.messages import Answer, Ask, Bytes, Refusal
 from bedside_protocol.runlog import NewerFormat
+from bedside_protocol.sanitise import text as safe
 from bedside_tui.liveness import boot_id
 from bedside_tui.places import Door, RunPlace, door_of
 from bedside_tui.sources.afterwards import LOOK_EVERY, Afterwards
@@ -124,9 +125,9 @@ class LiveSource:
             if answered:
                 self._send_commands(socket, deliver)
             if socket.poll(_POLL):
-                heard = time.monotonic()
                 if self._hear(socket, deliver):
                     asked, answered = False, True
+                heard = time.monotonic()  # after the delivery, which may take long where the viewer is slow
                 if self._over or self._refused:
                     return
             elif time.monotonic() - heard > ANSWER_WITHIN:
@@ -162,11 +163,11 @@ class LiveSource:
                 self._talk.sent(wanted)
             else:
                 refused = self._talk.refusal(wanted.id, wanted.verb, UNREACHABLE)
-                deliver(Update((refused,), SourceStatus("unreachable", heard=self._talk.heard)))
+                deliver(Update((refused,), self._talk.away("unreachable")))
 
     def _refuse_commands(self, deliver: Callable[[Update], None], why: str, state: SourceState) -> None:
         if refused := self._talk.refused(why):
-            deliver(Update(refused, SourceStatus(state, heard=self._talk.heard)))
+            deliver(Update(refused, self._talk.away(state)))
 
     def _do_without(self, deliver: Callable[[Update], None]) -> None:
         """Follow the file for as long as the hub is silent; the end is told by the log, or by a writer and a training that are gone."""
@@ -187,9 +188,9 @@ class LiveSource:
                 deliver(Update((), SourceStatus("unreachable", cannot_read(self._place.log, error))))
                 return
             if records:
-                self._talk.heard = follower.heard
                 why = self._refused or READING_FILE
-                deliver(Update(records, SourceStatus("following", why, follower.heard, follower.at_end, follower.progress)))
+                status = SourceStatus("following", why, follower.heard, follower.at_end, follower.progress)
+                deliver(Update(records, self._talk.tell(status)))
             if time.monotonic() > until and follower.at_end:
                 if not follower.size or follower.silence > ANSWER_WITHIN:  # a file that is here and grows tells all that a hub would
                     deliver(Update((), SourceStatus("unreachable", self._refused or SILENT)))
@@ -227,5 +228,4 @@ def status_of(message: Bytes, talk: Conversation) -> SourceStatus:
     done = talk.reached >= message.end
     state: SourceState = "ended" if message.over and done else "connected"
     progress = talk.decoder.offset / message.end if message.end else 1.0
-    talk.heard = time.monotonic()
-    return SourceStatus(state, message.trouble, talk.heard, done, progress)
+    return talk.tell(SourceStatus(state, safe(message.trouble), time.monotonic(), done, progress))

@@ -16,6 +16,7 @@ from bedside_protocol.lifecycle import OVER
 from bedside_protocol.messages import Answer, Ask, Bytes, Here, Judge, Judged, Kept, Message, Refusal
 from bedside_protocol.records import LifecycleChanged, Record
 from bedside_protocol.runlog import NewerFormat
+from bedside_protocol.sanitise import text as safe
 from bedside_tui.places import RunPlace
 from bedside_tui.remote.link import Link, LinkLost
 from bedside_tui.remote.place import Reach, RemotePlace
@@ -116,8 +117,8 @@ class RemoteSource:
                     wait = FIRST_WAIT
                     self._converse(link, deliver)
                 except LinkLost as lost:
-                    why = str(lost)
-                    deliver(Update((), SourceStatus("unreachable", why)))
+                    why = safe(lost)
+                    deliver(Update((), self._talk.away("unreachable", why)))
                 self._hang_up()
                 if not self._over:
                     self._wait(wait, why, deliver)
@@ -127,7 +128,7 @@ class RemoteSource:
         self._hang_up()
         while not self._stop.wait(_PACE):
             if refused := self._talk.refused(OVER_NOW):
-                deliver(Update(refused, SourceStatus("ended", heard=self._talk.heard)))
+                deliver(Update(refused, self._talk.away("ended")))
 
     def _hang_up(self) -> None:
         link, self._link = self._link, None
@@ -138,7 +139,7 @@ class RemoteSource:
         until = time.monotonic() + seconds
         while time.monotonic() < until and not self._stop.wait(_POLL / 1000):
             if refused := self._talk.refused(UNREACHABLE):
-                deliver(Update(refused, SourceStatus("unreachable", why, self._talk.heard)))
+                deliver(Update(refused, self._talk.away("unreachable", why)))
 
     def _converse(self, link: Link, deliver: Callable[[Update], None]) -> None:
         """Ask and hear until the run is over; raises `LinkLost`."""
@@ -150,15 +151,16 @@ class RemoteSource:
             if not self._asked and now >= self._ask_at:
                 link.send(self._talk.next_read())
                 self._asked = True
+            heard = link.heard
             for message in link.hear(_POLL):
                 self._take(message, deliver)
-            silence = time.monotonic() - link.heard
+            silence = time.monotonic() - heard if heard == link.heard else 0.0  # a slow viewer may have taken its time with what came
             if silence > GIVES_UP_AFTER:
                 raise LinkLost(self._nothing_heard)
             if silence <= HANGS_AFTER:
                 self._send_commands(link)
             elif (refused := self._talk.refused(UNREACHABLE)) or not hangs:
-                deliver(Update(refused, SourceStatus("unreachable", self._nothing_heard, self._talk.heard)))
+                deliver(Update(refused, self._talk.away("unreachable", self._nothing_heard)))
             hangs = silence > HANGS_AFTER
 
     def _take(self, message: Message, deliver: Callable[[Update], None]) -> None:
@@ -204,8 +206,8 @@ class RemoteSource:
         progress = self._talk.decoder.offset / kept.end if kept.end else 1.0
         state: SourceState = "following" if grows else "unreachable"
         detail = READING_FILE if grows else SILENT
-        self._talk.heard = now - kept.silence
-        deliver(Update(records, SourceStatus(state, detail, self._talk.heard, at_end and (known or grows), progress)))
+        status = SourceStatus(state, detail, now - kept.silence, at_end and (known or grows), progress)
+        deliver(Update(records, self._talk.tell(status)))
 
     def _ask_to_judge(self, now: float) -> None:
         if self._link is not None and now >= self._judge_at:

@@ -9,7 +9,7 @@ from pathlib import Path
 from bedside_protocol.places import LOG_NAME
 from bedside_tui.places import Door, RunPlace
 from bedside_tui.sources.live import LOOK_AGAIN, UNREACHABLE, LiveSource
-from bedside_tui.sources.source import SourceStatus, Update
+from bedside_tui.sources.source import Update
 
 
 class TunnelSource(LiveSource):
@@ -32,8 +32,7 @@ class TunnelSource(LiveSource):
     def _do_without(self, deliver: Callable[[Update], None]) -> None:
         """Say why nobody answers, and wait a while."""
         why = self._refused or why_silent(self._through, self._place.id)
-        status = SourceStatus("unreachable", why, self._talk.heard)
-        deliver(Update(self._talk.refused(UNREACHABLE), status))
+        deliver(Update(self._talk.refused(UNREACHABLE), self._talk.away("unreachable", why)))
         self._stop.wait(LOOK_AGAIN)
 
 

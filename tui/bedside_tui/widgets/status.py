@@ -107,7 +107,7 @@ def _tells_where(frame: Frame) -> bool:
 def _state(frame: Frame, width: int) -> Line:
     room = max(14, width // 3)  # for the reason: the run's name keeps its place beside it, and the log tells the rest
     view, source = frame.view, frame.source
-    if not source.complete:
+    if not source.complete and source.state != "unreachable":
         return line((f"◌ reading {max(0, min(100, round(100 * source.progress)))} %", "accent"))
     if source.state == "connecting":
         return line((f"◌ {source.detail or 'connecting'}", "quiet"))
