@@ -31,6 +31,8 @@ from bedside_protocol.records import (
     Note,
     ProbeDeclared,
     Problem,
+    RanksSeen,
+    RankStarted,
     Record,
     RulesDeclared,
     RunStarted,
@@ -145,6 +147,9 @@ def _sayings() -> Iterator[Body]:
     yield TagsChanged(NAMES[11:20], (), NAMES[15])
     calls = tuple(StackFrame(name, place, name, name) for place, name in enumerate(NAMES))
     yield StackTaken(NAMES[13], -1, (ThreadStack(NAMES[11], calls, NAMES[15]), ThreadStack(NAMES[19], calls[::-1], NAMES[14])), NAMES[17])
+    yield RankStarted(2**62, NAMES[13], 2**62)
+    ranks = tuple(range(len(NAMES)))
+    yield RanksSeen(2**62, ranks, tuple(rank * 2**50 for rank in ranks), tuple(VALUES[rank % 10] for rank in ranks), NAMES)
     yield Lost(3, NAMES[16])
     yield Ended("failed", -1, NAMES[17], NAMES[13], NAMES)
     yield LifecycleChanged("failed", f"{NAMES[11]}{NAMES[19]}", -1)

@@ -24,6 +24,7 @@ SCREENS = {
     "ij\t": " · samples ",
     "wjG": "need a look",
     "n": "─ alert 1 of ",
+    "ejG": "─ ranks · ",
     "ljG": "─ log · ",
     "Wjj": "─ stack at step ",
     "?": "─ keys and symbols ─",

@@ -35,8 +35,8 @@ Open: TypeAlias = Callable[..., AbstractAsyncContextManager[Any]]
 """The fixture `viewer` of conftest: opens the application, which then is driven through what it yields."""
 
 RUN = scripted_run(steps=2_000, seconds=120.0)
-SCREEN_KEYS = {"v": "vitals", "h": "chart", "b": "codebook", "o": "model", "i": "samples", "w": "alerts", "l": "log",
-               "question_mark": "help", "r": "runs"}  # fmt: skip
+SCREEN_KEYS = {"v": "vitals", "h": "chart", "b": "codebook", "o": "model", "i": "samples", "w": "alerts", "e": "ranks",
+               "l": "log", "question_mark": "help", "r": "runs"}  # fmt: skip
 SIZES = [(80, 24), (200, 50)]
 
 HOSTILE = [

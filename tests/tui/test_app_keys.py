@@ -103,6 +103,7 @@ CHECKS: dict[str, Check] = {
     "show('model')": Check(lambda b, a: a.name == "model" and "encoder.0" in a.text),
     "show('samples')": Check(lambda b, a: a.name == "samples" and "target" in a.text),
     "show('alerts')": Check(lambda b, a: a.name == "alerts" and "finding" in a.text),
+    "show('ranks')": Check(lambda b, a: a.name == "ranks" and "no other ranks" in a.text),
     "show('log')": Check(lambda b, a: a.name == "log" and "run started" in a.text),
     "show('runs')": Check(shows("runs")),
     "compare": Check(shows("compare")),

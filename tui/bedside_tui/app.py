@@ -21,6 +21,7 @@ from bedside_tui.screens.dialogs import AskLine, Deed, PaletteDialog, StopAnswer
 from bedside_tui.screens.help import HelpScreen
 from bedside_tui.screens.log import LogScreen
 from bedside_tui.screens.probes import CodebookScreen, ModelScreen, SamplesScreen, screen_of
+from bedside_tui.screens.ranks import RanksScreen
 from bedside_tui.screens.runs import RunsScreen
 from bedside_tui.screens.stack import StackScreen
 from bedside_tui.screens.vitals import VitalsScreen
@@ -40,6 +41,7 @@ class BedsideApp(WritingViewer, inherit_bindings=False):
         "model": ModelScreen,
         "samples": SamplesScreen,
         "alerts": AlertsScreen,
+        "ranks": RanksScreen,
         "log": LogScreen,
         "stack": StackScreen,
         "help": HelpScreen,

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 Where = Literal[
-    "everywhere", "lists", "time", "cursor", "vitals", "chart", "probes", "codebook", "model", "samples", "alerts", "log", "stack", "runs",
-    "compare",
+    "everywhere", "lists", "time", "cursor", "vitals", "chart", "probes", "codebook", "model", "samples", "alerts", "ranks", "log", "stack",
+    "runs", "compare",
 ]  # fmt: skip
 """`everywhere`: any screen. `lists`: screens of a run, where one moves in rows. `time`: screens of a run, moving in time. `cursor`: screens
 with charts. `probes`: the screens of codebooks, the model and samples."""
@@ -61,6 +61,7 @@ KEYS: tuple[Key, ...] = (
     Key(("o",), "show('model')", "model", "model: what every other probe finds inside it"),
     Key(("i",), "show('samples')", "samples", "samples: target beside reconstruction"),
     Key(("w",), "show('alerts')", "alerts", "alerts: what is wrong, was wrong, is not checked"),
+    Key(("e",), "show('ranks')", "ranks", "ranks: how far and how fast each is, and who holds the others up"),
     Key(("l",), "show('log')", "log", "log: events, commands, checkpoints, notes"),
     Key(("r",), "show('runs')", "runs", "runs: pick another"),
     Key(("=",), "compare", "compare", "compare: other runs beside this one; there, choose which", footer=8),
@@ -137,7 +138,7 @@ SECTIONS: tuple[tuple[str, tuple[Where, ...]], ...] = (
     ("in rows", ("lists",)),
     ("in time: a recording, or a live run looked back at", ("time",)),
     ("on charts: the value cursor, one for all of them", ("cursor",)),
-    ("on one screen", ("vitals", "probes", "chart", "codebook", "model", "samples", "alerts", "log", "stack", "runs", "compare")),
+    ("on one screen", ("vitals", "probes", "chart", "codebook", "model", "samples", "alerts", "ranks", "log", "stack", "runs", "compare")),
 )
 
 

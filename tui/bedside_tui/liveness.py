@@ -43,6 +43,8 @@ class LastWord:
         """Records in the order of the log."""
         for record in records:
             match record.body:
+                case _ if record.rank > 0:
+                    pass  # rank 0 and the hub speak for the run
                 case RunStarted() as run:
                     self.run, self.lifecycle, self.reason = run, "starting", ""
                 case LifecycleChanged(state=state, reason=reason):

@@ -52,6 +52,8 @@ class RunSummary:
     host: str = ""
     heard: float = 0.0
     firing: list[dict[str, Any]] = field(default_factory=list)
+    ranks: list[dict[str, Any]] = field(default_factory=list)
+    """Of several ranks those that are watched here, with how each was when it was last seen."""
     best: tuple[Best, ...] = ()
     person_verdict: str = ""
     person: str = ""
@@ -81,7 +83,7 @@ class RunSummary:
 
     def to_status(self) -> dict[str, Any]:
         """The documented object of `bedside status --json`: the summary, its ranks, and what fires now."""
-        return {**self.to_json(), "ranks": [{"rank": 0, "step": self.step, "host": self.host}], "firing": self.firing}
+        return {**self.to_json(), "ranks": self.ranks, "firing": self.firing}
 
 
 _BLANK: Final = RunSummary("", "", "", "finished", "", 0, {}, 0.0, "", "ok", {"amber": 0, "red": 0})

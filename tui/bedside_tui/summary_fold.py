@@ -19,6 +19,7 @@ from bedside_protocol.records import (
     MetricDefined,
     Metrics,
     Note,
+    RanksSeen,
     Record,
     RunStarted,
     Snapshot,
@@ -35,8 +36,8 @@ from bedside_tui.store.clean import LONG, distinct
 
 _TOLD: Final = (RunStarted, LifecycleChanged, Ended, MetricDefined, AlertChanged, Note, VerdictGiven, TagsChanged)
 """Bodies that a gist repeats as they are; of values it has the best and the last."""
-_NOT_JUDGED: Final = 1
-"""A rank whose values are never best."""
+_NOT_JUDGED: Final = -2
+"""Nobody's rank: its values are the last, and never best."""
 
 
 class SummaryFold:
@@ -48,6 +49,7 @@ class SummaryFold:
         self.word = LastWord()
         self.step = 0
         self.metrics: dict[str, float] = {}
+        self.ranks: RanksSeen | None = None
         self.best = BestValues()
         self.book = Book()
         self.changes: list[AlertChanged] = []
@@ -59,11 +61,15 @@ class SummaryFold:
     def take(self, record: Record) -> None:
         """The next record of the log."""
         self.records += 1
+        if record.rank > 0:
+            return  # rank 0 stands for the run
         if isinstance(record.body, _TOLD):
             self._told.append(record)
             self.word.take((record,))
             self.book = self.book.having(record)
         match record.body:
+            case RanksSeen() as seen:
+                self.ranks = seen
             case RunStarted() as started:
                 self.started = self.started or started
             case MetricDefined() as said:
@@ -85,7 +91,8 @@ class SummaryFold:
         last = Metrics(tuple(self.metrics), np.zeros(1, np.int64), np.zeros(1), np.array([list(self.metrics.values())], float).T)
         best = [Metrics((one.metric,), np.array([one.step]), np.zeros(1), np.array([[one.value]])) for one in self.best.all]
         values = [Record(0.0, last, _NOT_JUDGED)] if self.metrics else []  # first for the order of the names, and again for what was last
-        return [*self._told, *values, *(Record(0.0, block) for block in best), *values, Record(0.0, Tick(self.step))]
+        seen = [Record(0.0, self.ranks)] if self.ranks else []
+        return [*self._told, *seen, *values, *(Record(0.0, block) for block in best), *values, Record(0.0, Tick(self.step))]
 
     def summary(self, place: RunPlace, heard: float, damaged: int) -> RunSummary:
         """The run as it is now, `heard` being when its recording last grew, in epoch seconds."""
@@ -111,6 +118,7 @@ class SummaryFold:
             host=safe(run.host),
             heard=heard,
             firing=self._firing(),
+            ranks=self._ranks(safe(run.host)),
             best=tuple(replace(best, metric=names[best.metric]) for best in self.best.told()),
             person_verdict=safe(self.book.verdict),
             person=safe(self.book.verdict_by),
@@ -119,6 +127,15 @@ class SummaryFold:
             note_count=self.book.written,
             damaged=damaged if lifecycle in OVER else 0,
         )
+
+    def _ranks(self, host: str) -> list[dict[str, Any]]:
+        if self.ranks is None:
+            return [{"rank": 0, "step": self.step, "host": host, "state": "", "silent": 0.0}]
+        seen = zip(self.ranks.ranks, self.ranks.steps, self.ranks.states, self.ranks.silent, strict=False)
+        return [
+            {"rank": rank, "step": step, "host": host, "state": safe(state), "silent": silent if math.isfinite(silent) else None}
+            for rank, step, state, silent in seen
+        ]
 
     def _firing(self) -> list[dict[str, Any]]:
         newest = {(change.rule, change.target): change for change in self.changes}

@@ -403,6 +403,8 @@ class Hub:
         self._leaving = True
 
     def _leave(self) -> None:
+        if self._ranks.are_several:
+            self._say(self._ranks.seen(time.monotonic()))
         while self._journal.has_pending:  # what is found in the last chunk may be acted upon
             self._flush()
         self._notifier.close()

@@ -9,7 +9,7 @@ import os
 from collections import OrderedDict, deque
 from typing import Final
 
-from bedside_protocol.agreement import Agreement
+from bedside_protocol.agreement import ANSWER_WITHIN, Agreement
 from bedside_protocol.commands import FOR_TRAINING, is_over
 from bedside_protocol.messages import Arm, Armed, Order, Settled
 from bedside_protocol.records import CommandChanged, CommandState, RankCommand, Record, Verb
@@ -37,6 +37,7 @@ class Together:
         """What ranks said of orders that are not over; of those an earlier hub had begun, too."""
         self._settled: OrderedDict[str, Settled] = OrderedDict()
         self._releases = 0
+        self._began = float("inf")
 
     def __repr__(self) -> str:
         return f"<Together {self._agreement!r}, {len(self._line)} orders behind it>"
@@ -78,6 +79,7 @@ class Together:
     def look(self, now: float) -> tuple[list[CommandChanged], list[tuple[int, Arm | Order | Settled]]]:
         """What there is to say, and to send to which rank."""
         said: list[CommandChanged] = []
+        self._began = min(now, self._began)
         if self._agreement is None and self._line:
             said += self._begin(self._line.popleft(), now)
         current = self._agreement
@@ -107,6 +109,9 @@ class Together:
         return [_change(order, "requested")]
 
     def _begin(self, order: Order, now: float) -> list[CommandChanged]:
+        if not self._ranks.are_all_here and now - self._began < ANSWER_WITHIN:
+            self._line.appendleft(order)  # a hub that has just begun has not heard them all yet
+            return []
         resumes = order.verb == "resume"
         if (why := self._ranks.why_not_all()) and not (resumes and self._ranks.alive):
             self._over(Settled(order.id))

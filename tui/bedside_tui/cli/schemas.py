@@ -85,7 +85,13 @@ _RUN: Final[Mapping[str, Schema]] = MappingProxyType({
 })  # fmt: skip
 _STATUS: Final = _object({
     **_RUN,
-    "ranks": _list(_object({"rank": _count(), "step": _count(), "host": _text()}), "the processes of the run"),
+    "ranks": _list(_object({
+        "rank": _count(),
+        "step": _count(),
+        "host": _text(),
+        "state": _text("how it was when it was last seen; empty for a run of one process"),
+        "silent": _maybe(_number("seconds since it was last heard")),
+    }), "the processes of the run that are watched here"),
     "firing": _list(_object(_ALARM), "what fires now"),
 })  # fmt: skip
 _CHECK: Final = _object({
