@@ -14,9 +14,10 @@ import select
 import subprocess
 import sys
 from collections import deque
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from bedside_protocol.places import HUB_LOG_NAME, LOCK_NAME
 
@@ -55,6 +56,13 @@ class HubPlan:
     """Ranks of the run."""
     invitation: str = ""
     """The file that invites the other ranks, empty where there are none."""
+
+    @classmethod
+    def told(cls, said: Mapping[str, Any]) -> HubPlan:
+        """The plan that an agent has told, also one of another version, after an upgrade under a running training: what such a one says
+        besides is passed over."""
+        keys = Keys(**{name: said["keys"][name] for name in Keys.__slots__})
+        return cls(keys=keys, **{name: said[name] for name in cls.__slots__ if name in said and name != "keys"})
 
     def to_json(self, path: list[str]) -> str:
         return json.dumps({**asdict(self), "path": path})

@@ -28,6 +28,8 @@ HOW: Final = (
     "`python tests/golden/make.py` writes the files of the version in pyproject.toml, and then they stay as they are for ever. Where that "
     "version has been released, raise it first; where it has not, remove its directory first"
 )
+FRAMES: Final = [b"one", b"", bytes(range(256))]
+"""What is framed one after the other where a file or a link holds several."""
 _NAMES: Final = "train/loss", "acc[top5]", "Verlust ü"
 T = TypeVar("T")
 

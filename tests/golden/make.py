@@ -2,7 +2,8 @@
 
 `frames.jsonl`: a frame of every wire message and record kind, and what it says. `every.bedside`: a recording of every record kind.
 `training.bedside`: a real training of a second, in which a loss becomes NaN. Beside each recording stands what it says, as the lines of
-`bedside export --jsonl` of this version. `SHA256SUMS` tells whether anything was changed.
+`bedside export --jsonl` of this version. `plan.json` is what an agent tells the hub it starts, `keys.json` what it leaves for viewers,
+`left.bin` what it leaves for a hub to come, `link.bin` what a proxy says. `SHA256SUMS` tells whether anything was changed.
 """
 
 from __future__ import annotations
@@ -18,9 +19,14 @@ from importlib import metadata
 from pathlib import Path
 from typing import Final
 
-from golden import HERE, HOW, SUMS, examples, plain, sums
+from golden import FRAMES, HERE, HOW, SUMS, examples, plain, sums
 
+from bedside.left_over import leave_frames
+from bedside.runtime import Keys, write_keys
+from bedside.spawn import HubPlan
 from bedside_protocol.codec import encode_message, encode_record
+from bedside_protocol.framing import framed, greeting
+from bedside_protocol.places import KEYS_NAME, left_name
 from bedside_protocol.records import Body, Record, RunStarted
 from bedside_protocol.runlog import encode_chunk, read_records
 from bedside_tui.record_json import json_line
@@ -57,7 +63,7 @@ def main() -> int:
         return 1
     with tempfile.TemporaryDirectory(prefix="bs-") as home:
         recordings = {"every": _every(), "training": _training(Path(home))}
-    files = {"frames.jsonl": "".join(line + "\n" for line in _frames()).encode()}
+    files = {"frames.jsonl": "".join(line + "\n" for line in _frames()).encode(), **_around_a_hub()}
     for name, data in recordings.items():
         lines = "".join(json_line(record) + "\n" for record in read_records(io.BytesIO(data)))
         files |= {f"{name}.bedside": data, f"{name}.jsonl": lines.encode()}
@@ -76,6 +82,18 @@ def _frames() -> list[str]:
         head = {"time": place / 8, "rank": place % 3 - 1, "counter": place} if what == "record" else {}
         lines.append(json.dumps({"what": what, "kind": kind, "frame": frame.hex(), **head, "says": plain(value)}, ensure_ascii=False))
     return lines
+
+
+def _around_a_hub() -> dict[str, bytes]:
+    """What an agent tells the hub it starts, what it leaves for viewers and for a hub to come, what a proxy says; the keys open nothing."""
+    keys = Keys(*(character * 40 for character in "01234567"))
+    plan = HubPlan("golden-1", "/runs/golden-1", "/runtime/golden-1", 7, 8, 1.7e9, 9.5, 1 << 30, keys, "[rules.x]", "x.toml")
+    with tempfile.TemporaryDirectory() as directory:
+        write_keys(Path(directory), plan.run, Path(plan.directory), keys)
+        leave_frames(Path(directory), FRAMES)
+        found = {"keys.json": KEYS_NAME, "left.bin": left_name(0)}
+        files = {name: (Path(directory) / at).read_bytes() for name, at in found.items()}
+    return files | {"plan.json": plan.to_json(["/packages"]).encode(), "link.bin": greeting() + b"".join(map(framed, FRAMES))}
 
 
 def _every() -> bytes:

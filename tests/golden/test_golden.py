@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import json
 from pathlib import Path
 from typing import Any
 
 import pytest
-from golden import HOW, METRICS, SUMS, kinds, plain, says, sums, versions, words
+from golden import FRAMES, HOW, METRICS, SUMS, kinds, plain, says, sums, versions, words
 
+from bedside.left_over import left_frames
+from bedside.spawn import HubPlan
 from bedside_protocol.codec import decode_message, decode_record, encode_message, encode_record
+from bedside_protocol.framing import Frames
+from bedside_protocol.places import KEYS_NAME, left_name, runtime_name
 from bedside_protocol.records import Event, Record
 from bedside_protocol.runlog import Chunk, encode_chunk, read_log, read_records, scan_index
 from bedside_tui.importing.record_lines import record_from_json
+from bedside_tui.places import Door, door_of
 from bedside_tui.record_json import record_to_json
 
 VERSIONS = versions()
@@ -106,3 +112,39 @@ def within(found: Any, meant: Any) -> Any:
     if isinstance(found, list) and isinstance(meant, list) and len(found) == len(meant):
         return [within(*pair) for pair in zip(found, meant, strict=True)]
     return found
+
+
+@each_version
+def test_a_hub_understands_what_the_agent_of_another_version_tells_it(version: Path) -> None:
+    """An upgrade under a running training: its hub dies, and the next one is started from the new files by the old agent."""
+    told = json.loads((version / "plan.json").read_text())
+    for plan in (HubPlan.told(told), HubPlan.told(told | {"later": 1, "keys": told["keys"] | {"later": "x"}})):
+        assert json.loads(plan.to_json(told["path"])) == told | _later_fields(plan, told)
+
+
+def _later_fields(plan: HubPlan, told: dict[str, Any]) -> dict[str, Any]:
+    """What today's plan says besides, which must be what it says by itself."""
+    fields = {field.name: field.default for field in dataclasses.fields(HubPlan) if field.name not in told}
+    assert all(getattr(plan, name) == default for name, default in fields.items())
+    return fields
+
+
+@each_version
+def test_a_viewer_finds_its_way_by_the_keys_of_another_version(version: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BEDSIDE_RUNTIME_DIR", str(tmp_path))
+    runtime = tmp_path / runtime_name("golden-1")
+    runtime.mkdir(mode=0o700)
+    told = json.loads((version / "keys.json").read_text())
+    for said in (told, told | {"later": 1}):
+        (runtime / KEYS_NAME).write_text(json.dumps(said))
+        (runtime / KEYS_NAME).chmod(0o600)
+        for role, may_command in (("operator", True), ("viewer", False)):
+            door = Door(f"ipc://{runtime}/hub", told["server_public"], told[f"{role}_public"], told[f"{role}_secret"])
+            assert door_of("golden-1", may_command=may_command) == door
+
+
+@each_version
+def test_what_an_agent_left_and_what_a_proxy_says_is_cut_into_the_same_frames(version: Path, tmp_path: Path) -> None:
+    (tmp_path / left_name(0)).write_bytes((version / "left.bin").read_bytes())
+    assert left_frames(tmp_path) == FRAMES
+    assert list(Frames(greeted=True).feed(b"Welcome!\n" + (version / "link.bin").read_bytes())) == FRAMES

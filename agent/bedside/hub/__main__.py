@@ -19,11 +19,9 @@ def main() -> None:
         if entry not in sys.path:
             sys.path.append(entry)  # behind the standard library: a user's logging.py must not shadow it
     from bedside.hub.service import serve
-    from bedside.runtime import Keys
     from bedside.spawn import HubPlan
 
-    keys = Keys(**told.pop("keys"))
-    serve(HubPlan(keys=keys, **told))
+    serve(HubPlan.told(told))
 
 
 if __name__ == "__main__":
