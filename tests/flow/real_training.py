@@ -121,12 +121,13 @@ class Training:
                 self._records += records_of(follower.poll(), 0.0)
         return self._records
 
-    def wait_for(self, what: Callable[[Body], bool], seconds: float = 20.0) -> Record:
+    def wait_for(self, what: Callable[[Body], bool], seconds: float = 20.0, words: str = "a record") -> Record:
         """The first record whose body is such; fails with the recording's tail when none comes."""
-        return until(lambda: next((record for record in self.records() if what(record.body)), None), f"{what}", seconds, self.tail)
+        return until(lambda: next((record for record in self.records() if what(record.body)), None), words, seconds, self.tail)
 
     def wait_lifecycle(self, *states: str, seconds: float = 20.0) -> LifecycleChanged:
-        body = self.wait_for(lambda body: isinstance(body, LifecycleChanged) and body.state in states, seconds).body
+        told = f"a run that is {' or '.join(states)}"
+        body = self.wait_for(lambda body: isinstance(body, LifecycleChanged) and body.state in states, seconds, told).body
         assert isinstance(body, LifecycleChanged)
         return body
 

@@ -67,10 +67,11 @@ def page(soaked: Soaked, command: str, bound: float = BOUND) -> str:
         f"viewer that stays, and visitors: {came}.",
         *(["What went otherwise:\n\n" + "\n".join(f"- {trouble}" for trouble in soaked.troubles)] if soaked.troubles else []),
         judged(soaked, bound),
-        f"*Own*: memory that no other process shares. The slope is that of the minutes' medians after the first {WARMING / 60:.0f} minutes "
-        "(Theil, Sen), with its 95 % interval; *flat* where all of the interval is within the bound, *grows* where all of it is above. "
-        f"A trainer or a hub may grow by {bound:.0f} MiB an hour. A viewer keeps every value, so as to show any moment of the run: it may "
-        f"grow by {OF_A_POINT} bytes a value more, which is {_history(soaked):.0f} MiB an hour here, and 300 MB for ten million.",
+        "*Own*: resident memory that is of no file, and so of no other process. The slope is that of the minutes' medians after the first "
+        f"{WARMING / 60:.0f} minutes (Theil, Sen), with its 95 % interval; *flat* where all of the interval is within the bound, *grows* "
+        f"where all of it is above. A trainer or a hub may grow by {bound:.0f} MiB an hour. A viewer keeps every value, so as to show any "
+        f"moment of the run: it may grow by {OF_A_POINT} bytes a value more, which is {_history(soaked):.0f} MiB an hour here, and 300 MB "
+        "for ten million.",
         "## By the minute",
         by_minute(soaked),
     ]

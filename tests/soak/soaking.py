@@ -56,7 +56,10 @@ STAYS: Final = (100, 30)
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """A process at one moment: bytes resident, bytes that no other process shares, open descriptors, threads."""
+    """A process at one moment: bytes resident, bytes of them that are of no file, open descriptors, threads.
+
+    The latter are its own whatever other processes do: pages of libraries are shared by whoever happens to load the same.
+    """
 
     time: float
     resident: int
@@ -128,7 +131,7 @@ def _watch(soaked: Soaked, training: Training, stays: Terminal, visitors: Visito
                 told = int(since // 60)
                 say(soaked)
             time.sleep(0.05)
-    except (AssertionError, psutil.Error) as error:
+    except (AssertionError, OSError, StopIteration, psutil.Error) as error:
         soaked.troubles.append(str(error))
     except KeyboardInterrupt:
         soaked.troubles.append("interrupted")
@@ -137,8 +140,8 @@ def _watch(soaked: Soaked, training: Training, stays: Terminal, visitors: Visito
 
 
 def _sampled(process: psutil.Process, since: float) -> Sample:
-    memory = process.memory_full_info()
-    return Sample(since, memory.rss, memory.uss, process.num_fds(), process.num_threads())
+    anonymous = next(line for line in Path(f"/proc/{process.pid}/status").read_text().splitlines() if line.startswith("RssAnon"))
+    return Sample(since, process.memory_info().rss, int(anonymous.split()[1]) << 10, process.num_fds(), process.num_threads())
 
 
 def _step(training: Training) -> int:
