@@ -9,12 +9,16 @@ import argparse
 import signal
 import sys
 from pathlib import Path
+from typing import Final
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "flow"))  # a folder that is run knows no package: where trainings are started
 
 from flatness import MIB
 from soak_report import judged, page, verdicts
 from soaking import Soaked, soak
+
+FEWEST: Final = 8
+"""Samples, half of which are warming up: a slope takes three."""
 
 
 def main() -> int:
@@ -27,6 +31,9 @@ def main() -> int:
         return 2
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell gives its background jobs deaf ears
     soaked = soak(60 * options.minutes, say=_say)
+    if len(soaked.steps) < FEWEST:
+        print("too short to be judged", *soaked.troubles, sep="\n", file=sys.stderr)
+        return 1
     print("\n" + judged(soaked), *soaked.troubles, sep="\n")
     if options.write:
         options.write.write_text(page(soaked, f"make soak MINUTES={options.minutes:g}"))

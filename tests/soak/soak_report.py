@@ -65,7 +65,11 @@ def page(soaked: Soaked, command: str, bound: float = BOUND) -> str:
         f"Written by `{command}` on {when}, on {machine}: {seconds / 60:.0f} minutes of a real training at {pace:.0f} steps a second (200 "
         f"asked for) with the probes of `watch` and a codebook, {soaked.points:,} values in {soaked.size / 1e6:.0f} MB of recording, one "
         f"viewer that stays, and visitors: {came}.",
-        *(["What went otherwise:\n\n" + "\n".join(f"- {trouble}" for trouble in soaked.troubles)] if soaked.troubles else []),
+        *(
+            ["What went otherwise:\n\n" + "\n".join(f"- {trouble.splitlines()[0]}" for trouble in soaked.troubles)]
+            if soaked.troubles
+            else []
+        ),
         judged(soaked, bound),
         "*Own*: resident memory that is of no file, and so of no other process. The slope is that of the minutes' medians after the first "
         f"{WARMING / 60:.0f} minutes (Theil, Sen), with its 95 % interval; *flat* where all of the interval is within the bound, *grows* "
