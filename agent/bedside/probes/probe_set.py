@@ -16,6 +16,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from itertools import chain, count
 from typing import TYPE_CHECKING
 
 from bedside.probes.planned import Planned
@@ -251,7 +252,7 @@ class ProbeSet:
             self._next = -1
 
     def _free_name(self, name: str) -> str:
-        return next(free for free in (name, *(f"{name}-{n}" for n in range(2, 1 << 20))) if free not in self._entries)
+        return next(free for free in chain((name,), (f"{name}-{n}" for n in count(2))) if free not in self._entries)
 
     def __repr__(self) -> str:
         return f"<ProbeSet {len(self._entries)} probes, next due at step {self._next}>"
