@@ -75,6 +75,7 @@ def test_trajectories_hold_the_last_two_hundred_points(probe: Schedule) -> None:
         probe.logged(step, {"tau": float(step)})
     arrays = measured(probe).arrays
     assert np.array_equal(arrays["value"].values, np.arange(301.0, 501.0))
+    assert np.array_equal(arrays["step"].values, np.arange(301, 501))
     assert arrays["declared"].values == pytest.approx([temperature(step) for step in range(301, 501)])
 
 

@@ -115,7 +115,9 @@ def test_averages_are_of_the_last_pairs_and_extremes_of_the_run() -> None:
     assert found["avg100"] == pytest.approx(ratios[-100:].mean())
     assert (found["lowest"], found["peak"]) == (pytest.approx(1.0), pytest.approx(2.0))
     assert found["count"] == 3000
-    assert measured(fed(ratios)).arrays["ratio"].values == pytest.approx(ratios[-200:])
+    drawn = measured(fed(ratios)).arrays
+    assert drawn["ratio"].values == pytest.approx(ratios[-200:])
+    assert drawn["step"].values.tolist() == list(range(2801, 3001))
 
 
 @pytest.mark.parametrize(("hits", "trials"), [(232, 500), (0, 10), (10, 10), (1, 1), (5, 2000)])

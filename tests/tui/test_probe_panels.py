@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import groupby
 
@@ -15,6 +15,7 @@ from hypothesis.extra import numpy as arrays_of
 from rich.cells import cell_len
 
 from bedside_protocol.records import Array, Body, Meaning, ProbeDeclared, Record, Snapshot
+from bedside_tui.cursor import Cursor, Spot
 from bedside_tui.screens.probes import list_row, tab_line
 from bedside_tui.sources.scripted_inside import EXAMPLES
 from bedside_tui.sources.scripted_run import scripted_run
@@ -232,6 +233,34 @@ def test_a_ratio_says_in_words_what_it_amounts_to(scalars: dict[str, float], wor
     text = panel(snapshot("ratio", {**scalars, "above": 0.464, "above_low": 0.42, "above_high": 0.508}))
     assert words in text
     assert "above 1 in 46 % of steps (95 %: 42 % … 51 %)" in text
+
+
+def schedule_at(cursor: Cursor | None, steps: Sequence[float], width: int = 80) -> list[str]:
+    """The chart of a schedule logged at these steps, from its heading on: 1.0 declared throughout, and ever less in place of it."""
+    count = len(steps)
+    arrays = {
+        "declared": Array("trajectory", np.ones(count)),
+        "value": Array("trajectory", np.linspace(1.0, 0.1, count)),
+        "step": Array("trajectory", np.array(steps)),
+    }
+    view = view_of(snapshot("schedule", {"value": 0.1}, arrays=arrays))
+    lines = plain(panel_of(view.probes[0], replace(frame_of(view), cursor=cursor), width, 19)).split("\n")
+    return lines[next(at for at, row in enumerate(lines) if "so far" in row) :]
+
+
+def test_a_trajectory_is_read_at_the_cursor_by_its_steps() -> None:
+    steps = range(1000, 1100, 10)
+    lines = schedule_at(Cursor(Spot(1047, 5.0), Spot(1020, 2.0)), steps, width=100)
+    assert lines[0] == "   so far  ┃ step 1,040   ━ declared ┃ 1.00 Δ 0.0000   ━ value ┃ 0.6000 Δ -0.2000"
+    across = [row.index("┃") for row in lines[1:] if "┃" in row]
+    assert len(across) >= 5
+    assert set(across) == {10 + int(0.4 / 0.9 * 89.5)}
+    assert {row.index("┊") for row in lines if "┊" in row} == {10 + int(0.2 / 0.9 * 89.5)}
+
+
+@pytest.mark.parametrize("steps", [[5.0, 6.0, 7.0], [math.nan, -math.inf, 1e300], [-1e300, math.nan, math.nan]])
+def test_a_trajectory_without_a_step_before_the_cursor_is_drawn_without_it(steps: list[float]) -> None:
+    assert schedule_at(Cursor(Spot(4, 0.0)), steps) == schedule_at(None, steps)
 
 
 def test_what_failed_in_a_rehearsal_stands_first() -> None:

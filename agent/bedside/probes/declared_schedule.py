@@ -29,7 +29,8 @@ class Schedule(Probe):
 
     A snapshot has the scalars `value` and `declared` at the last step that was logged, `deviation` there: |value − declared| /
     max(|declared|, 1e-4 × the largest |declared| so far), `deviation_max` (since the last snapshot, of the last 1000 logged values at most)
-    and `nonfinite` (logged values left out); and the trajectories `value` and `declared`: the last 200 points at most.
+    and `nonfinite` (logged values left out); and the trajectories `value` and `declared`: the last 200 points at most, and
+    `step`: their steps.
     """
 
     kind = "schedule"
@@ -40,7 +41,7 @@ class Schedule(Probe):
         self.reads = (metric,)
         self._fn = fn
         self._waiting: deque[tuple[int, float]] = deque(maxlen=_MOST_WAITING)
-        self._points: deque[tuple[float, float]] = deque(maxlen=_TRAJECTORY)
+        self._points: deque[tuple[int, float, float]] = deque(maxlen=_TRAJECTORY)
         self._nonfinite = 0
         self._largest = 0.0
 
@@ -59,15 +60,15 @@ class Schedule(Probe):
     def measure(self, step: int) -> Snapshot | None:
         waiting = list(self._waiting)
         self._waiting.clear()
-        fresh = [(value, declared) for at, value in waiting if (declared := self._declared(at)) is not None]
+        fresh = [(at, value, declared) for at, value in waiting if (declared := self._declared(at)) is not None]
         if not fresh:
             return None
         self._points.extend(fresh)
-        self._largest = max(self._largest, *(abs(declared) for _, declared in fresh))
-        deviations = [deviation(value, declared, self._largest) for value, declared in fresh]
-        value, declared = fresh[-1]
+        self._largest = max(self._largest, *(abs(declared) for _, _, declared in fresh))
+        deviations = [deviation(value, declared, self._largest) for _, value, declared in fresh]
+        _, value, declared = fresh[-1]
         nonfinite, self._nonfinite = self._nonfinite, 0
-        values, promised = np.array(self._points).T
+        steps, values, promised = np.array(self._points).T
         return Snapshot(
             self.name,
             self.kind,
@@ -79,7 +80,11 @@ class Schedule(Probe):
                 "deviation_max": max(deviations),
                 "nonfinite": float(nonfinite),
             },
-            arrays={"value": Array("trajectory", values), "declared": Array("trajectory", promised)},
+            arrays={
+                "value": Array("trajectory", values),
+                "declared": Array("trajectory", promised),
+                "step": Array("trajectory", steps.astype(np.int64)),
+            },
         )
 
     def _declared(self, step: int) -> float | None:

@@ -43,7 +43,7 @@ class Ratio(Probe):
     `mean_of_ratios` and `equal`: |mean ln ratio| + 1.7 standard errors of the mean over 20 blocks, NaN before there are so many steps;
     `apart` (largest |ratio − 1| of the last 200 pairs, NaN before); `success` and `strong` (1 where the mean of the last 100 pairs reaches
     what was declared, else 0; NaN where nothing was, or before 100 pairs); and `left_out` (pairs of the run whose denominator is not above
-    zero, or which hold NaN or an infinity). The trajectory `ratio` has the last 200 pairs at most.
+    zero, or which hold NaN or an infinity). The trajectory `ratio` has the last 200 pairs at most, `step` their steps.
     """
 
     kind = "ratio"
@@ -119,7 +119,9 @@ class Ratio(Probe):
             "success": _reached(judged, self._success),
             "strong": _reached(judged, self._strong),
         }
-        return Snapshot(self.name, self.kind, step, scalars, {"ratio": Array("trajectory", ratios[-_TRAJECTORY:])})
+        latest_ones = slice(-_TRAJECTORY, None)
+        arrays = {"ratio": Array("trajectory", ratios[latest_ones]), "step": Array("trajectory", steps[latest_ones].astype(np.int64))}
+        return Snapshot(self.name, self.kind, step, scalars, arrays)
 
     def _goal(self, what: str, goal: float | None) -> float:
         if goal is None:

@@ -15,11 +15,12 @@ from bedside_tui.draw.cells import Style
 from bedside_tui.store.view import ProbeView
 from bedside_tui.theme import Tone
 from bedside_tui.widgets.frame import Frame
-from bedside_tui.widgets.lines import Line, Span, fit, line
+from bedside_tui.widgets.lines import Line, fit, line
 from bedside_tui.widgets.panels.blocks import Block, stacked, still
 from bedside_tui.widgets.panels.facts import Fact, fact_lines, others
 from bedside_tui.widgets.panels.given import Floats, scalar, vector
 from bedside_tui.widgets.panels.pictures import line_chart
+from bedside_tui.widgets.panels.under_cursor import Under
 
 CHART = 7
 """Rows that a chart with its heading needs."""
@@ -102,22 +103,36 @@ Panel = Callable[[ProbeView, Frame, int, int], list[Line]]
 def _charted(probe: ProbeView, frame: Frame, width: int, title: str, drawn: Lines, level: float | None = None) -> list[Block]:
     """The trajectories as one chart, each (array, word, colour) named in its heading; `level` is a quiet line across.
 
-    `title` ends in ` · first … last`, the names of the ends of its axis; `{n}` in it is the number of values.
+    `title` ends in ` · first … last`, the names of the ends of its axis; `{n}` in it is the number of values. Where the steps of the values
+    are known, they are read at the cursor.
     """
     there = [(values, word, tone) for name, word, tone in drawn if (values := vector(probe, name)) is not None]
-    if not there:
+    if not there or width < 24:
         return []
     longest = max(len(values) for values, _, _ in there)
     curves: list[tuple[Floats, Style]] = [(np.full(longest, level), "rule")] if level is not None and longest > 1 else []
     curves += [(values, tone) for values, _, tone in there]
     said, _, ends = title.format(n=number.count(longest), last=number.count(longest - 1)).partition(" · ")
     first, _, last = ends.partition(" … ")
-    head = line((f"   {said}", "quiet"), *(Span(f"   ━ {word}", tone) for _, word, tone in there if word))
-    return (
-        [Block(lambda given: [fit(head, width), *line_chart(curves, frame, width, given - 1, first=first, last=last)], CHART, 16)]
-        if width >= 24
-        else []
-    )
+    steps = vector(probe, "step")
+    under = Under(steps, frame.cursor) if steps is not None and len(steps) == longest and frame.cursor is not None else None
+    at = f"  ┃ step {number.count(under.step)}" if under is not None and under.step is not None else ""
+    head = line((f"   {said}{at}", "quiet"), *(span for values, word, tone in there for span in named(values, word, tone, under)))
+    rulers = under.rulers if under is not None else ()
+
+    def chart(given: int) -> list[Line]:
+        return [fit(head, width), *line_chart(curves, frame, width, given - 1, first=first, last=last, rulers=rulers)]
+
+    return [Block(chart, CHART, 16)]
+
+
+def named(values: Floats, word: str, tone: Style, under: Under | None) -> Line:
+    """What a line is called, and what it is worth at the cursor: `   ━ value ┃ 0.40 Δ -0.12`."""
+    name = line((f"   ━ {word}", tone)) if word else ()
+    found = under.value(values) if under is not None else None
+    if found is None:
+        return name
+    return (*name, *line((f" ┃ {number.value(found.value)}", "strong"), (f" {found.less}" if found.less else "", "second")))
 
 
 def numbers(facts: Sequence[Fact], title: str = "", drawn: Lines = (), level: float | None = None) -> Panel:

@@ -13,8 +13,8 @@ from rich.cells import cell_len
 from bedside_protocol.series import Columns, Series
 from bedside_tui.draw import number
 from bedside_tui.draw.cells import Line as Drawn
-from bedside_tui.draw.cells import Style
-from bedside_tui.draw.chart import MARGIN, Curve, chart, reads
+from bedside_tui.draw.cells import Pin, Style
+from bedside_tui.draw.chart import MARGIN, Curve, chart, reads, ruled
 from bedside_tui.draw.heatmap import Heat, Piece, Range, heatmap, ramp
 from bedside_tui.draw.profile import cells_of, profile
 from bedside_tui.widgets.frame import Frame
@@ -109,26 +109,37 @@ def axis_ends(first: str, last: str, width: int) -> str:
     return f"{first}{' ' * gap}{last}"
 
 
-def line_chart(lines: Sequence[tuple[Floats, Style]], frame: Frame, width: int, height: int, *, first: str, last: str) -> list[Line]:
+def line_chart(
+    lines: Sequence[tuple[Floats, Style]],
+    frame: Frame,
+    width: int,
+    height: int,
+    *,
+    first: str,
+    last: str,
+    rulers: Sequence[Pin] = (),
+) -> list[Line]:
     """Curves from their first value at the left edge to their last at the right, with the names of both ends below.
 
     Nothing where it would be too small to read. Values between those given lie on a straight line; of more than are drawn, the mean of
-    neighbours.
+    neighbours. `rulers` are vertical lines at shares of the way, from 0 to 1.
     """
     if height < 5 or width < 24 or not lines:
         return []
     curves = tuple((values[-MOST_POINTS:].tobytes(), style) for values, style in lines if values.size)
-    rows = _charted(curves, width, height + 1, frame.ascii)
+    drawn, rows = _charted(curves, width, height + 1, frame.ascii)
+    across = [pin._replace(at=pin.at * (reads(width) - 1)) for pin in rulers]
+    rows = ruled(rows, drawn, width, across, ascii=frame.ascii)
     axis = line((" " * MARGIN + axis_ends(first, last, width - MARGIN), "quiet"))
     return [*(tuple(Span(text, style) for text, style in row) for row in rows[:-2]), axis]
 
 
 @lru_cache(maxsize=32)
-def _charted(curves: tuple[tuple[bytes, Style], ...], width: int, height: int, ascii: bool) -> list[Drawn]:
+def _charted(curves: tuple[tuple[bytes, Style], ...], width: int, height: int, ascii: bool) -> tuple[list[Curve], list[Drawn]]:
     """A chart costs a hundred times a row, and a snapshot stands for many drawings."""
     room = reads(width)
     drawn = [Curve(columns_of(_stretched(np.frombuffer(raw), room), room), style) for raw, style in curves]
-    return chart(drawn, width, height, ascii=ascii)
+    return drawn, chart(drawn, width, height, ascii=ascii)
 
 
 def _stretched(values: Floats, size: int) -> Floats:
