@@ -141,10 +141,10 @@ class Viewing:
             return "no run is open: r lists them"
         if not self.source.live:
             return "this is a recording: there is nothing to ask it"
-        if self.source.control is None:
-            return "view only: " + (self.status.detail or "there is no way from here to the run")
         if self._read_only:
             return "read-only: started with --read-only, so nothing is asked of the run"
+        if self.source.control is None:
+            return "view only: " + (self.status.detail or "there is no way from here to the run")
         return ""
 
     @property
