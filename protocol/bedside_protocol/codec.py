@@ -166,7 +166,7 @@ def encode_message(message: messages.Message) -> bytes:
 
 
 def decode_message(frame: bytes) -> messages.Message:
-    """The message in a frame; raises `CodecError` also for kinds this version does not know, `OtherVersion` where it says it is of another.
+    """The message in a frame; raises `CodecError`, also for kinds this version does not know, and `OtherVersion` for a greeting of another.
 
     The `version` of a greeting is read before anything else of it: that is what every version must be able to say of itself.
     """
