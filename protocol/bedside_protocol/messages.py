@@ -12,7 +12,7 @@ from typing import Literal, TypeAlias
 from .records import Lifecycle, Scalar, Verb
 
 VERSION = 1
-"""Of the conversation, said by who begins one (`Hello`, `Read`). Another is refused in one line: a `Refusal` is the same in all versions."""
+"""Of the conversation, said by whoever begins (`Hello`, `Read`). Another is refused in one line; a `Refusal` stays the same."""
 
 # --- agent → hub
 
