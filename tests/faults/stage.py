@@ -213,13 +213,16 @@ class Viewer:
     def seen(self, at_least: int, states: Sequence[str] = (), detail: str = "", seconds: float = 60.0) -> dict[str, Any]:
         """What the last follower has seen, once that is so many values, and the state of its way is one of these, and said so."""
 
+        found: dict[str, Any] = {}
+
         def look() -> dict[str, Any] | None:
+            nonlocal found
             self._say("seen")
             found = self._hear()
             there = found["count"] >= at_least and (not states or found["state"] in states) and detail in found["detail"]
             return found if there else None
 
-        return until(look, f"{at_least} values and {states} in a follower", seconds)
+        return until(look, f"{at_least} values and {states} in a follower", seconds, lambda: f"it says {found}")
 
     def end(self, pid: int, number: int = signal.SIGKILL) -> None:
         os.kill(pid, number)
