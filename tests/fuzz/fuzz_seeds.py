@@ -165,4 +165,6 @@ def _of(hint: Any) -> Any:
         return {"key": _of(inside[1])}
     if hint is Array:
         return Array("matrix", np.arange(6.0).reshape(2, 3), ("a", "b", "c"))
+    if dataclasses.is_dataclass(hint):
+        return _example(hint)
     return {str: "text", int: 7, float: 0.5, bool: True, bytes: b"bytes", type(None): None}[hint]

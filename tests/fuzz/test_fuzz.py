@@ -12,8 +12,8 @@ from fuzz_targets import TARGETS, use
 
 from bedside_protocol.records import Record
 
-CHANGED = {"record": 700, "message": 1500, "link": 400, "log": 500, "chunk": 150, "events": 800, "event": 1500, "table": 500, "rows": 700, "lines": 250,
-           "offline": 700, "logged": 1500, "rules": 100, "shown": 3000}  # fmt: skip
+CHANGED = {"record": 700, "message": 1500, "link": 400, "log": 500, "chunk": 150, "events": 800, "event": 1500, "table": 500, "rows": 700,
+           "lines": 250, "offline": 700, "logged": 1500, "rules": 100, "shown": 3000}  # fmt: skip
 """Inputs tried for each target besides its corpus: half a second of each."""
 
 
