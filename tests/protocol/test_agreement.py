@@ -1,155 +1,145 @@
-"""How all ranks come to one step: asked, armed, told, and what becomes of it where one is faster, silent, unwilling or gone."""
+"""All ranks carry an order out at one step, whatever the order in which steps are made and messages arrive."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
+
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from bedside_protocol.agreement import ANSWER_WITHIN, MARGIN, Agreement, Outcome
-from bedside_protocol.messages import Arm, Armed, Order, Settled
-from bedside_protocol.records import RankCommand, Verb
+from bedside_protocol.agreement import ANSWER_WITHIN, Agreement
+from bedside_protocol.messages import Arm, Armed, Order
+from bedside_protocol.records import RankCommand
 
-
-def agreement(verb: Verb = "pause", ranks: int = 3) -> Agreement:
-    return Agreement(Order("c1", verb, "ann", {"why": "x"}), range(ranks), now=100.0)
-
-
-def asked(on: Agreement, *steps: int, stands: bool = False) -> Agreement:
-    """Each rank has said its step."""
-    for rank, step in enumerate(steps):
-        on.hear(Armed(rank, "c1", 0, step, "ready", stands))
-    return on
+ORDER = Order("o", "pause", "me")
 
 
-def armed(on: Agreement) -> Agreement:
-    """Each rank holds at the step that was tried."""
-    for rank in sorted(on.ranks):
-        on.hear(Armed(rank, "c1", on.at, on.at - 1, "ready"))
-    return on
+@dataclass
+class Rank:
+    """A rank that makes a step whenever it is told to, unless it stands: armed for this step, or held."""
+
+    number: int
+    step: int = 0
+    at: int = 0
+    agreed: bool = False
+    held_at: int = -1
+    inbox: list[Arm | Order] = field(default_factory=list)
+
+    def make_step(self, others: list[Rank]) -> None:
+        """One step, where the collective of it lets it: nobody is more than a step ahead of the slowest."""
+        if self.held_at >= 0 or (self.at and self.step == self.at) or any(other.step < self.step for other in others):
+            return
+        self.step += 1
+        self._act()
+
+    def hear(self) -> Armed | None:
+        if not self.inbox:
+            return None
+        message = self.inbox.pop(0)
+        if isinstance(message, Order):
+            if self.held_at < 0:
+                self.at, self.agreed = message.at, True
+                self._act()
+            return None
+        if message.at and self.held_at < 0:
+            self.at = message.at
+        ahead = self.step < message.at or not message.at
+        return Armed(self.number, message.id, message.at, self.step, "ready" if ahead else "past")
+
+    def _act(self) -> None:
+        if self.agreed and self.step == self.at:
+            self.held_at = self.step
+
+    def said(self) -> RankCommand | None:
+        return RankCommand("o", "pause", "applied", step=self.held_at) if self.held_at >= 0 else None
 
 
-def did(on: Agreement, *said: tuple[str, str]) -> Agreement:
-    """Each rank is through with it, in this state and with this detail."""
-    for rank, (state, detail) in enumerate(said):
-        on.did(rank, RankCommand("c1", on.order.verb, state, detail, on.at))  # type: ignore[arg-type]
-    return on
+@settings(max_examples=300, deadline=None)
+@given(st.lists(st.integers(0, 20), min_size=2, max_size=5), st.lists(st.integers(0, 11), max_size=300))
+def test_whatever_comes_first_all_are_held_at_one_step(starts: list[int], moves: list[int]) -> None:
+    slowest = min(starts)
+    ranks = [Rank(number, slowest + (start > slowest)) for number, start in enumerate(starts)]
+    agreement = Agreement(ORDER, range(len(ranks)), 0.0)
+    clock = 0.0
+
+    def hub() -> None:
+        if agreement.phase == "agreed":
+            agreement.act()
+        for number, message in agreement.due(clock):
+            ranks[number].inbox.append(message)
+
+    def move(choice: int) -> None:
+        rank = ranks[choice % len(ranks)]
+        match choice % 3:
+            case 0:
+                rank.make_step([other for other in ranks if other is not rank])
+            case 1 if (answer := rank.hear()) is not None:
+                agreement.hear(answer)
+            case _:
+                hub()
+
+    for choice in moves:
+        move(choice)
+    for _ in range(200):  # then the ranks go on, and every message arrives
+        clock = min(clock + 0.6, ANSWER_WITHIN - 0.1)
+        hub()
+        for rank in ranks:
+            while rank.inbox:
+                if (answer := rank.hear()) is not None:
+                    agreement.hear(answer)
+            rank.make_step([other for other in ranks if other is not rank])
+            if (said := rank.said()) is not None:
+                agreement.did(rank.number, said)
+    assert {rank.held_at for rank in ranks} == {agreement.at}
+    assert agreement.outcome is not None
+    assert agreement.outcome.state == "applied"
 
 
-def test_the_step_is_the_farthest_and_a_margin_and_all_are_told_once_all_are_armed() -> None:
-    on = agreement()
-    assert on.due(100.0) == [(rank, Arm("c1", "pause", "ann", {"why": "x"}, 0)) for rank in range(3)]
-    asked(on, 5, 9, 7)
-    assert (on.phase, on.at) == ("arming", 9 + MARGIN)
-    assert on.due(100.0) == [(rank, Arm("c1", "pause", "ann", {"why": "x"}, 11)) for rank in range(3)]
-    armed(on)
-    assert (on.phase, on.due(100.0)) == ("agreed", [])
-    on.act()
-    assert on.due(100.0) == [(rank, Order("c1", "pause", "ann", {"why": "x"}, 11)) for rank in range(3)]
-    did(on, ("applied", "held"), ("applied", "held"), ("applied", "held"))
-    assert (on.phase, on.outcome, on.settled()) == ("over", Outcome("applied", "held"), Settled("c1"))
-    assert set(on.done) == {0, 1, 2}
+def answered(agreement: Agreement, *answers: Armed) -> Agreement:
+    for answer in answers:
+        agreement.hear(answer)
+    return agreement
 
 
-def test_a_rank_that_is_past_the_step_makes_it_a_later_one_with_twice_the_margin() -> None:
-    on = asked(agreement(), 5, 5, 5)
-    on.hear(Armed(0, "c1", on.at, 6, "ready"))
-    on.hear(Armed(1, "c1", on.at, 20, "past"))
-    assert (on.phase, on.at) == ("arming", 20 + 2 * MARGIN)
-    on.hear(Armed(1, "c1", on.at, 2, "past"))
-    assert on.at == 24 + 4 * MARGIN
-    assert [rank for rank, _ in on.due(100.0)] == [0, 1, 2]
+def test_the_first_step_tried_is_two_ahead_of_the_farthest_and_the_margin_doubles() -> None:
+    agreement = answered(Agreement(ORDER, (0, 1), 0.0), Armed(0, "o", 0, 5, "ready"), Armed(1, "o", 0, 9, "ready"))
+    assert agreement.at == 11
+    assert answered(agreement, Armed(0, "o", 11, 12, "past")).at == 16
 
 
-def test_ranks_that_stand_at_one_step_are_asked_to_act_there_and_those_that_stand_apart_are_not() -> None:
-    assert asked(agreement(), 8, 8, 8, stands=True).at == 8
-    assert asked(agreement(), 8, 8, 9, stands=True).at == 9 + MARGIN
+def test_ranks_that_stand_at_one_step_act_there() -> None:
+    standing = [Armed(rank, "o", 0, 40, "ready", stands=True) for rank in (0, 1)]
+    assert answered(Agreement(ORDER, (0, 1), 0.0), *standing).at == 40
 
 
-def test_where_one_has_acted_already_all_act_there() -> None:
-    """A hub that died since had told it; the next one asks again."""
-    on = agreement(ranks=2)
-    on.hear(Armed(0, "c1", 0, 30, "ready"))
-    on.hear(Armed(1, "c1", 12, 31, "done"))
-    assert (on.phase, on.at) == ("agreed", 12)
+def test_a_rank_that_has_acted_already_decides_the_step() -> None:
+    agreement = answered(Agreement(ORDER, (0, 1), 0.0), Armed(0, "o", 7, 7, "done"), Armed(1, "o", 0, 7, "ready", stands=True))
+    assert (agreement.phase, agreement.at) == ("agreed", 7)
 
 
-@pytest.mark.parametrize(
-    "answer",
-    [Armed(0, "another", 0, 5, "refused"), Armed(7, "c1", 0, 5, "refused")],
-    ids=["of another order", "of a rank that is not asked"],
-)
-def test_what_is_not_about_this_order_changes_nothing(answer: Armed) -> None:
-    on = agreement()
-    on.hear(answer)
-    assert (on.phase, on.outcome) == ("asking", None)
-    on.did(7, RankCommand("c1", "pause", "applied"))
-    on.did(0, RankCommand("another", "pause", "applied"))
-    on.did(0, RankCommand("c1", "pause", "accepted"))
-    assert on.done == {}
+def test_one_refusal_is_enough() -> None:
+    agreement = answered(Agreement(ORDER, (0, 1), 0.0), Armed(1, "o", 0, 3, "refused", why="the run is stopping"))
+    assert agreement.outcome is not None
+    assert (agreement.outcome.state, agreement.outcome.detail) == ("refused", "the run is stopping")
 
 
-def test_an_answer_to_a_step_that_is_no_longer_tried_counts_for_nothing() -> None:
-    on = asked(agreement(ranks=2), 5, 5)
-    on.hear(Armed(0, "c1", on.at - 1, 99, "past"))
-    assert on.at == 5 + MARGIN
+def test_a_rank_that_does_not_answer_is_named_and_nobody_acts() -> None:
+    agreement = answered(Agreement(ORDER, (0, 1, 2), 0.0), Armed(0, "o", 0, 3, "ready"))
+    assert agreement.due(ANSWER_WITHIN + 0.1) == []
+    assert agreement.outcome is not None
+    assert (agreement.outcome.state, agreement.outcome.detail) == ("failed", "rank 1, 2 did not answer within 10 s")
 
 
-def test_one_refusal_ends_it_and_what_comes_later_is_not_heard() -> None:
-    on = agreement()
-    on.hear(Armed(2, "c1", 0, 5, "refused", why="no checkpoint is registered"))
-    assert on.outcome is not None
-    assert (on.phase, on.outcome.state) == ("over", "refused")
-    assert "no checkpoint is registered" in on.outcome.detail
-    before = on.outcome
-    asked(on, 5, 5, 5)
-    on.give_up("rank 1 is gone")
-    assert (on.outcome, on.due(100.0)) == (before, [])
-
-
-def test_what_got_no_answer_goes_out_again_and_silence_ends_it_by_name() -> None:
-    on = agreement()
-    on.due(100.0)
-    on.hear(Armed(1, "c1", 0, 5, "ready"))
-    assert on.due(100.4) == []
-    assert [rank for rank, _ in on.due(100.6)] == [0, 2]
-    assert on.due(100.1 + ANSWER_WITHIN) == []
-    assert on.outcome == Outcome("failed", "rank 0, 2 did not answer within 10 s")
-
-
-@pytest.mark.parametrize("end", ["give_up", "cancel"])
-def test_it_can_be_given_up_and_taken_back(end: str) -> None:
-    on = asked(agreement(), 5, 5, 5)
-    getattr(on, end)("because")
-    assert on.outcome == Outcome("failed" if end == "give_up" else "cancelled", "because")
-    assert on.settled() == Settled("c1")
-
-
-def test_some_may_be_through_with_it_before_all_were_told() -> None:
-    on = asked(agreement(ranks=1), 5)
-    did(armed(on), ("applied", "here"))
-    assert on.phase == "agreed"
-    on.act()
-    assert on.outcome == Outcome("applied", "here")
-
-
-def test_what_failed_is_told_by_rank_unless_all_say_the_same() -> None:
-    on = armed(asked(agreement(), 5, 5, 5))
-    on.act()
-    did(on, ("applied", "saved"), ("failed", "disk full"), ("failed", "disk full"))
-    assert on.outcome == Outcome("failed", "rank 1: disk full; rank 2: disk full")
-    on = armed(asked(agreement(), 5, 5, 5))
-    on.act()
-    did(on, *[("failed", "disk full")] * 3)
-    assert on.outcome == Outcome("failed", "disk full")
-
-
-def test_after_a_stop_that_all_carried_out_the_loop_is_left_and_after_one_that_failed_it_is_not() -> None:
-    for state, stop in (("applied", True), ("failed", False)):
-        on = armed(asked(agreement("stop", 1), 5))
-        on.act()
-        assert did(on, (state, "")).settled() == Settled("c1", stop)
-
-
-def test_a_resume_needs_no_common_step() -> None:
-    on = agreement("resume")
-    assert on.due(100.0) == [(rank, Order("c1", "resume", "ann", {"why": "x"}, 0)) for rank in range(3)]
-    assert repr(on) == "<Agreement on resume acting at 0, 0 of 3 answered>"
+@pytest.mark.parametrize("stop", [True, False])
+def test_all_leave_only_when_all_have_done_it(stop: bool) -> None:
+    agreement = Agreement(Order("o", "stop", "me", {"checkpoint": True}), (0, 1), 0.0)
+    answered(agreement, *(Armed(rank, "o", 0, 3, "ready", stands=True) for rank in (0, 1)))
+    answered(agreement, *(Armed(rank, "o", 3, 3, "ready") for rank in (0, 1)))
+    agreement.act()
+    agreement.did(0, RankCommand("o", "stop", "applied", "saved", 3))
+    assert agreement.outcome is None
+    agreement.did(1, RankCommand("o", "stop", "applied" if stop else "failed", "disk full", 3))
+    assert agreement.settled().stop is stop
+    assert agreement.outcome is not None
+    assert agreement.outcome.detail == ("saved" if stop else "rank 1: disk full")

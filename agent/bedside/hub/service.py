@@ -178,7 +178,7 @@ class Hub:
             case Batch(rank=rank, frames=frames):
                 self._note(rank, now)
                 whole = [self._intake.take(frame) for frame in frames]
-                if not all(whole):
+                if not all(whole) and self._journal.has_begun:  # before rank 0 has spoken the others wait, and try again by themselves
                     self._send(peer, Welcome(self._recorder.written.counters.get(rank, 0)))
             case Beat(rank=rank, step=step):
                 self._agents.setdefault(peer, rank)
