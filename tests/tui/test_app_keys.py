@@ -85,6 +85,7 @@ CHECKS: dict[str, Check] = {
     "pause": Check(asks("pause")),
     "checkpoint": Check(asks("checkpoint")),
     "stop": Check(lambda b, a: a.dialog is StopDialog and not a.sent),
+    "stack": Check(lambda b, a: asks("stack")(b, a) and a.name == "stack"),
     "leave": Check(lambda b, a: not a.sent),
     "help": Check(shows("help")),
     "next_alarm": Check(lambda b, a: a.name == "alerts" and "codebook collapse · vq" in a.text),

@@ -23,7 +23,7 @@ from bedside_tui.sources.live import LiveSource
 from bedside_tui.sources.replay import ReplaySource
 from bedside_tui.sources.source import Source
 
-SCREENS: Final = ("vitals", "chart", "codebook", "model", "samples", "alerts", "ranks", "log", "help")
+SCREENS: Final = ("vitals", "chart", "codebook", "model", "samples", "alerts", "ranks", "log", "stack", "help")
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
