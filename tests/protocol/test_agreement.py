@@ -143,3 +143,31 @@ def test_all_leave_only_when_all_have_done_it(stop: bool) -> None:
     assert agreement.settled().stop is stop
     assert agreement.outcome is not None
     assert agreement.outcome.detail == ("saved" if stop else "rank 1: disk full")
+
+
+def test_what_is_not_about_this_order_or_of_a_rank_of_it_changes_nothing() -> None:
+    agreement = Agreement(ORDER, (0, 1), 0.0)
+    answered(agreement, Armed(0, "another", 0, 5, "refused"), Armed(7, "o", 0, 5, "refused"))
+    for rank, said in (
+        (7, RankCommand("o", "pause", "applied")),
+        (0, RankCommand("p", "pause", "applied")),
+        (0, RankCommand("o", "pause", "accepted")),
+    ):
+        agreement.did(rank, said)
+    assert (agreement.phase, agreement.outcome, dict(agreement.done)) == ("asking", None, {})
+    assert repr(agreement) == "<Agreement on pause asking at 0, 0 of 2 answered>"
+
+
+def test_an_answer_to_a_step_that_is_no_longer_tried_counts_for_nothing() -> None:
+    agreement = answered(Agreement(ORDER, (0, 1), 0.0), Armed(0, "o", 0, 5, "ready"), Armed(1, "o", 0, 5, "ready"))
+    assert answered(agreement, Armed(0, "o", agreement.at - 1, 99, "past")).at == 7
+
+
+@pytest.mark.parametrize(("end", "state"), [("give_up", "failed"), ("cancel", "cancelled")])
+def test_it_can_be_given_up_or_taken_back_and_what_ended_it_first_stands(end: str, state: str) -> None:
+    agreement = Agreement(ORDER, (0, 1), 0.0)
+    getattr(agreement, end)("because")
+    agreement.give_up("rank 1 is gone")
+    answered(agreement, Armed(0, "o", 0, 5, "ready"), Armed(1, "o", 0, 5, "ready"))
+    assert agreement.outcome is not None
+    assert (agreement.outcome.state, agreement.outcome.detail, agreement.due(0.0)) == (state, "because", [])
