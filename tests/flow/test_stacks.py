@@ -118,7 +118,9 @@ def test_a_stopped_process_has_its_threads_told_by_the_kernel_and_answers_no_old
     ("crash", "number", "why"),
     [("ctypes.string_at(0)", signal.SIGSEGV, "11: SIGSEGV"), ("os.abort()", signal.SIGABRT, "6: SIGABRT")],
 )
-def test_a_native_fault_leaves_where_it_happened_in_the_recording(hanging: Callable[..., Any], crash: str, number: int, why: str) -> None:
+def test_a_native_fault_leaves_where_it_happened_in_the_recording(
+    hanging: Callable[..., Any], bedside: Callable[..., Any], crash: str, number: int, why: str
+) -> None:
     training = hanging(crash)
     assert training.end() == -number
     assert training.wait_lifecycle("killed", "died").reason == why
@@ -126,6 +128,8 @@ def test_a_native_fault_leaves_where_it_happened_in_the_recording(hanging: Calla
     here = own_call(stack.threads)
     assert (stack.why, here.function, here.source) == (why, "forward", crash)
     assert "Fatal Python error" not in training.err.read_text()
+    training.wait_hub_gone()
+    assert bedside("rm", training.place.id, "--yes").code == 0
 
 
 def test_a_run_that_ends_well_leaves_no_file_of_faults(start: Callable[..., Any]) -> None:

@@ -9,11 +9,12 @@ from __future__ import annotations
 import argparse
 import shutil
 import sys
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Final
 
 from bedside_protocol.lifecycle import OVER
-from bedside_protocol.places import HUB_LOG_NAME, LEFT_NAME, LOCK_NAME, LOG_NAME
+from bedside_protocol.places import FAULT_FILES, HUB_LOG_NAME, LEFT_NAME, LOCK_NAME, LOG_NAME
 from bedside_protocol.sanitise import text as safe
 from bedside_tui import visits
 from bedside_tui.cli import Failure
@@ -68,7 +69,8 @@ def _what(place: RunPlace) -> str:
     if directory.is_symlink():
         raise Failure(f"{directory} is a link to {directory.resolve()}: name that")
     entries = {entry.name for entry in directory.iterdir()}
-    if strangers := sorted(entries - OURS) or ([] if place.log.name == LOG_NAME else [place.log.name]):
+    unknown = sorted(name for name in entries - OURS if not fnmatch(name, FAULT_FILES))
+    if strangers := unknown or ([] if place.log.name == LOG_NAME else [place.log.name]):
         raise Failure(f"{directory} holds more than a run ({', '.join(strangers[:3])}): delete what you mean by hand")
     files = [path for path in directory.rglob("*") if path.is_file() and not path.is_symlink()]
     checkpoints = sum(1 for path in files if Path(CHECKPOINTS) in path.relative_to(directory).parents)
