@@ -11,6 +11,7 @@ import shutil
 import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import Final, TypeAlias
 
 from faults_of_disk import (
@@ -29,6 +30,13 @@ from faults_of_formats import booted_anew, versions_read
 from faults_of_hub import held_without_hub, hub_gone_for_good, hub_killed, hub_killed_at_the_end, hub_stopped, hub_stopped_at_the_end
 from faults_of_links import link_cut, no_sshd
 from faults_of_machine import clock_jumped, descriptors_few_at_the_start, descriptors_used_up, forked_again_and_again
+from faults_of_ranks import (
+    held_beyond_timeout,
+    hub_killed_while_held,
+    paused_together,
+    rank_killed_while_held,
+    ranks_held_without_hub,
+)
 from faults_of_viewers import tunnel_cut, viewers_killed, viewers_stopped
 from stage import Stage
 
@@ -41,6 +49,10 @@ def nothing() -> str:
 
 def strace() -> str:
     return "" if shutil.which("strace") else "no strace here"
+
+
+def torch() -> str:
+    return "" if find_spec("torch") else "no torch here"
 
 
 def namespaces() -> str:
@@ -104,6 +116,11 @@ FAULTS: Final = (
     Fault(("F18",), "the machine started anew", booted_anew, 20, part=5, why_not=namespaces),
     Fault(("F19",), "recordings of other versions", versions_read, 60, part=30),
     Fault(("F20",), "hub stopped while the run is held", held_without_hub, 20, part=5),
+    Fault(("F20",), "three ranks paused at one step", paused_together, 1000, alone=100, part=50),
+    Fault(("F20",), "a rank killed while all are held", rank_killed_while_held, 30, part=3),
+    Fault(("F20",), "hub killed while all ranks are held", hub_killed_while_held, 40, part=10),
+    Fault(("F20",), "hub stopped while all ranks are held", ranks_held_without_hub, 20, part=5),
+    Fault(("F21",), "held for three collective timeouts", held_beyond_timeout, 20, part=5, why_not=torch),
     Fault(("F22",), "killed while it saves", checkpoints_killed, 500, part=50),
     Fault(("F24",), "nobody checks keys", nobody_checks_keys, 20, part=5),
 )
