@@ -39,7 +39,7 @@ unit: $(STAMP) system # two processes, a file of tests in one of them: much of t
 
 # The tests of the files named in pyproject.toml under [tool.coverage.run], without those that try every byte, every character or random ones:
 # they reach nothing that the others do not, and take longest.
-COVERED := $(addprefix tests/protocol/test_,$(addsuffix .py,agreement alert_alarm codec commands framing lab_book lifecycle messages runlog \
+COVERED := $(addprefix tests/protocol/test_,$(addsuffix .py,agreement alert_alarm codec commands framing lab_book lifecycle messages runlog runlog_bounds \
 	sanitise series)) $(addprefix tests/agent/test_,$(addsuffix .py,hub_desk hub_status)) tests/golden
 SWEEPS := any_byte or anywhere or flipped or put_in_cost or random_changes or arbitrary or swells or millions or any_size or no_code_point or costs
 
