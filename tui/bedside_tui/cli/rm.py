@@ -26,6 +26,8 @@ from bedside_tui.liveness import writer_lives
 from bedside_tui.places import RunPlace, Unreadable
 
 CHECKPOINTS: Final = "checkpoints"
+LEFT_FILES: Final = LEFT_NAME.replace(".", ".*.", 1)
+"""What ranks other than 0 left behind."""
 OURS: Final = frozenset({LOG_NAME, HUB_LOG_NAME, LOCK_NAME, LEFT_NAME, f".{LEFT_NAME}", visits.NAME, OUTPUT_NAME, CHECKPOINTS})
 
 
@@ -69,7 +71,7 @@ def _what(place: RunPlace) -> str:
     if directory.is_symlink():
         raise Failure(f"{directory} is a link to {directory.resolve()}: name that")
     entries = {entry.name for entry in directory.iterdir()}
-    unknown = sorted(name for name in entries - OURS if not fnmatch(name, FAULT_FILES))
+    unknown = sorted(name for name in entries - OURS if not (fnmatch(name, FAULT_FILES) or fnmatch(name, LEFT_FILES)))
     if strangers := unknown or ([] if place.log.name == LOG_NAME else [place.log.name]):
         raise Failure(f"{directory} holds more than a run ({', '.join(strangers[:3])}): delete what you mean by hand")
     files = [path for path in directory.rglob("*") if path.is_file() and not path.is_symlink()]
