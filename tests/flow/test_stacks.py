@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from bedside_protocol.commands import NO_PYTHON, SUSPENDED
-from bedside_protocol.records import CommandChanged, StackTaken
+from bedside_protocol.records import CommandChanged, LifecycleChanged, StackTaken
 from bedside_protocol.stacks import own_call
 
 RULES = """
@@ -109,6 +109,7 @@ def test_a_stopped_process_has_its_threads_told_by_the_kernel_and_answers_no_old
     assert (life[-1].state, life[-1].detail) == ("failed", SUSPENDED)
     assert {thread.kernel for thread in stacks(training)[-1].threads} == {"is stopped"}
     training.kill(signal.SIGCONT)
+    training.wait_for(lambda _: training.bodies(LifecycleChanged)[-1].state != "suspended")
     assert [change.state for change in training.ask("stack")] == ["requested", "accepted", "applied"]
     old = [body.state for body in training.bodies(CommandChanged) if isinstance(body, CommandChanged) and body.id == life[0].id]
     assert old == ["requested", "failed"]
