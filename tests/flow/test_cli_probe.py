@@ -117,6 +117,12 @@ def read(log: Path) -> list[Record]:
         return list(read_records(file))
 
 
+def begun(home: Path, name: str) -> list[RunStarted]:
+    """The beginnings of the recordings of a checkpoint."""
+    bodies = (record.body for place in runs_in([home / "measured"]) if place.log.exists() for record in read(place.log))
+    return [body for body in bodies if isinstance(body, RunStarted) and body.name == name]
+
+
 def digests(directory: Path) -> dict[str, str]:
     return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in directory.iterdir()}
 
@@ -148,7 +154,7 @@ def measured() -> Iterator[Measurement]:
     saved = digests(home / "out")
     process = probe(home, "train.py", "--checkpoints", "out/*.pt", "--dir", "measured", "--json", "--", "--saves")
     try:
-        while not (home / "hangs").exists():
+        while not ((home / "hangs").exists() and begun(home, "out/last.pt")):
             assert process.poll() is None, process.communicate()
             time.sleep(0.05)
         process.send_signal(signal.SIGINT)
@@ -199,8 +205,7 @@ def test_a_checkpoint_of_another_model_has_a_row_that_says_so_and_the_others_go_
 def test_an_interrupt_ends_the_script_and_keeps_what_was_measured(measured: Measurement) -> None:
     assert measured.code == 130
     assert measured.err.splitlines()[-1] == "bedside: interrupted after 4 of 5"
-    begun = [record.body for place in runs_in([measured.home / "measured"]) for record in read(place.log)]
-    (started,) = (body for body in begun if isinstance(body, RunStarted) and body.name == "out/last.pt")  # the one that hung
+    (started,) = begun(measured.home, "out/last.pt")  # the one that hung
     assert not Path(f"/proc/{started.pid}").exists()
     assert [path.name for path in (measured.home / "measured").iterdir() if path.name.startswith(".")] == []
 
