@@ -38,6 +38,7 @@ if any(word.endswith("hub/__main__.py") for word in sys.orig_argv):
             return answer(self)
         if not gone:
             gone.append(self.zap.unbind(gate._ZAP))
+            open(os.environ["NOBODY_CHECKS"] + ".gone", "w").close()
         return False
     gate.Gate.answer_zap = nobody
 """
@@ -137,7 +138,7 @@ def nobody_checks_keys(stage: Stage, times: int) -> None:
         inside.follow()
         inside.seen(20, ["connected"])
         (home / "nobody").touch()
-        time.sleep(0.2)  # the hub looks twenty times a second
+        until(lambda home=home: (home / "nobody.gone").exists() or None, "a hub whose keys nobody checks")
         outside = stage.view(training)
         outside.follow()
         if outside.seen(20, ["connected", "following", "unreachable"])["state"] == "connected":

@@ -8,13 +8,14 @@ from typing import Any
 
 import psutil
 from real_sshd import HOST, Sshd
+from watching import Watched
 
 from bedside_protocol.codec import encode_record
-from bedside_protocol.records import CommandChanged, Metrics, Record
+from bedside_protocol.records import CommandChanged
 from bedside_protocol.runlog import read_records
 from bedside_tui.remote.place import Reach, RemotePlace
 from bedside_tui.sources.remote import RemoteSource
-from bedside_tui.sources.source import Source, SourceState, Update
+from bedside_tui.sources.source import SourceState
 
 Wait = Callable[..., Any]
 COUNTING = """
@@ -41,22 +42,8 @@ def seen_from_elsewhere(there: Sshd, run: str, **how: bool) -> RemoteSource:
     return RemoteSource(RemotePlace(HOST, run), Reach(there.ssh, there.bedside), **how)
 
 
-class Viewer:
-    """What a source delivered, in order."""
-
-    def __init__(self, source: Source) -> None:
-        self.source = source
-        self.updates: list[Update] = []
-        source.start(self.updates.append)
-
-    @property
-    def records(self) -> list[Record]:
-        return [record for update in list(self.updates) for record in update.records]
-
-    @property
-    def numbers(self) -> list[float]:
-        blocks = [record.body for record in self.records if isinstance(record.body, Metrics) and "number" in record.body.names]
-        return [value for block in blocks for value in block.values[block.names.index("number")].tolist()]
+class Viewer(Watched):
+    """What a source of another machine delivered, and the way to it."""
 
     @property
     def state(self) -> SourceState:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,6 +13,7 @@ import psutil
 import pytest
 from elsewhere import COUNTING, Viewer, machine, seen_from_elsewhere, ssh_below
 from real_sshd import HOST, Sshd, found_sshd
+from watching import watching
 
 from bedside_protocol.records import CommandChanged, LifecycleChanged, Metrics
 from bedside_tui.places import RunPlace
@@ -36,16 +36,8 @@ def there(home: Path, environment: dict[str, str]) -> Iterator[Sshd]:
 @pytest.fixture
 def watch() -> Iterator[Watch]:
     """Watch a source; it is closed at the end of the test, and then leaves neither thread nor ssh."""
-    watched: list[Viewer] = []
-
-    def begin(source: Source) -> Viewer:
-        watched.append(Viewer(source))
-        return watched[-1]
-
-    yield begin
-    for viewer in watched:
-        viewer.source.close()
-    assert not [thread for thread in threading.enumerate() if thread.name.endswith("-source")]
+    with watching(Viewer) as watch:
+        yield watch
     assert not ssh_below(os.getpid())
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Any
 
 import pytest
 import zmq
+from watching import Watched, watching
 from zmq.utils.monitor import recv_monitor_message
 
 from bedside_protocol.codec import decode_message, encode_message
@@ -23,7 +23,7 @@ from bedside_protocol.runlog import encode_chunk
 from bedside_tui.places import RunPlace, door_of
 from bedside_tui.sources.live import LOOK_AGAIN, LiveSource
 from bedside_tui.sources.replay import ReplaySource
-from bedside_tui.sources.source import Source, SourceState, Update
+from bedside_tui.sources.source import Source, SourceState
 
 Start = Callable[..., Any]
 Wait = Callable[..., Any]
@@ -46,22 +46,8 @@ def ended(training: Any) -> list[float]:
     return [float(number) for number in range(int(training.hear()))]
 
 
-class Viewer:
-    """What a source delivered, in order."""
-
-    def __init__(self, source: Source) -> None:
-        self.source = source
-        self.updates: list[Update] = []
-        source.start(self.updates.append)
-
-    @property
-    def records(self) -> list[Record]:
-        return [record for update in list(self.updates) for record in update.records]
-
-    @property
-    def numbers(self) -> list[float]:
-        blocks = [record.body for record in self.records if isinstance(record.body, Metrics) and "number" in record.body.names]
-        return [value for block in blocks for value in block.values[block.names.index("number")].tolist()]
+class Viewer(Watched):
+    """What a source delivered, and how the way to it was."""
 
     @property
     def states(self) -> list[SourceState]:
@@ -78,16 +64,8 @@ class Viewer:
 @pytest.fixture
 def watch() -> Iterator[Callable[[Source], Viewer]]:
     """Watch a source; it is closed at the end of the test."""
-    watched: list[Viewer] = []
-
-    def begin(source: Source) -> Viewer:
-        watched.append(Viewer(source))
-        return watched[-1]
-
-    yield begin
-    for viewer in watched:
-        viewer.source.close()
-    assert not [thread for thread in threading.enumerate() if thread.name.endswith("-source")]
+    with watching(Viewer) as watch:
+        yield watch
 
 
 Watch = Callable[[Source], Viewer]
