@@ -51,7 +51,7 @@ class RanksScreen(RunScreen):
         paces = [rank.step_seconds for rank in ranks if rank.step_seconds == rank.step_seconds]
         usual = median(paces) if paces else float("nan")
         for rank in list(listed.values())[first : first + room]:
-            row = rank_row(rank, usual, steady=frame.view.lifecycle == "paused", width=width)
+            row = rank_row(rank, usual, held=frame.view.lifecycle == "paused", width=width)
             lines.append(select(row, width) if rank.rank == chosen else row)
         return lines
 
@@ -67,10 +67,10 @@ def heading_of(ranks: Sequence[RankView]) -> str:
     return f"ranks · {shown} of {number.count(world)} here"
 
 
-def rank_row(rank: RankView, usual: float, *, steady: bool, width: int) -> Line:
-    """One rank. `usual`: seconds of a median step; `steady`: the run is held, so nobody is behind by slowness."""
-    glyph, word, tone = state_of(rank, usual, steady)
-    late: Tone = "amber" if is_behind(rank, usual) and not steady else "plain"
+def rank_row(rank: RankView, usual: float, *, held: bool, width: int) -> Line:
+    """One rank. `usual`: seconds of a median step; `held`: the run is held, so nobody is behind by slowness."""
+    glyph, word, tone = state_of(rank, usual, held)
+    late: Tone = "amber" if is_behind(rank, usual) and not held else "plain"
     slow: Tone = "amber" if is_slow(rank, usual) else "plain"
     silent: Tone = "amber" if rank.silent > SILENT_AFTER else "quiet"
     head = line(
@@ -90,7 +90,7 @@ def rank_row(rank: RankView, usual: float, *, steady: bool, width: int) -> Line:
     return (*head, *pieces, *line((f"   {where}", "quiet")))
 
 
-def state_of(rank: RankView, usual: float, steady: bool) -> tuple[str, str, Tone]:
+def state_of(rank: RankView, usual: float, held: bool) -> tuple[str, str, Tone]:
     """Its glyph, its state in a word, and how that is coloured."""
     if rank.state.startswith(("finished", "stopped")):
         return "■", rank.state.partition(" ")[0], "quiet"
@@ -98,7 +98,9 @@ def state_of(rank: RankView, usual: float, steady: bool) -> tuple[str, str, Tone
         return "✖", "ended", "alarm"
     if rank.state != "running":
         return "▲", rank.state, "amber"
-    if is_slow(rank, usual) or (is_behind(rank, usual) and not steady):
+    if held:
+        return "‖", "held", "quiet"
+    if is_slow(rank, usual) or is_behind(rank, usual):
         return "▲", "straggler", "amber"
     return "●", "running", "ok"
 
