@@ -1,12 +1,16 @@
-"""A hub that takes long to begin is waited for, one that is dead is not: the training can tell them apart."""
+"""A hub that takes long to begin is waited for, one that is dead is not: the training can tell them apart. The next one begins where the
+recording ends, whatever that tells."""
 
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
 from real_training import Training
 
+from bedside.hub.status import RESUMED_WITHOUT_HUB
 from bedside_protocol.places import HUB_LOG_NAME
 
 COUNTING = """
@@ -69,3 +73,14 @@ def test_a_hub_that_dies_before_it_serves_is_followed_by_another_at_once(start: 
     assert len(training.hub_pids()) == 1
     assert (home / "was here").exists()
     assert [value for _, value in training.points("number")][:10] == list(map(float, range(10)))
+
+
+def test_a_hub_takes_over_a_recording_in_which_the_training_had_gone_on_without_one(start: Start) -> None:
+    training = start(COUNTING.replace("told =", f"run.event({RESUMED_WITHOUT_HUB!r}); told ="))
+    training.wait_points("number", 10)
+    os.kill(training.hub_pid(), signal.SIGKILL)
+    training.hub_pid(started=2)
+    training.say("end")
+    assert training.end() == 0
+    training.wait_lifecycle("finished")
+    assert len(training.hub_pids()) == 2

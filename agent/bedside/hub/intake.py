@@ -12,10 +12,9 @@ from bedside.left_over import forget_left, left_frames
 from bedside.spawn import HubPlan
 from bedside_protocol.codec import CodecError, decode_place, decode_record
 from bedside_protocol.places import LOG_NAME
-from bedside_protocol.records import Body, CommandChanged, Lost, Record, RulesDeclared, RunStarted
+from bedside_protocol.records import Body, Lost, Record, RulesDeclared, RunStarted
 from bedside_protocol.runlog import Chunk, read_log
 
-from .desk import Desk
 from .journal import Journal
 from .status import RunStatus
 
@@ -28,7 +27,6 @@ class Intake:
         plan: HubPlan,
         journal: Journal,
         status: RunStatus,
-        desk: Desk,
         say: Callable[[Body], None],
         heed: Callable[[Record], None],
     ) -> None:
@@ -38,7 +36,6 @@ class Intake:
         self._directory = Path(plan.directory)
         self._journal = journal
         self._status = status
-        self._desk = desk
         self._say = say
         self._heed = heed
         self._left: set[int] = set()
@@ -59,9 +56,7 @@ class Intake:
         if self._journal.take(record, len(frame)):
             self._status.observe(record)
             self._heed(record)
-            if isinstance(record.body, CommandChanged) and rank == 0:
-                self._desk.heard(record.body)
-            elif isinstance(record.body, RunStarted) and rank == 0 and self._plan.rules:
+            if isinstance(record.body, RunStarted) and rank == 0 and self._plan.rules:
                 self._say(RulesDeclared(self._plan.rules_name, self._plan.rules))
         return True
 
@@ -87,8 +82,9 @@ class Intake:
         for rank in self._left:
             forget_left(self._directory, rank)
 
-    def recover(self) -> int:
-        """Take in what an earlier hub wrote. Where to append: after its last whole chunk; a torn tail is cut away."""
+    def recover(self, learn: Callable[[Record], None]) -> int:
+        """Take in what an earlier hub wrote, `learn` told of each record. Where to append: after its last whole chunk; a torn tail is cut
+        away."""
         path = self._directory / LOG_NAME
         if not path.exists():
             return 0
@@ -100,6 +96,6 @@ class Intake:
                     self._journal.replay(piece.records, dict(piece.counters))
                     for record in piece.records:
                         self._status.observe(record)
-                        self._heed(record)
+                        learn(record)
             file.truncate(end)
         return end

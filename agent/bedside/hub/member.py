@@ -5,10 +5,7 @@ from __future__ import annotations
 from bedside_protocol.lifecycle import OVER, SILENT_AFTER, Signals, verdict
 from bedside_protocol.records import Ended, Lifecycle
 
-from .process import WatchedProcess, Way
-
-_STATUS_WAIT = 0.5
-"""Seconds the kernel may take to tell an exit status after the process ended: its parent must collect it first."""
+from .process import STATUS_WAIT, WatchedProcess, Way
 
 
 class Member:
@@ -56,7 +53,7 @@ class Member:
             self._exited_at = min(self._exited_at, now)
         code = self._process.exit_code() if exited else None
         state, reason = verdict(Signals(process, code, goodbye=self.goodbye, stepped=True))
-        if state == "died" and now - self._exited_at < _STATUS_WAIT:
+        if state == "died" and now - self._exited_at < STATUS_WAIT:
             return False
         self.state, self.reason = state, reason
         if state not in OVER:

@@ -18,6 +18,8 @@ from typing import Final, Literal
 State = Literal["alive", "stopped", "exited"]
 Way = Literal["info", "pidfd", "stat"]
 
+STATUS_WAIT: Final = 0.5
+"""Seconds the kernel may take to tell an exit status after the process ended: its parent must collect it first."""
 _INFO: Final = struct.Struct("<QQ11Ii")  # mask, cgroup, pid, tgid, ppid, eight ids, exit code: 64 bytes, the ioctl's first version
 _GET_INFO: Final = (3 << 30) | (_INFO.size << 16) | (0xFF << 8) | 11  # _IOWR(0xFF, 11, struct pidfd_info)
 _WITH_EXIT: Final = 1 << 3

@@ -36,6 +36,10 @@ class Written:
     flushed: int
     """Number of chunks dealt with, written or lost."""
 
+    def last_of(self, rank: int) -> int:
+        """The counter of the last record of this speaker; 0 before its first."""
+        return self.counters.get(rank, 0)
+
 
 class Recorder:
     """Appends chunks to one file. `append` only puts them in line; `written` says what became of them."""
@@ -44,6 +48,7 @@ class Recorder:
         self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         self._end = end
         self._cap = size_cap
+        self._given = 0
         self._line: queue.SimpleQueue[tuple[bytes, int, dict[int, int]] | None] = queue.SimpleQueue()
         self.written = Written(end, dict(counters), 0, "", 0)
         self.unsafe = 0
@@ -61,7 +66,13 @@ class Recorder:
 
     def append(self, chunk: bytes, records: int, counters: dict[int, int]) -> None:
         """Put a chunk of `records` records in line; `counters` are the agents' newest in it."""
+        self._given += 1
         self._line.put((chunk, records, counters))
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether every chunk put in line has been dealt with."""
+        return self.written.flushed >= self._given
 
     def read(self, offset: int, limit: int) -> bytes:
         """Bytes of what is written, at most `limit`; empty at the end. From the page cache, as a rule."""
