@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import subprocess
 import sys
@@ -12,14 +11,14 @@ import pytest
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
+CHECKED = ["tests/typing/readme_example.py", "tests/typing/every_call.py"]
 
 
 @pytest.mark.timeout(240)
-def test_what_the_readme_shows_and_the_public_face_are_strictly_typed(tmp_path: Path) -> None:
+def test_what_the_readme_shows_and_the_public_face_are_strictly_typed() -> None:
     checked = subprocess.run(
-        [sys.executable, "-m", "mypy", "--strict", "--config-file=", f"--cache-dir={tmp_path}", "readme_example.py", "every_call.py"],
-        cwd=HERE,
-        env=os.environ | {"MYPYPATH": os.pathsep.join(str(ROOT / folder) for folder in ("agent", "protocol"))},
+        [sys.executable, "-m", "mypy", "--no-warn-unused-configs", *CHECKED],  # with what `make types` has found out about all they import
+        cwd=ROOT,
         capture_output=True,
         text=True,
         timeout=230,

@@ -30,3 +30,13 @@ class Axes:
     def smoother(self) -> Axes:
         """With the next smoothing; none after the strongest."""
         return replace(self, smoothing=SMOOTHINGS[(SMOOTHINGS.index(self.smoothing) + 1) % len(SMOOTHINGS)])
+
+    @property
+    def other_scale(self) -> Axes:
+        """Logarithmic where it was linear, linear where it was logarithmic."""
+        return replace(self, log=not self.log)
+
+    @property
+    def other_axis(self) -> Axes:
+        """Over seconds where it was over steps, and back."""
+        return replace(self, axis="time" if self.axis == "step" else "step")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import cast
 
 from bedside_tui.draw import number
@@ -86,11 +85,11 @@ class ChartScreen(RunScreen):
 
     def action_log_axis(self) -> None:
         """Logarithmic or linear; on a logarithmic axis values at or below zero are left out."""
-        self._read(replace(self.axes, log=not self.axes.log))
+        self._read(self.axes.other_scale)
 
     def action_time_axis(self) -> None:
         """Steps or seconds along the bottom."""
-        self._read(replace(self.axes, axis="time" if self.axes.axis == "step" else "step"))
+        self._read(self.axes.other_axis)
 
     def action_smooth(self) -> None:
         """The next smoothing, none after the strongest."""

@@ -6,7 +6,6 @@ The open run goes on as it does everywhere; the others are read once, one after 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Final, cast
 
 from textual.message import Message
@@ -223,10 +222,10 @@ class CompareScreen(RunScreen):
             self.viewer.show_metric(self.choice.chosen)
 
     def action_log_axis(self) -> None:
-        self._look(replace(self.axes, log=not self.axes.log))
+        self._look(self.axes.other_scale)
 
     def action_time_axis(self) -> None:
-        self._look(replace(self.axes, axis="time" if self.axes.axis == "step" else "step"))
+        self._look(self.axes.other_axis)
 
     def action_smooth(self) -> None:
         self._look(self.axes.smoother)
