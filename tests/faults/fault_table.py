@@ -37,7 +37,7 @@ from faults_of_ranks import (
     rank_killed_while_held,
     ranks_held_without_hub,
 )
-from faults_of_viewers import tunnel_cut, viewers_killed, viewers_stopped
+from faults_of_viewers import tunnel_cut, tunnel_slow, viewers_killed, viewers_stopped
 from stage import Stage
 
 Inflict: TypeAlias = Callable[[Stage, int], None]
@@ -111,6 +111,7 @@ FAULTS: Final = (
     Fault(("F16",), "a second hub is started", hubs_started_twice, 60, part=10),
     Fault(("F16",), "no place for a socket", no_place_for_a_socket, 60, part=12),
     Fault(("F17",), "tunnel killed, hung, restarted", tunnel_cut, 40),
+    Fault(("F17",), "a slow tunnel", tunnel_slow, 40, part=10),
     Fault(("F17",), "ssh killed, hung, sshd gone and back", link_cut, 50, part=5, why_not=no_sshd),
     Fault(("F18",), "wall clock an hour on and back", clock_jumped, 40),
     Fault(("F18",), "the machine started anew", booted_anew, 20, part=5, why_not=namespaces),

@@ -11,10 +11,15 @@ import sys
 import time
 from pathlib import Path
 
+from real_training import Training
 from stage import Stage, memory_of
+
+from bedside_tui.sources.live import ANSWER_WITHIN
 
 MOST_GROWTH = 16 << 20
 """Bytes that a training, or its hub, may grow however many viewers are stuck."""
+SLOW = ANSWER_WITHIN / 6
+"""Seconds each way: a handshake and a question go back and forth four times."""
 NOISE = """
 import numpy
 from bedside.schedule import every
@@ -77,12 +82,8 @@ def tunnel_cut(stage: Stage, times: int) -> None:
     """F17: the way to the hub is a relay on another path, as `ssh -L` makes one; killed, hung and started again. The log is not here."""
     training = stage.count()
     training.wait_points("number", 50)
-    far = next((training.home / "rt").iterdir())
-    near = stage.home() / "rt"
-    here = near / far.name
-    here.mkdir(parents=True, mode=0o700)
-    near.chmod(0o700)
-    shutil.copy2(far / "keys.json", here / "keys.json")
+    far, here = _other_end(stage, training)
+    near = here.parent
     relay = _relay(far / "hub", here / "hub")
     try:
         viewer = stage.view(training, near, near / "no" / "run.bedside")
@@ -111,9 +112,39 @@ def tunnel_cut(stage: Stage, times: int) -> None:
             relay.communicate()
 
 
-def _relay(far: Path, near: Path) -> subprocess.Popen[bytes]:
+def tunnel_slow(stage: Stage, times: int) -> None:
+    """F17: each byte through the tunnel takes so long that a handshake takes longer than a hub's silence is borne."""
+    training = stage.count()
+    training.wait_points("number", 50)
+    far, here = _other_end(stage, training)
+    relay = _relay(far / "hub", here / "hub", SLOW)
+    try:
+        viewer = stage.view(training, here.parent, here / "no" / "run.bedside")
+        for _ in range(times):
+            viewer.follow()
+            if not viewer.seen(len(training.points("number")), ["connected"])["whole"]:
+                stage.tally.misses(1, "a viewer behind a slow tunnel has a hole in what it saw")
+            stage.tally.tries += 1
+        stage.ends_well(training)
+    finally:
+        relay.kill()
+        relay.communicate()
+
+
+def _other_end(stage: Stage, training: Training) -> tuple[Path, Path]:
+    """The directory of the hub's socket, and one elsewhere that has only its keys."""
+    far = next((training.home / "rt").iterdir())
+    here = stage.home() / "rt" / far.name
+    here.mkdir(parents=True, mode=0o700)
+    here.parent.chmod(0o700)
+    shutil.copy2(far / "keys.json", here / "keys.json")
+    return far, here
+
+
+def _relay(far: Path, near: Path, seconds: float = 0.0) -> subprocess.Popen[bytes]:
     near.unlink(missing_ok=True)
-    relay = subprocess.Popen([sys.executable, str(Path(__file__).parent / "relay.py"), str(far), str(near)], stdout=subprocess.PIPE)
+    command = [sys.executable, str(Path(__file__).parent / "relay.py"), str(far), str(near), str(seconds)]
+    relay = subprocess.Popen(command, stdout=subprocess.PIPE)
     assert relay.stdout is not None
     assert relay.stdout.readline() == b"stands\n"
     return relay

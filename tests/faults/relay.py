@@ -1,4 +1,6 @@
-"""`relay.py FAR NEAR`: passes bytes between whoever connects to the socket NEAR and the socket FAR, as a forwarded Unix socket does."""
+"""`relay.py FAR NEAR [SECONDS]`: passes bytes between whoever connects to the socket NEAR and the socket FAR, as a forwarded Unix socket
+does; SECONDS later each way, as one over a long line does.
+"""
 
 from __future__ import annotations
 
@@ -7,13 +9,14 @@ import contextlib
 import sys
 
 
-async def main(far: str, near: str) -> None:
+async def main(far: str, near: str, seconds: float) -> None:
+    later = asyncio.get_running_loop().call_later
+
     async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(OSError):
             while data := await reader.read(1 << 16):
-                writer.write(data)
-                await writer.drain()
-        writer.close()
+                later(seconds, writer.write, data)
+        later(seconds, writer.close)
 
     async def meet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -29,4 +32,4 @@ async def main(far: str, near: str) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(sys.argv[1], sys.argv[2]))
+    asyncio.run(main(sys.argv[1], sys.argv[2], float([*sys.argv, "0"][3])))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from faults_of_hub import held_without_hub, hub_gone_for_good, hub_killed, hub_killed_at_the_end, hub_stopped, hub_stopped_at_the_end
 from faults_of_links import link_cut, no_sshd
-from faults_of_viewers import tunnel_cut, viewers_killed, viewers_stopped
+from faults_of_viewers import tunnel_cut, tunnel_slow, viewers_killed, viewers_stopped
 from stage import Stage
 
 
@@ -24,6 +24,12 @@ def test_stopped_viewers_cost_no_memory_and_have_no_hole_when_they_wake(stage: S
 def test_behind_a_tunnel_that_is_cut_and_hangs_a_viewer_says_unreachable_and_has_no_hole_afterwards(stage: Stage) -> None:
     """F17."""
     tunnel_cut(stage, 2)
+    assert stage.tally.is_clean, stage.tally
+
+
+def test_behind_a_slow_tunnel_a_handshake_is_not_begun_anew_before_it_can_be_done(stage: Stage) -> None:
+    """F17."""
+    tunnel_slow(stage, 1)
     assert stage.tally.is_clean, stage.tally
 
 

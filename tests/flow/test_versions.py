@@ -19,8 +19,9 @@ from bedside_protocol.places import LOG_NAME
 from bedside_protocol.records import CommandChanged
 from bedside_tui.places import RunPlace, door_of
 from bedside_tui.sources import conversation
-from bedside_tui.sources.live import LiveSource, knock
+from bedside_tui.sources.live import LiveSource
 from bedside_tui.sources.source import Update
+from bedside_tui.sources.way import knock
 
 Cli = Callable[..., Any]
 UPGRADE = "this recording has format 2; this bedside reads up to 1: upgrade bedside"

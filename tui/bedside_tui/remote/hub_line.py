@@ -8,7 +8,7 @@ from typing import Final
 import zmq
 
 from bedside_tui.places import Door, door_of
-from bedside_tui.sources.live import knock, sent
+from bedside_tui.sources.way import knock, sent
 
 LOOK_EVERY: Final = 1.0
 SILENT_AFTER: Final = 1.5

@@ -13,7 +13,6 @@ from typing import Final
 
 import zmq
 
-from bedside_protocol.codec import CodecError, decode_message, encode_message
 from bedside_protocol.commands import EXPIRES_IN
 from bedside_protocol.lifecycle import OVER
 from bedside_protocol.messages import Answer, Ask, Bytes, Refusal
@@ -25,6 +24,7 @@ from bedside_tui.sources.afterwards import LOOK_EVERY, Afterwards
 from bedside_tui.sources.conversation import Conversation, LiveControl
 from bedside_tui.sources.replay import Follower, cannot_read, last_records, records_of
 from bedside_tui.sources.source import SourceState, SourceStatus, Update
+from bedside_tui.sources.way import Way
 from bedside_tui.whoami import whoami
 
 ANSWER_WITHIN: Final = 2.5
@@ -36,8 +36,8 @@ READING_FILE: Final = "the hub does not answer: reading the file"
 SILENT: Final = "the hub does not answer; looking again"
 OVER_NOW: Final = "nothing can be asked of it any more"
 _POLL: Final = 50
-_RECONNECT: Final = 2000
-"""Milliseconds between two attempts at most: a tunnel without a run behind it takes every one of them."""
+PACE: Final = 0.1
+"""Seconds between two looks at the end of the file."""
 
 
 class LiveSource:
@@ -82,15 +82,17 @@ class LiveSource:
     # --- the thread
 
     def _main(self, deliver: Callable[[Update], None]) -> None:
+        way = Way(self._door)
         try:
             while not self._stop.is_set() and not self._over:
-                door = self._door()
-                if door is not None:
-                    self._converse(door, deliver)
+                if self._may_converse(way, deliver):
+                    self._converse(way, deliver)
                 if not self._stop.is_set() and not self._over:
-                    self._do_without(deliver)
+                    self._do_without(way, deliver)
         except NewerFormat as error:
             deliver(Update((), SourceStatus("unreachable", str(error))))
+        finally:
+            way.close()
         afterwards = Afterwards(self._place.log, self._talk.decoder.offset, self._talk.seq)
         while not self._stop.wait(LOOK_EVERY):
             self._refuse_commands(deliver, OVER_NOW, "ended")
@@ -101,46 +103,42 @@ class LiveSource:
         """The way to the hub, None where there is none."""
         return door_of(self._place.id, may_command=not self._read_only)
 
-    def _converse(self, door: Door, deliver: Callable[[Update], None]) -> None:
-        """Talk to the hub until it falls silent or the run is over."""
-        context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
-        socket = context.socket(zmq.DEALER)
+    def _may_converse(self, way: Way, deliver: Callable[[Update], None]) -> bool:
+        """Whether the hub speaks, or is a new one that may in a moment; one that is silent is asked again, and not waited for."""
         try:
-            knock(socket, door)
-            self._ask_and_answer(socket, deliver)
+            if way.knock(time.monotonic()):
+                return True
         except zmq.ZMQError as error:  # keys or a path that no socket takes
             deliver(Update((), SourceStatus("unreachable", f"the way to the hub is closed: {error}")))
-        finally:
-            socket.close(linger=0)
-            context.destroy(linger=0)
+        return way.speaks() or (way.send(self._talk.next_read()) and way.speaks(_POLL))
 
-    def _ask_and_answer(self, socket: zmq.Socket[bytes], deliver: Callable[[Update], None]) -> None:
+    def _converse(self, way: Way, deliver: Callable[[Update], None]) -> None:
+        """Talk to the hub until it falls silent or the run is over."""
         heard = time.monotonic()
         asked = answered = False
         self._refused = ""
         self._talk.start_over()
         while not self._stop.is_set():
             if not asked:
-                asked = sent(socket, encode_message(self._talk.next_read()))
+                asked = way.send(self._talk.next_read())
             if answered:
-                self._send_commands(socket, deliver)
-            if socket.poll(_POLL):
-                if self._hear(socket, deliver):
-                    asked, answered = False, True
+                self._send_commands(way, deliver)
+            if way.speaks(_POLL):
+                answered = True
+                if self._hear(way, deliver):
+                    asked = False
                 heard = time.monotonic()  # after the delivery, which may take long where the viewer is slow
+                if self._refused:
+                    way.leave()  # and ask anew, after a while
                 if self._over or self._refused:
                     return
             elif time.monotonic() - heard > ANSWER_WITHIN:
                 return
 
-    def _hear(self, socket: zmq.Socket[bytes], deliver: Callable[[Update], None]) -> bool:
+    def _hear(self, way: Way, deliver: Callable[[Update], None]) -> bool:
         """Take one message; whether it answers the read."""
-        try:
-            message = decode_message(socket.recv(zmq.NOBLOCK))
-        except (zmq.Again, CodecError):
-            return False
-        match message:
-            case Bytes():
+        match message := way.take(time.monotonic()):
+            case Bytes(offset=offset) if offset == self._talk.reached:  # others answer what has been read in the file since
                 self._took(message, deliver)
                 return True
             case Answer() if records := self._talk.answered(message):
@@ -156,10 +154,10 @@ class LiveSource:
         self._over = message.over and self._talk.reached >= message.end
         deliver(Update(records, status_of(message, self._talk)))
 
-    def _send_commands(self, socket: zmq.Socket[bytes], deliver: Callable[[Update], None]) -> None:
+    def _send_commands(self, way: Way, deliver: Callable[[Update], None]) -> None:
         for wanted in self._talk.wanted():
             ask = Ask(self._place.id, wanted.id, wanted.verb, whoami(), wanted.arguments, EXPIRES_IN, self._boot, wanted.asked)
-            if sent(socket, encode_message(ask)):
+            if way.send(ask):
                 self._talk.sent(wanted)
             else:
                 refused = self._talk.refusal(wanted.id, wanted.verb, UNREACHABLE)
@@ -169,7 +167,7 @@ class LiveSource:
         if refused := self._talk.refused(why):
             deliver(Update(refused, self._talk.away(state)))
 
-    def _do_without(self, deliver: Callable[[Update], None]) -> None:
+    def _do_without(self, way: Way, deliver: Callable[[Update], None]) -> None:
         """Follow the file for as long as the hub is silent; the end is told by the log, or by a writer and a training that are gone."""
         self._talk.start_over()
         follower = Follower(self._place.log, self._talk.decoder)
@@ -195,32 +193,11 @@ class LiveSource:
                 if not follower.size or follower.silence > ANSWER_WITHIN:  # a file that is here and grows tells all that a hub would
                     deliver(Update((), SourceStatus("unreachable", self._refused or SILENT)))
                 return
-            if follower.at_end:
-                self._stop.wait(0.1)
+            if follower.at_end and (self._stop.wait(PACE) or way.speaks()):
+                return
 
     def _is_over(self, follower: Follower) -> bool:
         return self._talk.decoder.offset > 0 and self._talk.word.now(self._place.directory, follower.silence)[0] in OVER
-
-
-def knock(socket: zmq.Socket[bytes], door: Door) -> None:
-    """Set a socket on its way to a hub. Raises `zmq.ZMQError` for keys or a path that no socket takes."""
-    socket.curve_serverkey = door.server_public.encode()
-    socket.curve_publickey = door.public.encode()
-    socket.curve_secretkey = door.secret.encode()
-    socket.setsockopt(zmq.IMMEDIATE, 1)  # a command is never kept for a run that is not there
-    socket.setsockopt(zmq.LINGER, 0)
-    socket.setsockopt(zmq.MAXMSGSIZE, 8 << 20)
-    socket.setsockopt(zmq.RECONNECT_IVL_MAX, _RECONNECT)
-    socket.connect(door.endpoint)
-
-
-def sent(socket: zmq.Socket[bytes], frame: bytes) -> bool:
-    """Send without waiting; False where nobody takes it."""
-    try:
-        socket.send(frame, zmq.NOBLOCK)
-    except zmq.Again:
-        return False
-    return True
 
 
 def status_of(message: Bytes, talk: Conversation) -> SourceStatus:

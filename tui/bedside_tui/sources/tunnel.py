@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import socket as sockets
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 from bedside_protocol.places import LOG_NAME
 from bedside_tui.places import Door, RunPlace
-from bedside_tui.sources.live import LOOK_AGAIN, UNREACHABLE, LiveSource
+from bedside_tui.sources.live import LOOK_AGAIN, PACE, UNREACHABLE, LiveSource
 from bedside_tui.sources.source import Update
+from bedside_tui.sources.way import Way
 
 
 class TunnelSource(LiveSource):
@@ -29,11 +31,13 @@ class TunnelSource(LiveSource):
     def _door(self) -> Door | None:
         return self._through
 
-    def _do_without(self, deliver: Callable[[Update], None]) -> None:
-        """Say why nobody answers, and wait a while."""
+    def _do_without(self, way: Way, deliver: Callable[[Update], None]) -> None:
+        """Say why nobody answers, and wait a while for somebody who does."""
         why = self._refused or why_silent(self._through, self._place.id)
         deliver(Update(self._talk.refused(UNREACHABLE), self._talk.away("unreachable", why)))
-        self._stop.wait(LOOK_AGAIN)
+        until = time.monotonic() + LOOK_AGAIN
+        while time.monotonic() < until and not self._stop.wait(PACE) and not way.speaks():
+            pass
 
 
 def why_silent(door: Door, run: str) -> str:
