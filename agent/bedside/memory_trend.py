@@ -1,6 +1,7 @@
 """Whether memory grows, how fast, and when it ends: a robust slope over the last minutes of readings.
 
-Times, bytes used and bytes left are arguments. Nothing here reads a clock or a machine, and nothing judges whether a growth matters.
+What leaks does so at each step, or all the time: a growth is steady where it is so by either. Times, steps, bytes used and bytes left are
+arguments. Nothing here reads a clock or a machine, and nothing judges whether a growth matters.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ _WINDOWS: Final = (30, 120, _KEPT)
 _REACH: Final = 10.0
 """Times its own length that a growth is projected: four minutes left take 24 seconds of it, an hour six minutes. A cache that fills less
 than a tenth of the room has no end then."""
-_SLOWING: Final = 0.6
+_SLOWING: Final = 0.7
 """The last rise over the first below which a growth slows down, and is not projected: an allocator or a cache that fills."""
 
 
@@ -36,13 +37,13 @@ class MemoryTrend:
     """The growth of one memory. Fed and read by one thread."""
 
     def __init__(self) -> None:
-        self._readings: deque[tuple[float, float]] = deque(maxlen=_KEPT)
+        self._readings: deque[tuple[float, float, float]] = deque(maxlen=_KEPT)
         self._room = math.inf
 
-    def note(self, seconds: float, used: float, room: float) -> None:
-        """At `seconds` there were `used` bytes in use and `room` bytes left to take. What is not finite is left out."""
+    def note(self, seconds: float, used: float, room: float, steps: int = 0) -> None:
+        """At `seconds` and after `steps` there were `used` bytes in use and `room` bytes left to take. What is not finite is left out."""
         if math.isfinite(seconds) and math.isfinite(used):
-            self._readings.append((seconds, used))
+            self._readings.append((seconds, used, float(steps)))
             self._room = room
 
     def slope(self) -> float | None:
@@ -66,10 +67,11 @@ class MemoryTrend:
         if len(last) < LEAST_READINGS:
             return None
         last = thinned(last)
-        seconds, used = last[:, 0], last[:, 1]
-        slope = significant_slope(seconds, used)
+        seconds, used, steps = last.T
         peak = float(before[:, 1].max()) if len(before) else -math.inf
-        if slope <= 0 or slows_down(used) or float(np.median(used[: len(used) // _BLOCKS])) < peak:
+        steady = any(significant_slope(x, used) > 0.0 and not slows_down(x, used) for x in (seconds, steps))
+        slope = theil_sen(seconds, used)
+        if not steady or slope <= 0.0 or float(np.median(used[: len(used) // _BLOCKS])) < peak:
             return None
         left = max(0.0, self._room) / slope
         return left / 3600.0 if left <= _REACH * (seconds[-1] - seconds[0]) else None
@@ -79,7 +81,7 @@ class MemoryTrend:
 
 
 def thinned(readings: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Every so many-th of them (n, 2), at most `_THINNED` and the newest always."""
+    """Every so many-th of them (n, 3), at most `_THINNED` and the newest always."""
     stride = -(-len(readings) // _THINNED)
     return readings[(len(readings) - 1) % stride :: stride]
 
@@ -107,19 +109,20 @@ def significant_slope(x: NDArray[np.float64], y: NDArray[np.float64]) -> float:
     if abs(concordance) <= _SIGMAS * deviation:
         return 0.0
     direction = math.copysign(1.0, concordance)
-    rises = [direction * rise for rise in block_rises(y)]
+    rises = [direction * rise for rise in block_rises(x, y)]
     if min(rises) <= _EVEN * sum(rises) / len(rises):
         return 0.0
     return theil_sen(x, y)
 
 
-def slows_down(y: NDArray[np.float64]) -> bool:
+def slows_down(x: NDArray[np.float64], y: NDArray[np.float64]) -> bool:
     """Whether what rises does so ever more slowly: the last of its rises from block to block is far smaller than the first."""
-    first, *_, last = block_rises(y)
+    first, *_, last = block_rises(x, y)
     return last < _SLOWING * first
 
 
-def block_rises(y: NDArray[np.float64]) -> list[float]:
-    """What the medians of four successive blocks rise by, from each to the next."""
-    medians = [float(np.median(block)) for block in np.array_split(y, _BLOCKS)]
-    return [later - earlier for earlier, later in pairwise(medians)]
+def block_rises(x: NDArray[np.float64], y: NDArray[np.float64]) -> list[float]:
+    """What the medians of four successive blocks rise by, from each to the next, for each unit of x; 0 where x does not."""
+    mid_x, mid_y = ([float(np.median(block)) for block in np.array_split(values, _BLOCKS)] for values in (x, y))
+    pairs = zip(pairwise(mid_x), pairwise(mid_y), strict=True)
+    return [(high - low) / (later - earlier) if later > earlier else 0.0 for (earlier, later), (low, high) in pairs]

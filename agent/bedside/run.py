@@ -291,7 +291,7 @@ class Run:
         """Log the machine's vitals. Called by the uplink thread, once a second."""
         if self._vitals is None:
             self._vitals = SystemVitals()
-        values = {**self._vitals.read(), **self._clock.read()}
+        values = {**self._vitals.read(steps=self._step), **self._clock.read()}
         if not self._finished:
             self._queue.append_row(time.monotonic() - self._origin, self._step, values)
 

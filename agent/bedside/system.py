@@ -76,8 +76,9 @@ class SystemVitals:
         self._trends: dict[str, MemoryTrend] = {}
         self._end_told = False
 
-    def read(self, now: float | None = None) -> dict[str, float]:
-        """Current values by name: bytes, per cent of one core, bytes an hour, hours. `now`: seconds on any clock that never goes back.
+    def read(self, now: float | None = None, steps: int = 0) -> dict[str, float]:
+        """Current values by name: bytes, per cent of one core, bytes an hour, hours. `now`: seconds on any clock that never goes back;
+        `steps`: how many the training has made.
 
         `memory_slope` (and `gpuN_memory_slope`) come once there are 20 readings, `memory_hours_left` once something grows: the host's
         memory or a card's, whichever ends first; `FAR` when that has stopped.
@@ -91,18 +92,18 @@ class SystemVitals:
                 values.update(source())
             except Exception:  # psutil and the driver raise many kinds; a vital that cannot be read is absent, no more
                 self._not_before[source] = now + RETRY
-        return values | self._growth(values, now)
+        return values | self._growth(values, now, steps)
 
-    def _growth(self, values: Mapping[str, float], now: float) -> dict[str, float]:
+    def _growth(self, values: Mapping[str, float], now: float, steps: int) -> dict[str, float]:
         found: dict[str, float] = {}
         left: list[float] = []
         for name, used in values.items():
             if name.endswith("memory"):
                 trend = self._trends.setdefault(name, MemoryTrend())
                 if name == "system/memory":
-                    trend.note(now, used - file_backed(), host_room())
+                    trend.note(now, used - file_backed(), host_room(), steps)
                 else:
-                    trend.note(now, used, values[f"{name}_total"] - used)
+                    trend.note(now, used, values[f"{name}_total"] - used, steps)
                 if (slope := trend.slope()) is not None:
                     found[f"{name}_slope"] = slope
                 if (hours := trend.hours_left()) is not None:

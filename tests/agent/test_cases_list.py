@@ -18,7 +18,7 @@ import pytest
 from bedside.cases.__main__ import main
 from bedside.cases.case import Case, Over, Sign
 from bedside.cases.catalogue import BROKEN, CASES, GROUPS, HARD, case
-from bedside.cases.reading import quantity
+from bedside.cases.reading import quantity, shown_since
 from bedside_protocol.records import Body, Ended, Metrics, Record, Snapshot
 
 SIGN = Sign("", "", "loss", "last", (0.0, 1.0), (2.0, 3.0), "vitals")
@@ -124,6 +124,18 @@ def losses(first: int, *values: float) -> Metrics:
 def test_a_sign_is_over_the_finite_values_from_the_step_of_the_fault_on(over: Over, expected: float) -> None:
     records = log(losses(1, 100.0, 0.01, 2.0), losses(4, 1.0, 8.0, 3.0), losses(7, 4.0, math.nan, math.inf))
     assert quantity(dataclasses.replace(SIGN, over=over), records, since=4) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ("over", "broken", "expected"),
+    [("last", (2, 9), 6), ("max", (2, 9), 4), ("last", (7, 9), None), ("median", (3.2, 4), 7), ("last", (0, 9), 4)],
+)
+def test_a_sign_shows_from_the_step_on_from_which_it_is_as_in_the_broken_form_for_good(
+    over: Over, broken: tuple[float, float], expected: int | None
+) -> None:
+    sign = dataclasses.replace(SIGN, over=over, healthy=(-2, -1), broken=broken)
+    records = log(losses(1, 100.0, 0.01, 2.0), losses(4, 8.0, 1.0, 3.0), losses(7, 4.0, math.nan))
+    assert shown_since(sign, records, since=4) == expected
 
 
 def test_a_sign_of_a_probe_is_read_off_its_snapshots_and_no_others() -> None:

@@ -44,6 +44,31 @@ def test_a_slow_leak_takes_a_tenth_of_the_time_it_leaves() -> None:
     assert told == pytest.approx(1800 / 11, abs=8)
 
 
+def paced(second: int) -> int:
+    """Steps made by a second: a machine that is shared makes 30 of them in one quarter of a minute and 12 in the next."""
+    return sum(30 if at // 15 % 2 == 0 else 12 for at in range(second))
+
+
+def test_a_leak_of_every_step_is_told_however_the_pace_of_steps_changes() -> None:
+    def hours(steps: Callable[[int], int]) -> float | None:
+        random, trend = np.random.default_rng(0), MemoryTrend()
+        for second in range(30):
+            used = paced(second) * 3 * MIB + MIB * random.standard_normal()
+            trend.note(float(second), used, 21e9 - used, steps(second))
+        return trend.hours_left()
+
+    assert hours(lambda second: 0) is None  # by the clock alone it slows down
+    assert hours(paced) == pytest.approx(21e9 / (60 * MIB) / 3600, rel=0.5)
+
+
+def test_a_cache_of_what_was_seen_fills_by_steps_as_by_seconds() -> None:
+    random, trend = np.random.default_rng(0), MemoryTrend()
+    for second in range(300):
+        used = 3000 * MIB * (1 - math.exp(-paced(second) / 800)) + 5 * MIB * random.standard_normal()
+        trend.note(float(second), used, 21e9 - used, paced(second))
+        assert trend.hours_left() is None
+
+
 FILLS: dict[str, Callable[[int, np.random.Generator], float]] = {
     "an allocator that warms up": lambda second, random: 2000 * MIB * (1 - math.exp(-second / 15)) + MIB * random.standard_normal(),
     "a cache of what was seen": lambda second, random: 3000 * MIB * (1 - math.exp(-second / 40)) + 5 * MIB * random.standard_normal(),

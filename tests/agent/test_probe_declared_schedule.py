@@ -62,6 +62,16 @@ def test_the_largest_deviation_is_that_since_the_last_snapshot(probe: Schedule) 
     assert measured(probe).scalars["deviation_max"] == 0.0
 
 
+def test_one_step_off_at_a_jump_of_the_schedule_does_not_last_and_a_lock_does() -> None:
+    probe = Schedule("rate", "lr", lambda step: 1.0 if step < 50 else 0.1, every=10)
+    lasting = {}
+    for step in range(1, 71):
+        probe.logged(step, {"lr": 1.0 if step <= 50 else 0.1 if step <= 60 else 1.0})
+        if step == 1 or step % 10 == 0:
+            lasting[step] = measured(probe, step).scalars.get("deviation_lasting")
+    assert lasting == {1: None, 10: 0.0, 20: 0.0, 30: 0.0, 40: 0.0, 50: 0.0, 60: 0.0, 70: pytest.approx(9.0)}
+
+
 def test_a_schedule_that_ends_at_zero_is_compared_with_its_own_scale() -> None:
     assert deviation(3e-11, 0.0, 3e-4) < 0.01
     assert deviation(3e-5, 0.0, 3e-4) > 100

@@ -38,14 +38,23 @@ def cells(made: list[Table], title: str, row: str) -> dict[str, str]:
 
 def test_every_table_of_hundreds_of_runs_fits_140_columns() -> None:
     made = list(tables([SECTION, Section("phase at 10,000", outcomes(WELL), short=True)]))
-    assert len(made) == 5
+    assert len(made) == 6
     assert max(len(line) for table in made for line in text(table).splitlines()) <= 140
 
 
 def test_a_family_has_its_share_its_interval_and_its_latency() -> None:
-    row = cells(list(tables([SECTION])), "each fault", "explodes")
-    assert row["red"] == "60/60 (94–100)"
-    assert (row["first alarm"], row["in time"], row["named"], row["alarms"]) == ("2", "60/60", "60/60", "1, 1")
+    made = list(tables([SECTION]))
+    row, pace = cells(made, "each fault", "explodes"), cells(made, "how soon", "explodes")
+    assert (row["red"], row["named"], row["alarms"]) == ("60/60 (94–100)", "60/60", "1, 1")
+    assert (pace["first alarm"], pace["in time"], pace["shown"], pace["in time of that"]) == ("2", "60/60", "–", "–")
+
+
+def test_an_alarm_is_in_time_of_its_cause_or_of_what_there_was_to_be_seen_by_then() -> None:
+    slow = [
+        ("slow", Truth("collapse", onset=700, shown=shown, every=50, curve=False), [Alarm(900, "red", "c", "vq")]) for shown in (1000, 840)
+    ]
+    pace = cells(list(tables([Section("Twins", outcomes(*slow))])), "how soon", "collapse")
+    assert (pace["first alarm"], pace["in time"], pace["shown"], pace["in time of that"]) == ("200", "0/2", "140", "1/2")
 
 
 def test_what_no_verdict_is_expected_of_is_shown_and_not_scored() -> None:

@@ -44,9 +44,9 @@ def periodic() -> Iterator[Record]:
         yield logged({"loss": values[begin : begin + 250]}, first=begin)
 
 
-def evaluated(name: str, rise: float, training: float) -> Run:
-    """An evaluation loss that falls to 0.6 and from step 400 on rises by so much, over a training loss that falls to `training`."""
-    evaluation = [value + max(0.0, rise * (step - 400) / 1100) for step, value in enumerate(learning(0.6))]
+def evaluated(name: str, rise: float, training: float, since: int = 400) -> Run:
+    """An evaluation loss that falls to 0.6 and from a step on rises by so much, over a training loss that falls to `training`."""
+    evaluation = [value + max(0.0, rise * (step - since) / (1500 - since)) for step, value in enumerate(learning(0.6))]
     return [logged({"loss": learning(training), name: evaluation})]
 
 
@@ -70,6 +70,8 @@ SICK: Sequence[tuple[str, Severity, Callable[[], Run]]] = (
     ("never-learns", "red", lambda: [logged({"loss": noisy(2.3, 1200, 0.01), "lr": [0.0] * 1200})]),
     ("gradient-growth", "amber", lambda: [logged({"grad_norm": [*noisy(0.3, 300), 2.0, 4.5, 10.0, 22.0]})]),
     *(("overfitting", "amber", partial(evaluated, name, 0.18, 0.01)) for name in _EVALUATIONS),
+    *(("overfitting", "amber", partial(evaluated, name, 0.07, 0.002)) for name in _EVALUATIONS),
+    *(("overfitting", "red", partial(evaluated, name, 0.8, 0.002, 250)) for name in _EVALUATIONS),
     *(("overfitting", "amber", partial(evaluated, name, 1.2, 0.5)) for name in _EVALUATIONS),
     *(("overfitting", "red", partial(evaluated, name, 3.5, 0.5)) for name in _EVALUATIONS),
     ("memory-end", "red", lambda: [logged({"system/memory_hours_left": [0.2] * 40}, pace=5.0)]),

@@ -122,7 +122,7 @@ FAILURES: Final = (
         (0, 0.001),
         "model",
     ),
-    _seen("D", "out of memory, before it happens", "memory-leak", "memory/grown", "last", (-5e7, 5e7), (2e8, 2e9), "vitals"),
+    _seen("D", "out of memory, before it happens", "memory-leak", "memory/grown", "last", (-5e7, 5e7), (2e8, inf), "vitals"),
     _seen("D", "overfitting", "overfitting", "ratio:gap|avg50", "last", (0.5, 60), (250, inf), "model"),
     _seen("D", "poor pictures", "mode-collapse", "samples:digits|psnr/made", "last", (15, 60), (0, 13), "samples"),
     _seen(

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Callable, Mapping
+from typing import Final
 
 import numpy as np
 
@@ -16,6 +17,8 @@ from bedside.probes.probe import Probe, schedule_of
 from bedside.schedule import Schedule as Pace
 from bedside_protocol.records import Array, Scalar, Snapshot
 
+_LASTS: Final = 3
+"""Values that are off one after the other where a schedule is not applied."""
 _TRAJECTORY = 200
 """Points that are drawn: a screen has no more columns."""
 _MOST_WAITING = 1000
@@ -28,9 +31,10 @@ class Schedule(Probe):
     """The logged metric `metric` beside `fn(step)`, the value declared for it. Steps count from 1, as in the log.
 
     A snapshot has the scalars `value` and `declared` at the last step that was logged, `deviation` there: |value − declared| /
-    max(|declared|, 1e-4 × the largest |declared| so far), `deviation_max` (since the last snapshot, of the last 1000 logged values at most)
-    and `nonfinite` (logged values left out); and the trajectories `value` and `declared`: the last 200 points at most, and
-    `step`: their steps.
+    max(|declared|, 1e-4 × the largest |declared| so far), `deviation_max` (since the last snapshot, of the last 1000 logged values at
+    most), `deviation_lasting` (the least at the last three, once there are so many: who counts steps from 0 is off where the schedule
+    jumps, and right again at the next step) and `nonfinite` (logged values left out); and the trajectories `value` and `declared`: the
+    last 200 points at most, and `step`: their steps.
     """
 
     kind = "schedule"
@@ -66,6 +70,7 @@ class Schedule(Probe):
         self._points.extend(fresh)
         self._largest = max(self._largest, *(abs(declared) for _, _, declared in fresh))
         deviations = [deviation(value, declared, self._largest) for _, value, declared in fresh]
+        lasting = [deviation(value, declared, self._largest) for _, value, declared in list(self._points)[-_LASTS:]]
         _, value, declared = fresh[-1]
         nonfinite, self._nonfinite = self._nonfinite, 0
         steps, values, promised = np.array(self._points).T
@@ -79,6 +84,7 @@ class Schedule(Probe):
                 "deviation": deviations[-1],
                 "deviation_max": max(deviations),
                 "nonfinite": float(nonfinite),
+                **({"deviation_lasting": min(lasting)} if len(lasting) == _LASTS else {}),
             },
             arrays={
                 "value": Array("trajectory", values),

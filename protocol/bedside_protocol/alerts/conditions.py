@@ -118,6 +118,8 @@ class Memorises:
 
     gap: float = 10.0
     rise: float = 1.2
+    red_after: float | None = None
+    """Red once the training since the best has been so many times as long as the one up to it."""
 
 
 @dataclass(frozen=True, slots=True)

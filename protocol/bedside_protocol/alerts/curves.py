@@ -19,7 +19,7 @@ from bedside_protocol.alerts.conditions import Expects, NonFinite
 from bedside_protocol.alerts.expectation import Expectations
 from bedside_protocol.alerts.ledger import Ledger
 from bedside_protocol.alerts.levels import OK, RED, UNCHECKED, Facts
-from bedside_protocol.alerts.roles import Role, role_of, totals_of, trained_on
+from bedside_protocol.alerts.roles import Role, names_an_evaluation, role_of, totals_of, trained_on
 from bedside_protocol.alerts.rules import OnMetric, Rule
 from bedside_protocol.alerts.track import FROM_SCRATCH, Point, Track
 from bedside_protocol.definitions import Definitions
@@ -65,6 +65,8 @@ class Curves:
         self._trained: frozenset[str] = frozenset()
         self._tracks: dict[str, Track] = {}
         self._finite_alarms: dict[str, tuple[Alarm, ...]] = {}
+        self._scores: set[str] = set()
+        """The metrics by which an evaluation says how well it goes."""
         self._restless: set[str] = set()
         """The metrics of which finite values are news to one of those alarms."""
         self._expectations = Expectations(ledger, suffix)
@@ -111,6 +113,7 @@ class Curves:
         track = self._tracks.pop(name, None)
         for alarm in (*self._finite_alarms.pop(name, ()), *(track.alarms if track else ())):
             self._ledger.suspend(alarm, why, self._step)
+        self._scores.discard(name)
         del self._names[name]
 
     def restart_after(self, step: int, why: str) -> None:
@@ -141,6 +144,9 @@ class Curves:
         self._judge_finite(block, finite, whole, steps, times)
         self._expectations.take(block, finite, steps, times)
         for column, name in enumerate(block.names):
+            if name in self._scores:
+                for value in block.values[column].tolist():
+                    self._circumstances.scores.take(name, value)
             if name in self._tracks:
                 points = list(zip(steps, times, block.values[column].tolist(), strict=True))
                 if not whole[column]:
@@ -178,6 +184,8 @@ class Curves:
             )
             self._finite_alarms[name] = alarms
             self._note_rest(name)
+            if kind == "accuracy" and names_an_evaluation(name):
+                self._scores.add(name)
         trained = trained_on(self._names, self._definitions)
         for name in sorted((self._trained - trained) & self._tracks.keys()):  # a total has appeared: its parts are judged with it
             for alarm in self._tracks.pop(name).alarms:

@@ -22,6 +22,8 @@ _NOT_LOSS_NOR_NORM: Final = ("reward", "ratio", "count", "entropy", "time", "mem
 
 _OVERFITTING: Final[tuple[tuple[LostLevel | Memorises, Span, Severity], ...]] = (
     (Memorises(), Span(10), "amber"),  # what was learnt by then is in a checkpoint
+    (Memorises(gap=100.0, rise=1.05), Span(10), "amber"),
+    (Memorises(gap=100.0, red_after=3.0), Span(10), "red"),  # three quarters of the training only made it worse
     (LostLevel(), Span(), "amber"),
     (LostLevel(share=1.0), Span(), "red"),  # nothing of it is left
 )
@@ -169,6 +171,7 @@ CURVE_RULES: Final[tuple[Rule, ...]] = (
             runbook="overfitting",
             horizon="hour",
             for_amber=lasting,
+            for_red=lasting,
             keep_firing_for=Span(1000, "steps"),
             worst=worst,
             quiet_under=("nonfinite", "explosion", "loss-level", "overfitting"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from bedside_protocol.alerts.conditions import Beyond, Ends, NoStep
-from bedside_protocol.alerts.rules import OnMetric, OnProbe, OnRun, Rule, Span
+from bedside_protocol.alerts.rules import Grace, OnMetric, OnProbe, OnRun, Rule, Span
 
 _PAIR: Final = Span(2)
 """Two snapshots: one odd one is no finding."""
@@ -39,6 +39,18 @@ JOB_RULES: Final[tuple[Rule, ...]] = (
         for_amber=_PAIR,
         for_red=_PAIR,
         keep_firing_for=_PAIR,
+    ),
+    Rule(
+        name="schedule-ignored",
+        title="schedule not applied",
+        watch=OnProbe("schedule"),
+        conditions=(Beyond("deviation_lasting", amber_above=0.05),),  # of three values: one snapshot will do
+        message="off by {value:.0%} of what was declared",
+        runbook="schedule-ignored",
+        keep_firing_for=_PAIR,
+        worst="amber",
+        grace=Grace(step=20),  # who counts steps from 0 is one off: in a straight warm-up less than 5 % from there on
+        quiet_under=("schedule-ignored",),
     ),
     Rule(
         name="failing-more",

@@ -90,11 +90,11 @@ PREDICTION_RULES: Final[tuple[Rule, ...]] = (
         name="later-worse",
         title="later is worse",
         watch=OnProbe("per_index"),
-        conditions=(Beyond("later_worse", amber_above=2.0, red_above=4.0),),
+        conditions=(Beyond("later_worse", red_above=4.0),),  # less is a remark of the review: later places may be harder by nature
         message="loss {value:.1f}× that of the first, since step {first_step:,}",
         runbook="later-worse",
         horizon="hour",
-        for_amber=_THREE,  # what comes later is learnt later
+        for_amber=_PAIR,
         for_red=_PAIR,
         keep_firing_for=_PAIR,
         quiet_under=("nonfinite", "explosion", "rollout-collapse"),

@@ -1,7 +1,7 @@
-"""Whether a norm grows geometrically: at least doubled, three times running.
+"""Whether a norm grows geometrically: doubled three times running, or as much in up to twice as many even rises.
 
-On one real spike of a language model with 176 billion parameters this gave three to four steps' lead. Where the values of a step are noise
-their medians over stretches of steps may double all the same, so that growth is looked for at several paces. It knows neither the
+On one real spike of a language model with 176 billion parameters three doublings gave three to four steps' lead. Where the values of a step
+are noise their medians over stretches of steps may rise all the same, so that growth is looked for at several paces. It knows neither the
 beginning of the training nor what its loss does.
 """
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
-from itertools import pairwise
+from itertools import islice, pairwise
 from math import isfinite, log, nan
 from statistics import median
 from typing import Final
@@ -20,9 +20,13 @@ from bedside_protocol.records import Snapshot
 
 _WARM_UP: Final = 100
 """Steps from the first value in which nothing is judged: from an output that begins at zero a norm grows a thousandfold in twenty."""
-_OF_POINTS: Final = (1, 8, 32, 128)
+_OF_POINTS: Final = (1, 8, 32, 64, 128)
 _OF_SNAPSHOTS: Final = (1, 2, 4)
 """The paces: how many values each step of a growth is the median of."""
+_STRETCHED: Final = 2
+"""Times the fewest rises a growth may take. Between two paces it would double at neither."""
+_EVEN: Final = 0.5
+"""The least share of the mean rise, of logarithms, that each must have: a single jump is no growth."""
 _BEFORE: Final = 200
 """Values of a pace before a growth, which must leave the highest of them behind: noise that lasts doubles too, and comes back."""
 _LEAST_BEFORE: Final = 3
@@ -33,49 +37,56 @@ _NOISE: Final = 2.0
 class Pace:
     """The medians of every `size` values, one by one."""
 
-    __slots__ = ("_before", "_block", "_limits", "_recent", "_size", "grows")
+    __slots__ = ("_block", "_limits", "_size", "_values", "rises")
 
     def __init__(self, size: int, limits: Grows) -> None:
         self._size = size
         self._limits = limits
         self._block: list[float] = []
-        self._recent: deque[tuple[int, float]] = deque()
-        self._before: deque[float] = deque(maxlen=_BEFORE)
-        self.grows = False
+        self._values: deque[tuple[int, float]] = deque(maxlen=_BEFORE + _STRETCHED * limits.times + 1)
+        self.rises = 0
+        """How many rises running have just been a growth; 0 where it does not grow."""
 
     def __repr__(self) -> str:
-        return f"<Pace of {self._size} {'grows' if self.grows else 'does not grow'}>"
+        return f"<Pace of {self._size} {'grows' if self.rises else 'does not grow'}>"
 
     @property
     def ends(self) -> tuple[tuple[int, float], tuple[int, float]]:
         """Step and value before the growth, and after it."""
-        return self._recent[0], self._recent[-1]
+        return self._values[-1 - self.rises], self._values[-1]
 
     def take(self, step: int, value: float) -> None:
         self._block.append(value)
         if len(self._block) == self._size:
-            self._push(step, median(self._block))
+            self._values.append((step, median(self._block)))
             self._block.clear()
+            self.rises = self._growth()
 
-    def _push(self, step: int, value: float) -> None:
-        self._recent.append((step, value))
-        if len(self._recent) > self._limits.times + 1:
-            self._before.append(self._recent.popleft()[1])
-        self.grows = len(self._before) >= _LEAST_BEFORE and self._has_grown()
+    def _growth(self) -> int:
+        """The fewest rises running that are one."""
+        values = self._values
+        if len(values) < 2 or values[-1][1] <= values[-2][1]:
+            return 0
+        fewest = self._limits.times
+        most = min(_STRETCHED * fewest, len(values) - 1 - _LEAST_BEFORE)
+        return next((rises for rises in range(fewest, most + 1) if self._have_grown(rises)), 0)
 
-    def _has_grown(self) -> bool:
-        factor = self._limits.factor
-        doubled = all(after >= factor * before > 0.0 for (_, before), (_, after) in pairwise(self._recent))
-        return doubled and self._leaves_behind(self._recent[-1][1])
-
-    def _leaves_behind(self, value: float) -> bool:
-        """Whether a value is above what came before the growth, and above its noise: asked of few values. A growth that begins far below
-        what came before it is a return."""
-        factor, highest, level = self._limits.factor, max(self._before), median(self._before)
-        if level <= 0.0 or value < factor * highest or factor * self._recent[0][1] < level:  # from nothing any norm grows
+    def _have_grown(self, rises: int) -> bool:
+        last = [self._values[place][1] for place in range(-1 - rises, 0)]
+        if min(last) <= 0.0 or last[-1] < self._limits.factor**self._limits.times * last[0]:
             return False
-        moves = [abs(log(after) - log(before)) for before, after in pairwise(self._before) if before > 0.0 < after]
-        return log(value) - log(highest) >= _NOISE * (median(moves) if moves else 0.0)
+        least = (last[-1] / last[0]) ** (_EVEN / rises)
+        before = [value for _, value in islice(self._values, len(self._values) - 1 - rises)]
+        return all(after >= least * earlier for earlier, after in pairwise(last)) and self._leave_behind(before[-_BEFORE:], last)
+
+    def _leave_behind(self, before: Sequence[float], last: Sequence[float]) -> bool:
+        """Whether a growth ends above what came before it, and above its noise: asked of few values. One that begins far below what came
+        before it is a return."""
+        factor, highest, level = self._limits.factor, max(before), median(before)
+        if level <= 0.0 or last[-1] < factor * highest or factor * last[0] < level:  # from nothing any norm grows
+            return False
+        moves = [abs(log(after) - log(earlier)) for earlier, after in pairwise(before) if earlier > 0.0 < after]
+        return log(last[-1]) - log(highest) >= _NOISE * (median(moves) if moves else 0.0)
 
 
 class Growth:
@@ -96,7 +107,7 @@ class Growth:
         return f"fewer than {_WARM_UP} steps"
 
     def facts(self) -> Facts:
-        pace = next((pace for pace in self._paces if pace.grows), None)
+        pace = next((pace for pace in self._paces if pace.rises), None)
         if pace is None:
             return {"value": nan, "before": nan, "steps": nan}
         (first, before), (last, value) = pace.ends
@@ -109,7 +120,7 @@ class Growth:
             return UNCHECKED
         for pace in self._paces:
             pace.take(step, value)
-        return AMBER if any(pace.grows for pace in self._paces) else OK
+        return AMBER if any(pace.rises for pace in self._paces) else OK
 
 
 class GrowthOfField:

@@ -49,9 +49,9 @@ def totals_of(part: str, totals: Iterable[str]) -> frozenset[str]:
     return frozenset(total for total in totals if part.startswith(total + "/")) or totals
 
 
-def names_an_evaluation(phase: str) -> bool:
-    """Whether a phase of this name is a look at the model, whatever steps are logged in it."""
-    return not _EVALUATION.isdisjoint(words_of(phase))
+def names_an_evaluation(name: str) -> bool:
+    """Whether a phase, or a metric, of this name is a look at the model, whatever steps are logged in it."""
+    return not _EVALUATION.isdisjoint(words_of(name))
 
 
 def trained_on(names: Iterable[str], definitions: Definitions = NOTHING_SAID) -> frozenset[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import isnan
 from typing import Any, Final
@@ -32,7 +32,8 @@ class Section:
         return self.outcomes[OURS]
 
 
-FAMILY: Final = ("fault", "runs", "red", "red or amber", "named", "first alarm", "p90", "in time", "snapshots", "every", "then", "alarms")
+FAMILY: Final = ("fault", "runs", "red", "red or amber", "named", "alarms")
+PACE: Final = ("fault", "first alarm", "p90", "in time", "shown", "in time of that", "snapshots", "every", "then")
 FOUND: Final = ("detector", "red", "red or amber", "seen in a loss", "not seen there", "named", "first alarm", "p90", "in time", "alarms")
 DISTURBED: Final = ("detector", "runs with red", "with any", "episodes per 10k steps", "programs with any", "excused", "chatter")
 SILENCE: Final = ("healthy runs", "runs", "with red", "with any", "episodes per 10k steps", "programs with any")
@@ -41,11 +42,12 @@ LEGEND: Final = """\
 In brackets the 95 % Wilson interval, in per cent. Whatever begins from the onset on counts as found, noise too: read it beside the false
 alarms. Named: of the runs found, those whose alarms include one of the right family. First alarm: steps from the onset to any alarm, the
 median; p90: of nine in ten found. In time: within 100 steps where a metric shows the fault, else within one interval of the probe that
-sees it. Snapshots: how many of the probe it took; a rule asks for one to five, some for a number of steps besides. Every: the interval the
-script asks for; then: what the probe's budget of 1 % of step time had made of it by the time of the alarm. Alarms: distinct ones in a run,
-the median and the most. Healthy steps are those of healthy runs and those before an onset. Runs of one program are not independent of each
-other, programs are. Excused: one alarm, amber where a detector has amber, about the one damaged batch of a healthy run. Chatter: runs in
-which an alarm began three times or more."""
+sees it. Shown: steps from the onset until the quantity by which docs/failures.md tells this fault lies, for good, where it does in a
+broken run, the median; in time of that: the first alarm came before it, or so soon after. Snapshots: how many of the probe it took; a
+rule asks for one to five, some for a number of steps besides. Every: the interval the script asks for; then: what the probe's budget of
+1 % of step time had made of it by the time of the alarm. Alarms: distinct ones in a run, the median and the most. Healthy steps are those
+of healthy runs and those before an onset. Runs of one program are not independent of each other, programs are. Excused: one alarm, amber
+where a detector has amber, about the one damaged batch of a healthy run. Chatter: runs in which an alarm began three times or more."""
 
 
 def tables(sections: Sequence[Section]) -> Iterator[Table]:
@@ -54,6 +56,7 @@ def tables(sections: Sequence[Section]) -> Iterator[Table]:
         if not section.short:
             if scoring.sick(section.ours):
                 yield families(section)
+                yield paces(section)
                 yield finding(section)
             yield disturbing(section)
             if any(one.truth.first_nan is not None for one in section.ours):
@@ -77,27 +80,44 @@ def _both(outcomes: Sequence[Outcome]) -> tuple[str, str]:
 
 def families(section: Section) -> Table:
     """What our rules make of each kind of fault."""
+    return Table(f"{section.title}: what {OURS} says of each fault", FAMILY, _by_family(section, _family))
+
+
+def paces(section: Section) -> Table:
+    """How soon they do, and what there was to be seen by then."""
+    return Table(f"{section.title}: how soon {OURS} says so", PACE, _by_family(section, _pace))
+
+
+def _by_family(section: Section, row: Callable[[str, list[Outcome]], tuple[str, ...]]) -> tuple[tuple[str, ...], ...]:
     outcomes = scoring.sick(section.ours)
     names = list(dict.fromkeys(one.truth.family for one in outcomes))
-    rows = [_family(name, [one for one in outcomes if one.truth.family == name]) for name in names]
-    return Table(f"{section.title}: what {OURS} says of each fault", FAMILY, (*rows, _family("all", _scored(outcomes))))
+    return (*(row(name, [one for one in outcomes if one.truth.family == name]) for name in names), row("all", _scored(outcomes)))
 
 
-def _family(name: str, outcomes: Sequence[Outcome]) -> tuple[str, ...]:
-    late, every = scoring.latencies(outcomes), {one.truth.every for one in outcomes}
+def _family(name: str, outcomes: list[Outcome]) -> tuple[str, ...]:
     return (
         name if name not in NO_VERDICT else f"{name} (not scored)",
         str(len(outcomes)),
         _share(scoring.recall(outcomes, red=True)),
         _share(scoring.recall(outcomes, red=False)),
         _count(scoring.named(outcomes)),
+        _alarms(outcomes),
+    )
+
+
+def _pace(name: str, outcomes: list[Outcome]) -> tuple[str, ...]:
+    late, every = scoring.latencies(outcomes), {one.truth.every for one in outcomes}
+    shown = [one for one in outcomes if one.shown is not None]
+    return (
+        name,
         _number(scoring.quantile(late, 0.5)),
         _number(scoring.quantile(late, 0.9)),
         _count(scoring.share(outcomes, lambda one: one.in_time)),
+        _number(scoring.quantile((one.shown for one in outcomes if one.shown is not None), 0.5)),
+        _count(scoring.share(shown, lambda one: one.in_time_of_sign)),
         _number(scoring.quantile((one.snapshots for one in outcomes if one.snapshots is not None), 0.5)),
         _number(every.pop()) if len(every) == 1 and every != {1} else "–",
         _number(scoring.quantile((one.interval for one in outcomes if one.interval is not None), 0.5)),
-        _alarms(outcomes),
     )
 
 
@@ -227,7 +247,8 @@ def _value(one: Outcome) -> Mapping[str, Any]:
     return {
         "run": one.run, "program": one.program, "family": one.truth.family, "steps": one.steps, "onset": one.truth.onset,
         "first_nan": one.truth.first_nan, "red": one.is_red, "found": bool(one.found), "named": one.is_named, "first": one.first,
-        "in_time": one.in_time, "lead": one.lead, "after_nan": one.after_nan, "snapshots": one.snapshots, "alarms": one.alarms,
+        "in_time": one.in_time, "shown": one.shown, "in_time_of_sign": one.in_time_of_sign,
+        "lead": one.lead, "after_nan": one.after_nan, "snapshots": one.snapshots, "alarms": one.alarms,
         "excused": one.excused, "chatter": [list(key) for key in one.chatter],
         "said": [[alarm.step, alarm.severity, alarm.rule, alarm.target] for alarm in one.found],
         "false": [[alarm.step, alarm.severity, alarm.rule, alarm.target] for alarm in one.false],

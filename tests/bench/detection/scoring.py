@@ -93,8 +93,21 @@ class Outcome:
 
     @property
     def in_time(self) -> bool:
+        return self._is_found_within(self.truth.onset)
+
+    @property
+    def shown(self) -> int | None:
+        """Steps from the onset until the catalogue's quantity shows the fault for good; None where it never does, or nobody says."""
+        return None if self.truth.shown is None else self.truth.shown - self.truth.onset
+
+    @property
+    def in_time_of_sign(self) -> bool:
+        """The same, counted from the step at which that quantity does: before it an alarm is early."""
+        return self.truth.shown is not None and self._is_found_within(self.truth.shown)
+
+    def _is_found_within(self, since: int) -> bool:
         allowed = PROMPT if self.truth.curve or self.truth.every == 1 else self.truth.every
-        return self.first is not None and self.first <= allowed
+        return bool(self.found) and self.found[0].step <= since + allowed
 
     @property
     def is_named(self) -> bool:

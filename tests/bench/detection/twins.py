@@ -13,7 +13,9 @@ from typing import Final, TypeVar
 
 import numpy as np
 
+from bedside.cases.case import Case
 from bedside.cases.catalogue import case as case_named
+from bedside.cases.reading import shown_since
 from bedside_protocol.definitions import NOTHING_SAID
 from bedside_protocol.records import Body, Ended, Metrics, ProbeDeclared, Record, Snapshot
 from bedside_protocol.runlog import read_records
@@ -114,21 +116,30 @@ def _of_health(case: str) -> Truth:
 
 def _of_case(name: str, records: Sequence[Record], steps: int) -> Truth:
     """A fault in a step that never ended is seen at the last that did."""
-    fault = FAULTS[name]
-    return Truth(name, min(_fault_at(name), steps), fault.rules, fault.curve, schedule(records, fault.probe), first_nan(records))
+    fault, onset = FAULTS[name], min(_fault_at(name), steps)
+    sign = _case(name).sign
+    shown = shown_since(sign, records, onset) if sign else None
+    every = schedule(records, fault.probe)
+    return Truth(name, onset, None if shown is None else min(shown, steps), fault.rules, fault.curve, every, first_nan(records))
 
 
 def _fault_at(name: str) -> int:
-    fault, case = FAULTS[name], case_named(name)
+    at = FAULTS[name].at
+    return _case(name).fault_at if at is None else at
+
+
+def _case(name: str) -> Case:
+    case = case_named(name)
     if case is None:
         raise LookupError(f"no case is called {name}")
-    return case.fault_at if fault.at is None else fault.at
+    return case
 
 
 def _of_program(found: Program, records: Sequence[Record], steps: int) -> Truth:
     every = schedule(records, found.probe) if found.probe else found.every
     rules = HELD_OUT.get(found.name, ())
-    return Truth(found.name, min(found.fault_at, steps), rules, found.curve, every, first_nan(records))
+    onset = min(found.fault_at, steps)
+    return Truth(found.name, onset, rules=rules, curve=found.curve, every=every, first_nan=first_nan(records))
 
 
 def schedule(records: Iterable[Record], probe: str) -> int:
