@@ -28,7 +28,7 @@ from faults_of_endings import endings_told, out_of_memory, standing_still, train
 from faults_of_files import bits_flipped, checkpoints_killed, cut_anywhere
 from faults_of_formats import booted_anew, versions_read
 from faults_of_hub import held_without_hub, hub_gone_for_good, hub_killed, hub_killed_at_the_end, hub_stopped, hub_stopped_at_the_end
-from faults_of_links import link_cut, no_sshd
+from faults_of_links import joined_over_ssh, link_cut, no_sshd
 from faults_of_machine import clock_jumped, descriptors_few_at_the_start, descriptors_used_up, forked_again_and_again
 from faults_of_ranks import (
     held_beyond_timeout,
@@ -112,6 +112,7 @@ FAULTS: Final = (
     Fault(("F16",), "no place for a socket", no_place_for_a_socket, 60, part=12),
     Fault(("F17",), "tunnel killed, hung, restarted", tunnel_cut, 40),
     Fault(("F17",), "a slow tunnel", tunnel_slow, 40, part=10),
+    Fault(("F17",), "viewers come over ssh", joined_over_ssh, 100, alone=20, why_not=no_sshd),
     Fault(("F17",), "ssh killed, hung, sshd gone and back", link_cut, 50, part=5, why_not=no_sshd),
     Fault(("F18",), "wall clock an hour on and back", clock_jumped, 40),
     Fault(("F18",), "the machine started anew", booted_anew, 20, part=5, why_not=namespaces),

@@ -1,20 +1,48 @@
-"""What becomes of a viewer of a run on another machine when its ssh is killed, hangs, or finds no sshd any more."""
+"""What becomes of a viewer of a run on another machine as it comes, and when its ssh is killed, hangs, or finds no sshd any more."""
 
 from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import time
 
 from elsewhere import Viewer, machine, seen_from_elsewhere
-from real_sshd import found_sshd
+from real_sshd import HOST, found_sshd
 from real_training import environment_in, until
 from stage import Stage
 
+JOINED = "joined over ssh with the whole history after, s"
+BARE_SSH = "an ssh that does nothing takes, s"
 INJURIES = ("ssh killed", "ssh hung", "sshd gone and back", "proxy killed", "hub killed")
 
 
 def no_sshd() -> str:
     return "" if found_sshd() else "no sshd here"
+
+
+def joined_over_ssh(stage: Stage, times: int) -> None:
+    """F17: who comes over ssh has the whole history. What that takes, from the start of ssh, beside an ssh that does nothing."""
+    home = stage.home()
+    training = stage.count(home=home)
+    training.wait_points("number", 200)
+    sshd = machine(home / "s", environment_in(home))
+    try:
+        for _ in range(times):
+            began = time.monotonic()
+            subprocess.run([*sshd.ssh, "-T", HOST, "true"], check=True)
+            stage.tally.measure(BARE_SSH, time.monotonic() - began)
+            reached, began = len(training.points("number")), time.monotonic()
+            viewer = Viewer(seen_from_elsewhere(sshd, training.place.id))
+            until(lambda viewer=viewer, reached=reached: viewer.has_come_to(reached) or None, "the whole history, over ssh", 60)
+            stage.tally.measure(JOINED, time.monotonic() - began)
+            viewer.source.close()
+            if not viewer.is_whole:
+                stage.tally.misses(1, "a viewer that came over ssh has a hole in what it saw")
+            stage.tally.tries += 1
+        stage.ends_well(training)
+    finally:
+        sshd.stop()
 
 
 def link_cut(stage: Stage, times: int) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import signal
 import time
+from itertools import pairwise
+from statistics import median
 
 import several_ranks
 from real_training import Training, until
@@ -12,10 +14,10 @@ from several_ranks import BARRIER, GLOO, TIMEOUT, WORLD, ask, end, pause, pid_of
 from stage import HUBS_WITHOUT_END, Stage
 
 from bedside_protocol.lifecycle import OVER
-from bedside_protocol.records import CommandChanged, LifecycleChanged, RankCommand
+from bedside_protocol.records import CommandChanged, LifecycleChanged, Metrics, RankCommand
 
 REACHED = "from the order to all ranks at one step, ms"
-BEYOND = "steps between the order's arrival and the common step"
+BEYOND = "from the order to all ranks at one step, beyond two steps, ms"
 
 
 def paused_together(stage: Stage, times: int) -> None:
@@ -133,7 +135,16 @@ def _note_latency(stage: Stage, training: Training) -> None:
     times = {record.body.state: record.time for record in asked if isinstance(record.body, CommandChanged) and record.body.id == name}
     stood = [record.time for record in training.records() if isinstance(record.body, RankCommand) and record.body.id == name]
     if stood and "requested" in times:
-        stage.tally.measure(REACHED, 1e3 * (max(stood) - times["requested"]))
+        took = max(stood) - times["requested"]
+        stage.tally.measure(REACHED, 1e3 * took)
+        stage.tally.measure(BEYOND, 1e3 * (took - 2 * _usual_step(training)))
+
+
+def _usual_step(training: Training) -> float:
+    """Seconds between two steps of rank 0, the median of the last ones."""
+    blocks = [record.body for record in training.records() if isinstance(record.body, Metrics) and record.rank == 0]
+    times = sorted(time for block in blocks[-20:] for time in block.times.tolist())
+    return median(after - before for before, after in pairwise(times[-50:]))
 
 
 def _state(training: Training) -> str:

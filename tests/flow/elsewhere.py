@@ -67,6 +67,10 @@ class Viewer(Watched):
         numbers = self.numbers  # once: more may come
         return numbers == [float(number) for number in range(len(numbers))]
 
+    def has_come_to(self, count: int) -> bool:
+        """Whether all that was there is here, so many values at least."""
+        return bool(self.updates) and self.updates[-1].status.complete and len(self.numbers) >= count
+
     def has_read(self, log: Path) -> bool:
         """Whether the records are those of this file, byte for byte."""
         with open(log, "rb") as file:
