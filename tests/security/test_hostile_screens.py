@@ -26,7 +26,7 @@ SCREENS = {
     "n": "─ alert 1 of ",
     "ejG": "─ ranks · ",
     "ljG": "─ log · ",
-    "Wjj": "─ stack at step ",
+    "Wjj": "─ stack of rank ",
     "?": "─ keys and symbols ─",
     "v5": "● running",
     "\x1b[F": "✖ failed",

@@ -85,5 +85,11 @@ def test_the_footer_fits_any_width(where: tuple[Where, ...], in_time: bool) -> N
 
 
 def test_a_narrow_footer_keeps_control_longest_and_says_nothing_of_it_where_there_is_none() -> None:
-    assert plain([footer(("lists", "vitals"), 30)]) == " P pause C ckpt S stop"
+    assert plain([footer(("lists", "vitals"), 28)]) == " P pause C ckpt S stop"
     assert "pause" not in plain([footer(("lists", "vitals"), 80, control=False)])
+
+
+def test_what_left_a_narrow_footer_for_a_longer_key_comes_back_where_it_fits() -> None:
+    assert plain([footer(("lists", "cursor", "vitals"), 80)]).endswith("a ack ⏎ open")
+    assert "W where" in plain([footer(("lists", "cursor", "vitals"), 80)])
+    assert "a ack" in plain([footer(("lists", "cursor", "alerts"), 80, idle={"open"})])

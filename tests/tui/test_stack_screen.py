@@ -29,8 +29,8 @@ from bedside_tui.importing.record_lines import record_from_json
 from bedside_tui.record_json import json_line
 from bedside_tui.sources.scripted import ScriptedSource
 from bedside_tui.sources.scripted_stack import waiting_for_data
+from bedside_tui.store.stack_view import StackView
 from bedside_tui.store.store import Store
-from bedside_tui.store.view import StackView
 from bedside_tui.widgets.lines import plain
 from bedside_tui.widgets.stack import stack_lines
 
@@ -88,26 +88,23 @@ def test_what_was_left_out_is_said_and_what_could_not_be_looked_at_too() -> None
 # --- what is known of a moment
 
 
-def known(bodies: Sequence[Body], ranks: Sequence[int] = ()) -> StackView:
+def known(bodies: Sequence[Body], ranks: Sequence[int] = ()) -> Sequence[StackView]:
     store = Store()
     store.feed(records(bodies, ranks))
-    stack = store.at(None).stack
-    assert stack is not None
-    return stack
+    return store.at(None).stacks
 
 
 def test_a_past_moment_knows_the_stack_of_then() -> None:
     store = Store()
     store.feed(records([TAKEN, replace(TAKEN, why="asked by ada", command="c2")]))
-    assert [store.at(time).stack is None for time in (0.0, 3.9)] == [True, True]
-    assert [stack.why for time in (4.0, 6.0) if (stack := store.at(time).stack) is not None] == [STALLED, "asked by ada"]
+    assert [list(store.at(time).stacks) for time in (0.0, 3.9)] == [[], []]
+    assert [store.at(time).stacks[0].why for time in (4.0, 6.0)] == [STALLED, "asked by ada"]
 
 
-def test_ranks_that_are_asked_together_stand_together_the_first_in_front() -> None:
-    stack = known([TAKEN, TAKEN, TAKEN], [2, 0, 1])
-    assert [thread.name for thread in stack.threads] == [
-        "MainThread", "prefetch", "rank 2 · MainThread", "rank 2 · prefetch", "rank 1 · MainThread", "rank 1 · prefetch",
-    ]  # fmt: skip
+def test_ranks_that_are_asked_together_stand_together_and_what_is_asked_next_stands_alone() -> None:
+    together = [TAKEN, replace(TAKEN, step=811), TAKEN]
+    assert [(stack.rank, stack.step) for stack in known(together, [2, 0, 1])] == [(0, 811), (1, 812), (2, 812)]
+    assert [stack.rank for stack in known([*together, replace(TAKEN, command="c2")], [2, 0, 1, 2])] == [2]
     assert len([mark for mark in marks([TAKEN, TAKEN], [0, 1]) if mark.kind == "stack"]) == 1
 
 
@@ -118,7 +115,7 @@ def marks(bodies: Sequence[Body], ranks: Sequence[int] = ()) -> Sequence[Any]:
 
 
 def test_an_exception_brings_its_traceback() -> None:
-    stack = known([Ended("failed", 7, "KeyError", "'kv'", ("Traceback (most recent call last):", "KeyError: 'kv'"))])
+    (stack,) = known([Ended("failed", 7, "KeyError", "'kv'", ("Traceback (most recent call last):", "KeyError: 'kv'"))])
     assert (stack.why, stack.traceback[-1]) == ("KeyError: 'kv'", "KeyError: 'kv'")
     assert "   KeyError: 'kv'" in plain(stack_lines(stack, 80))
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from math import isnan
-
 import numpy as np
 
 from bedside_protocol.records import (
@@ -54,7 +52,7 @@ def test_each_rank_is_shown_with_its_lag_its_pace_its_loss_and_where_it_lives() 
     )
     first, second, third = store.at().ranks
     assert (first.host, first.pid, first.behind, first.loss) == ("here", 10, 2, 1.0)
-    assert isnan(second.loss)
+    assert second.loss is None
     assert (second.behind, second.pid) == (0, 0)
     assert (third.state, third.behind, third.silent, third.step_seconds, third.loss) == ("silent", 5, 5.0, 0.25, 3.0)
     assert (third.host, third.pid, third.world) == ("there", 12, 8)

@@ -69,6 +69,13 @@ class BedsideApp(WritingViewer, inherit_bindings=False):
         self.screens["log"].choice.choose(place)
         self.show("log")
 
+    def show_stack(self, rank: int | None = None) -> None:
+        """Where a rank is, as far as it is known; without one, that which is to be looked at first."""
+        screen = self.screens["stack"]
+        if isinstance(screen, StackScreen):
+            screen.rank = rank
+        self.show("stack")
+
     def show_alarm(self, alarm: AlertView) -> None:
         """One alarm with its runbook."""
         screen = self.screens["alerts"]
@@ -140,7 +147,8 @@ class BedsideApp(WritingViewer, inherit_bindings=False):
 
     def action_stack(self) -> None:
         """Show where the training is; of one that lives, take a new stack first."""
-        self.show("stack")
+        if self.top is not self.screens["stack"]:
+            self.show_stack()
         source = self.viewing.source
         if source is not None and source.live and self.viewing.store.at(None).lifecycle not in OVER:
             self._send("stack")

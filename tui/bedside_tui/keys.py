@@ -43,7 +43,7 @@ KEYS: tuple[Key, ...] = (
     Key(("P",), "pause", "pause", "pause the training between two steps, or resume it", control=True, footer=1),
     Key(("C",), "checkpoint", "ckpt", "save a checkpoint at the next step boundary", control=True, footer=1),
     Key(("S",), "stop", "stop", "stop the training: asks, and offers a checkpoint first", control=True, footer=1),
-    Key(("W",), "stack", "where", "where the training is, or hangs: take a stack of its threads, show the newest", control=True, footer=9),
+    Key(("W",), "stack", "where", "where the training is, or hangs: take a stack of its threads, show the newest", control=True, footer=6),
     Key(("q", "ctrl+c"), "leave", "leave", "leave the viewer; the training goes on", footer=2),
     Key(("?",), "help", "help", "these keys", footer=2),
     Key(("n",), "next_alarm", "alarm", "open the next alarm", footer=3),
@@ -66,7 +66,7 @@ KEYS: tuple[Key, ...] = (
     Key(("r",), "show('runs')", "runs", "runs: pick another"),
     Key(("=",), "compare", "compare", "compare: other runs beside this one; there, choose which", footer=8),
     Key(("enter",), "open", "open", "open the selected row", "lists", footer=4),
-    Key(("/",), "filter", "filter", "keep the rows that contain a text", "lists", footer=5),
+    Key(("/",), "filter", "filter", "keep the rows that contain a text", "lists", footer=6),
     Key(("j", "↓"), "move(1)", "down", "next row", "lists"),
     Key(("k", "↑"), "move(-1)", "up", "previous row", "lists"),
     Key(("pgdn",), "page(1)", "", "a page down", "lists"),
@@ -127,7 +127,7 @@ KEY_NAMES = {
 }  # fmt: skip
 """The terminal library's names where they differ from what is printed on the key."""
 
-FOOTER_NAMES = {"enter": "⏎", "[": "[ ]", "{": "{ }", "←": "← →", "<": "< >"}
+FOOTER_NAMES = {"enter": "⏎", "[": "[]", "{": "{}", "←": "←→", "<": "<>"}
 """How the footer writes a key; a pair is shown by its first."""
 
 SPELLED = str.maketrans({"←": "left", "→": "right", "↑": "up", "↓": "down"})

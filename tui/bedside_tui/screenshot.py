@@ -28,6 +28,7 @@ from bedside_tui.sources.replay import ReplaySource
 from bedside_tui.sources.scripted import ScriptedSource
 from bedside_tui.sources.scripted_inside import EXAMPLES, Example
 from bedside_tui.sources.scripted_plan import Kind
+from bedside_tui.sources.scripted_ranks import of_ranks
 from bedside_tui.sources.scripted_run import scripted_run
 from bedside_tui.sources.source import Source
 from bedside_tui.still import svg_of
@@ -62,6 +63,8 @@ class Scene:
     ascii: bool = False
     beside: bool = False
     """Whether there are other runs, which may be laid beside the one that is looked at."""
+    ranks: Literal["", "slow", "hangs"] = ""
+    """Of several ranks, one that is slow, or hangs; empty: a run of one process."""
     probe: str = ""
     """A probe to look at in a run that has one of every kind; empty: a run with the usual few."""
 
@@ -89,6 +92,9 @@ SCENES: tuple[Scene, ...] = (
     Scene("chart-explosion", ("h",), kind="explosion"),
     Scene("stop-explosion", ("S",), kind="explosion"),
     Scene("log", ("l", "j", "j", "j")),
+    Scene("ranks", ("e", "j"), kind="healthy", ranks="slow"),
+    Scene("stack", ("W",)),
+    Scene("stack-ranks", ("e", *"jjjjj", "enter"), kind="healthy", ranks="hangs"),
     Scene("help", ("question_mark",)),
     Scene("stop", ("S",)),
     Scene("palette", ("colon", "c", "h")),
@@ -144,7 +150,8 @@ def application(scene: Scene, recording: Path | None) -> BedsideApp:
         source = ReplaySource(recording)
     elif scene.source in ("live", "recorded"):
         live = scene.source == "live"
-        source = ScriptedSource(scripted_run(scene.kind, ended=not live, probes="all" if scene.probe else "usual"), live=live)
+        run = scripted_run(scene.kind, ended=not live, probes="all" if scene.probe else "usual")
+        source = ScriptedSource(of_ranks(run, hangs=scene.ranks == "hangs") if scene.ranks else run, live=live)
     elif scene.source == "silent":
         source = ScriptedSource()
     library = PictureLibrary() if scene.source == "list" or scene.beside else None

@@ -8,7 +8,7 @@ from bedside_tui.keys import SPELLED, help_rows
 from bedside_tui.screens.base import RunScreen
 from bedside_tui.seek import FORMS
 from bedside_tui.widgets.frame import Frame
-from bedside_tui.widgets.lines import Line, beside, line, pad, rule
+from bedside_tui.widgets.lines import Line, beside, line, pad, rule, wrapped
 
 SYMBOLS = (
     ("✖ RED", "needs somebody now; stays until acknowledged"),
@@ -45,7 +45,10 @@ def help_lines(width: int, wanted: str = "", *, ascii: bool = False) -> list[Lin
 def _section(title: str, rows: list[tuple[str, str]], width: int) -> list[Line]:
     name = 15
     lines = [rule(title, width)]
-    lines += [line((f"   {pad(keys, name - 1)} ", "key"), (help_, "plain")) for keys, help_ in rows]
+    for keys, help_ in rows:
+        first, *further = wrapped(help_, width - name - 4) or [""]
+        lines.append(line((f"   {pad(keys, name - 1)} ", "key"), (first, "plain")))
+        lines += [line((" " * (name + 3), "quiet"), (part, "plain")) for part in further]
     return [*lines, ()]
 
 

@@ -12,6 +12,9 @@ from bedside_tui.widgets.frame import Frame
 from bedside_tui.widgets.lines import Line, line, rule, select, wrapped
 from bedside_tui.widgets.timeline import judgement_of, mark_row, tone_of
 
+STACKS_WITHIN = 1.0
+"""Seconds of the run in which ranks that are asked together give their stacks: the log has one entry for all of them, of the first's."""
+
 
 class LogScreen(RunScreen):
     """Entries of the timeline. Rows are known by their place from the beginning, which no new entry changes."""
@@ -41,8 +44,9 @@ class LogScreen(RunScreen):
         place = self.choice.chosen
         marks = self.viewer.viewing.store.marks
         if isinstance(place, int) and place < len(marks):
-            self.viewer.move_to(marks[place].time)
-            if marks[place].kind == "stack":
+            is_stack = marks[place].kind == "stack"
+            self.viewer.move_to(marks[place].time + (STACKS_WITHIN if is_stack and self.viewer.shown.ranks else 0.0))
+            if is_stack:
                 self.viewer.show("stack")
 
 

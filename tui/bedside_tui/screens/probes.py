@@ -19,10 +19,11 @@ from bedside_tui.widgets.choice import window
 from bedside_tui.widgets.curves import CurveCache, curve_panel
 from bedside_tui.widgets.figures import figures_of, lead_of
 from bedside_tui.widgets.frame import Frame
-from bedside_tui.widgets.lines import Line, Span, beside, filled, fit, line, pad, rule, select, width_of
+from bedside_tui.widgets.lines import Line, beside, filled, fit, line, pad, rule, select
 from bedside_tui.widgets.probe_panels import body_of, head_of
 from bedside_tui.widgets.rows import Look
 from bedside_tui.widgets.status import BADGES, age_text
+from bedside_tui.widgets.tabs import Tab, tabs
 
 WIDE = 120
 """Columns from which the list of probes stands beside the panel."""
@@ -63,9 +64,9 @@ class ProbeScreen(RunScreen):
         if len(probes) > 1 and width >= WIDE:
             listed = filled(self._list(frame, probes, probe, height), height)
             return beside(listed, self._panel(frame, probe, width - LIST - 1, height), LIST)
-        tabs = [tab_line(probes, self.choice.place, width)] if len(probes) > 1 and height >= 6 else []
+        above = [tab_line(probes, self.choice.place, width)] if len(probes) > 1 and height >= 6 else []
         place = f" · {number.ordinal(self.choice.place + 1, len(probes))}" if len(probes) > 1 else ""
-        return [*tabs, *self._panel(frame, probe, width, height - len(tabs), place)]
+        return [*above, *self._panel(frame, probe, width, height - len(above), place)]
 
     def _panel(self, frame: Frame, probe: ProbeView, width: int, height: int, place: str = "") -> list[Line]:
         """The probe's panel, and below it the chart of its leading number where there is room to spare."""
@@ -148,31 +149,13 @@ def list_row(probe: ProbeView) -> Line:
 
 
 def tab_line(probes: Sequence[ProbeView], place: int, width: int) -> Line:
-    """` ● gradients  ✖ rollout  …`, the chosen one marked; of more than fit those around it."""
-    tabs = [_tab(probe, at == place) for at, probe in enumerate(probes)]
-    first, last = place, place + 1
-    room = width - width_of(tabs[place]) - 4
-    while room > 0:
-        before = width_of(tabs[first - 1]) if first > 0 else 0
-        after = width_of(tabs[last]) if last < len(tabs) else 0
-        if after and after <= room and (last - place <= place - first or not before):
-            last, room = last + 1, room - after
-        elif before and before <= room:
-            first, room = first - 1, room - before
-        elif after and after <= room:
-            last, room = last + 1, room - after
-        else:
-            break
-    spans = [span for tab in tabs[first:last] for span in tab]
-    return fit((Span("‹" if first else " ", "quiet"), *spans, Span("›" if last < len(tabs) else " ", "quiet")), width)
+    """` ● gradients  ✖ rollout  …`, the chosen one marked."""
+    return tabs([_tab(probe) for probe in probes], place, width)
 
 
-def _tab(probe: ProbeView, chosen: bool) -> Line:
+def _tab(probe: ProbeView) -> Tab:
     glyph, tone = BADGES[probe.badge]
-    spans = line(
-        (f" {glyph}" if glyph.strip() else "", tone), (f" {pad(probe.name, min(len(probe.name), 20))} ", "strong" if chosen else "quiet")
-    )
-    return tuple(span._replace(selected=chosen) for span in spans)
+    return Tab(pad(probe.name, min(len(probe.name), 20)), glyph if glyph.strip() else "", tone)
 
 
 class CodebookScreen(ProbeScreen):

@@ -16,7 +16,7 @@ from bedside_tui.store.rank_view import RankView
 from bedside_tui.theme import Tone
 from bedside_tui.widgets.choice import window
 from bedside_tui.widgets.frame import Frame
-from bedside_tui.widgets.lines import Line, cut_text, line, pad, pad_left, select
+from bedside_tui.widgets.lines import Line, cut_text, line, pad, pad_left, select, width_of
 
 SLOWER: Final = 1.5
 """Times the median step of all ranks from which one is a straggler: ranks wait for each other, so what is slow shows in the time of a step
@@ -29,10 +29,9 @@ _HEAD: Final = "    rank  state           step   behind      step in   heard    
 
 
 class RanksScreen(RunScreen):
-    """One row a rank. Rows are known by their ranks."""
+    """One row a rank. Rows are known by their ranks; `enter` shows where one stands."""
 
     where = ("lists", "ranks")
-    idle = frozenset({"open"})
 
     def body(self, frame: Frame, width: int, height: int) -> list[Line]:
         ranks = frame.view.ranks
@@ -54,6 +53,11 @@ class RanksScreen(RunScreen):
             row = rank_row(rank, usual, held=frame.view.lifecycle == "paused", width=width)
             lines.append(select(row, width) if rank.rank == chosen else row)
         return lines
+
+    def action_open(self) -> None:
+        """Where the rank stands; of one process there is nothing to open."""
+        if isinstance(self.choice.chosen, int):
+            self.viewer.show_stack(self.choice.chosen)
 
 
 def heading_of(ranks: Sequence[RankView]) -> str:
@@ -84,10 +88,11 @@ def rank_row(rank: RankView, usual: float, *, held: bool, width: int) -> Line:
     pieces = line(
         (pad_left(number.milliseconds(rank.step_seconds), 13), slow),
         (pad_left(number.duration(rank.silent), 8), silent),
-        (pad_left(number.value(rank.loss if rank.loss == rank.loss or rank.step_seconds == rank.step_seconds else None), 12), "plain"),
+        (pad_left(number.value(rank.loss), 12), "plain"),
     )
-    where = f"{rank.host} {rank.pid}" if rank.pid else rank.host
-    return (*head, *pieces, *line((f"   {where}", "quiet")))
+    row = (*head, *pieces)
+    where = f"   {rank.host} {rank.pid}" if rank.pid else f"   {rank.host}"
+    return (*row, *line((where, "quiet"))) if width_of(row) + len(where) <= width else row
 
 
 def state_of(rank: RankView, usual: float, held: bool) -> tuple[str, str, Tone]:

@@ -7,7 +7,6 @@ with others has its own. `system/…` metrics are kept apart.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Literal
 
@@ -18,6 +17,7 @@ from bedside_protocol.metrics import SYSTEM_PREFIX
 from bedside_protocol.pyramid import Floats, Ints
 from bedside_protocol.records import MetricDefined, Metrics
 from bedside_protocol.sanitise import text
+from bedside_tui.best_values import main_loss
 from bedside_tui.store.clean import distinct
 from bedside_tui.store.ledger import Arrivals, Ledger, Moment, Track
 from bedside_tui.store.remark import Rises, remark
@@ -179,21 +179,22 @@ class MetricsFold:
         histories = {metric.name[len(SYSTEM_PREFIX) :]: metric.track.upto(position) for metric in self._logged("system", position)}
         return {name: history.last[2] for name, history in histories.items() if len(history)}
 
-    def newest(self, rank: int, name: str, position: int) -> float:
-        """What a rank logged last of a metric, nan where nothing."""
+    def newest(self, rank: int, name: str, position: int) -> float | None:
+        """What a rank logged last of a metric, None where nothing."""
         metric = self._by_name.get((rank, name))
         if metric is None or not len(history := metric.track.upto(position)):
-            return math.nan
+            return None
         return history.last[2]
 
     def main_loss(self, position: int) -> str:
-        """The loss that stands first among rank 0's metrics, as the run calls it; empty where none was logged."""
+        """The loss that rank 0 trains on, as the run calls it, else the one that stands first; empty where none was logged."""
         losses = [
             (metric.order, name)
             for (rank, name), metric in self._by_name.items()
             if rank == 0 and metric.kind == "loss" and len(metric.track.upto(position))
         ]
-        return min(losses)[1] if losses else ""
+        names = [name for _, name in sorted(losses)]
+        return main_loss(names) or next(iter(names), "")
 
     def logged_between(self, after: int, until: int) -> Iterator[Metrics]:
         """What rank 0 logged in the records after position `after` and up to `until`, a metric at a time, each in the order logged."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class RankView:
-    """`behind`: steps to the rank that is farthest. Seconds of a step and loss are nan before they are known."""
+    """`behind`: steps to the rank that is farthest. Seconds of a step are nan before they are known."""
 
     rank: int
     world: int
@@ -18,6 +18,7 @@ class RankView:
     silent: float
     """Seconds since it was last heard."""
     step_seconds: float
-    loss: float
+    loss: float | None
+    """None where it logged none: evaluations, say, are often rank 0's alone."""
     host: str
     pid: int

@@ -5,6 +5,8 @@ A run of one process has none here: it is its own only rank.
 
 from __future__ import annotations
 
+import math
+
 from bedside_protocol.records import HUB_RANK, Lost, MetricDefined, Problem, RanksSeen, RankStarted, RunStarted
 from bedside_tui.store.ledger import Ledger, Moment
 from bedside_tui.store.metrics import MetricsFold
@@ -46,6 +48,7 @@ class RanksFold:
         for rank, step, silent, state in zip(seen.ranks, seen.steps, seen.silent, seen.states, strict=True):
             ledger = self._places.get(rank)
             place = ledger.last_at(position) if ledger else None
+            took = self._metrics.newest(rank, "system/step_ms", position)
             views.append(
                 RankView(
                     rank=rank,
@@ -54,7 +57,7 @@ class RanksFold:
                     step=step,
                     behind=farthest - step,
                     silent=silent,
-                    step_seconds=self._metrics.newest(rank, "system/step_ms", position) / 1e3,
+                    step_seconds=took / 1e3 if took is not None else math.nan,
                     loss=self._metrics.newest(rank, loss, position),
                     host=place.host if place else run.host if run and rank == 0 else "",
                     pid=place.pid if place else run.pid if run and rank == 0 else 0,

@@ -2,43 +2,42 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Sequence
 
 from bedside_protocol.records import Ended, StackTaken
 from bedside_protocol.stacks import own_call, said_of
 from bedside_tui.store.ledger import Ledger, Moment
 from bedside_tui.store.ranks import SPEAKERS
-from bedside_tui.store.view import Mark, StackView
+from bedside_tui.store.stack_view import StackView
+from bedside_tui.store.view import Mark
 
 
 class StacksFold:
-    """Stacks and tracebacks, in the order of the log."""
+    """Stacks and tracebacks, in the order of the log. Of several ranks that were asked together each gives its own; they stand together."""
 
     __slots__ = ("_stacks",)
 
     def __init__(self) -> None:
-        self._stacks: Ledger[StackView] = Ledger()
+        self._stacks: Ledger[tuple[StackView, ...]] = Ledger()
 
     def taken(self, moment: Moment, rank: int, body: StackTaken) -> Mark | None:
-        """A stack was taken. Of several ranks that were asked together each gives its own, and they stand together."""
+        """A stack was taken. One mark stands for those of all ranks."""
         of_run = rank in SPEAKERS
-        threads = body.threads if of_run else tuple(replace(each, name=f"rank {rank} · {each.name}") for each in body.threads)
-        view = StackView(moment.time, body.step, body.why, threads, body.trouble, command=body.command)
-        before = self._stacks.last_at(moment.position)
-        if before is not None and body.command and before.command == body.command:
-            view = replace(view if of_run else before, threads=(*threads, *before.threads) if of_run else (*before.threads, *threads))
-        self._stacks.add(moment.position, view)
+        view = StackView(moment.time, body.step, body.why, body.threads, body.trouble, command=body.command, rank=0 if of_run else rank)
+        before = self.at(moment.position) if body.command else ()
+        together = [other for other in before if other.command == body.command and other.rank != view.rank]
+        self._stacks.add(moment.position, tuple(sorted((*together, view), key=lambda stack: stack.rank)))
         return Mark(moment.time, body.step, "stack", "≡", f"stack  {_where(body)}  ({body.why})", jump=False) if of_run else None
 
     def ended(self, moment: Moment, body: Ended) -> None:
         """The training's own goodbye: an exception brings its traceback."""
         if body.traceback:
             why = ": ".join(part for part in (body.exception, body.message) if part)
-            self._stacks.add(moment.position, StackView(moment.time, body.step, why, traceback=body.traceback))
+            self._stacks.add(moment.position, (StackView(moment.time, body.step, why, traceback=body.traceback),))
 
-    def at(self, position: int) -> StackView | None:
-        """The newest known at `position`."""
-        return self._stacks.last_at(position)
+    def at(self, position: int) -> Sequence[StackView]:
+        """The newest known at `position`, by rank."""
+        return self._stacks.last_at(position) or ()
 
 
 def _where(body: StackTaken) -> str:

@@ -247,7 +247,7 @@ class Store:
             lost=self._troubles.lost_at(position),
             problems=self._problems_at(position),
             ranks=self._ranks.views(position, self._lifecycle.run_at(position)),
-            stack=self._stacks.at(position),
+            stacks=self._stacks.at(position),
         )
 
     def _problems_at(self, position: int) -> dict[str, int]:

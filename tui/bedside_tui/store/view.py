@@ -23,12 +23,12 @@ from bedside_protocol.records import (
     Scalar,
     Severity,
     Snapshot,
-    ThreadStack,
     Verb,
 )
 from bedside_tui.store.history import History
 from bedside_tui.store.rank_view import RankView
 from bedside_tui.store.rules import ExpectationView, RulesView
+from bedside_tui.store.stack_view import StackView
 
 if TYPE_CHECKING:
     from bedside_protocol.alerts.rules import Horizon
@@ -156,23 +156,6 @@ class CheckpointView:
 
 
 @dataclass(frozen=True, slots=True)
-class StackView:
-    """Where the training was at one moment: what was taken of its threads, or the traceback it ended with."""
-
-    time: float
-    step: int
-    why: str
-    threads: Sequence[ThreadStack] = ()
-    """The one that trains, or crashed, first; those of other ranks say which."""
-    trouble: str = ""
-    """Why there are no Python calls in it."""
-    traceback: Sequence[str] = ()
-    """As Python prints it, the innermost call last."""
-    command: str = ""
-    """The command that asked for it."""
-
-
-@dataclass(frozen=True, slots=True)
 class Mark:
     """One entry of the timeline: a line of the log screen, a mark on charts and on the scrubber."""
 
@@ -229,8 +212,8 @@ class View:
     """The verdict and the tags that people gave; notes are among the marks."""
     ranks: Sequence[RankView] = ()
     """Where there are several: those that are watched here."""
-    stack: StackView | None = None
-    """The newest."""
+    stacks: Sequence[StackView] = ()
+    """The newest: of several ranks one of each that answered, by rank."""
 
     @property
     def over(self) -> bool:

@@ -9,6 +9,7 @@ from typing import TypeAlias
 from bedside_tui.draw import number
 from bedside_tui.store.view import MetricView, ProbeView
 from bedside_tui.widgets.lines import pad_left
+from bedside_tui.widgets.panels.blocks import short
 from bedside_tui.widgets.panels.codebook import codebook_size
 from bedside_tui.widgets.panels.given import array, flat, largest, names, scalar, scalars_under, texts
 from bedside_tui.widgets.panels.gradients import findings
@@ -16,6 +17,8 @@ from bedside_tui.widgets.panels.measures import ratio_verdict
 
 Figures: TypeAlias = Callable[[ProbeView], list[str]]
 
+CELLS = (15, 20, 24)
+"""Cells of the three figures of a probe in a row, the same for every kind: rows stand under each other."""
 
 LEADS: Mapping[str, str] = {
     "activations": "dead", "attention": "entropy", "class_balance": "effective", "codebook": "perplexity", "contribution": "ratio",
@@ -74,13 +77,15 @@ def _gradients(probe: ProbeView) -> list[str]:
 
 
 def _largest(probe: ProbeView, name: str, what: str, text: str) -> str:
-    """The largest entry of a table, by its label."""
+    """The largest entry of a table, by its label, which gives way to the value where the last figure has no room for both."""
     found = array(probe, name)
     if found is None:
         return ""
     values = flat(found)
     at = largest(values)
-    return text.format(name=names(found.labels, values.size, what)[at], value=number.value(float(values[at])))
+    value = number.value(float(values[at]))
+    label = short(names(found.labels, values.size, what)[at], CELLS[-1] - len(text.format(name="", value=value)))
+    return text.format(name=label, value=value)
 
 
 def _structure(probe: ProbeView) -> list[str]:
@@ -168,7 +173,7 @@ FIGURES: Mapping[str, Figures] = {
         ("std", "std {}", number.value), ("std_ratio", "{}× expected", number.value), ("relative", "{} from the other", number.percent)
     ),
     "per_index": _of(
-        ("later_worse", "last/first {}", number.value), ("trend", "trend {}", number.value), ("count", "{} values", number.count)
+        ("later_worse", "ends at {}×", number.value), ("trend", "trend {}", number.value), ("count", "{} values", number.count)
     ),
     "preflight": _preflight,
     "ratio": _ratio,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from bedside_tui.draw import number
 from bedside_tui.draw.cells import Pin
@@ -19,7 +19,8 @@ DIVIDER = " │"
 def footer(
     where: Sequence[Where], width: int, *, control: bool = True, in_time: bool = False, idle: Collection[str] = (), ascii: bool = False
 ) -> Line:
-    """The keys of a screen in one line: control first, then the screen's own, then the general; the least needed go when narrow.
+    """The keys of a screen in one line: control first, then the screen's own, then the general; the least needed go when narrow, and of
+    them those come back that fit into what is left.
 
     `idle` are actions that do nothing here.
     """
@@ -33,24 +34,35 @@ def footer(
             groups[1].append(key)
         elif key.where == "everywhere" or (key.where == "lists" and "lists" in where):
             groups[2].append(key)
-    kept = [key for group in groups for key in group]
-    row = _row(groups, kept, ascii)
-    while width_of(row) > width and len(kept) > 1:
-        kept.remove(max(reversed(kept), key=lambda key: key.footer))
-        row = _row(groups, kept, ascii)
-    return fit(row, width)
+    said = {key: _said(key, ascii) for group in groups for key in group}
+    kept = list(said)
+    left_out: list[Key] = []
+    while _width(groups, kept, said) > width and len(kept) > 1:
+        left_out.insert(0, max(reversed(kept), key=lambda key: key.footer))
+        kept.remove(left_out[0])
+    for key in left_out:
+        if _width(groups, [*kept, key], said) <= width:
+            kept.append(key)
+    return fit(_row(groups, kept, said), width)
 
 
-def _row(groups: Sequence[Sequence[Key]], kept: Sequence[Key], ascii: bool) -> Line:
+def _said(key: Key, ascii: bool) -> Line:
+    name = FOOTER_NAMES.get(key.keys[0], key.keys[0])
+    return Span(f" {name.translate(SPELLED) if ascii else name}", "key"), Span(f" {key.label}", "quiet")
+
+
+def _width(groups: Sequence[Sequence[Key]], kept: Sequence[Key], said: Mapping[Key, Line]) -> int:
+    dividers = sum(any(key in kept for key in group) for group in groups) - 1
+    return sum(width_of(said[key]) for key in kept) + dividers * len(DIVIDER)
+
+
+def _row(groups: Sequence[Sequence[Key]], kept: Sequence[Key], said: Mapping[Key, Line]) -> Line:
     spans: list[Span] = []
     for group in groups:
         shown = [key for key in group if key in kept]
         if shown and spans:
             spans.append(Span(DIVIDER, "rule"))
-        for key in shown:
-            name = FOOTER_NAMES.get(key.keys[0], key.keys[0])
-            name = name.translate(SPELLED) if ascii else name
-            spans += [Span(f" {name}", "key"), Span(f" {key.label}", "quiet")]
+        spans += [span for key in shown for span in said[key]]
     return tuple(spans)
 
 

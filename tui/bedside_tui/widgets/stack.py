@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from bedside_protocol.records import StackFrame, ThreadStack
 from bedside_protocol.stacks import is_library, own_call
 from bedside_tui.draw import number
-from bedside_tui.store.view import StackView
+from bedside_tui.store.stack_view import StackView
 from bedside_tui.theme import Tone
 from bedside_tui.widgets.lines import Line, line, pad, pointed, wrapped
 

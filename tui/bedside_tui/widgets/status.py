@@ -101,7 +101,7 @@ def status_line(frame: Frame, width: int) -> Line:
 def _tells_where(frame: Frame) -> bool:
     """Whether the run stands or ended where a stack was taken, or one can be."""
     view = frame.view
-    return (view.lifecycle == "stalled" and frame.control) or (view.lifecycle in _SOMEWHERE and view.stack is not None)
+    return (view.lifecycle == "stalled" and frame.control) or (view.lifecycle in _SOMEWHERE and len(view.stacks) > 0)
 
 
 def _state(frame: Frame, width: int) -> Line:

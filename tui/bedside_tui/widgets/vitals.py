@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from bedside_protocol.metrics import unit_of
 from bedside_tui.draw import number
 from bedside_tui.store.view import ProbeView, View
-from bedside_tui.widgets.figures import figures_of
-from bedside_tui.widgets.lines import Line, Span, fit, line, pad, width_of
+from bedside_tui.widgets.figures import CELLS, figures_of
+from bedside_tui.widgets.lines import Line, Span, cut_text, fit, line, pad, width_of
 from bedside_tui.widgets.probe_panels import waiting_for
 from bedside_tui.widgets.status import BADGES
 
@@ -60,12 +60,12 @@ def probe_cost(view: View) -> str:
     return f"cost {number.percent(view.probe_cost)} of a step" if math.isfinite(view.probe_cost) else ""
 
 
-_FIGURE_CELLS = (15, 20, 24)
-"""Cells of the three figures of a probe, the same for every kind: rows stand under each other."""
+_REASON = 16
+"""Cells in which a reason begins to say something."""
 
 
 def probe_row(probe: ProbeView, width: int) -> Line:
-    """One probe in a row: badge, name, and its three figures in columns."""
+    """One probe in a row: badge, name, its three figures in columns, and why it is not judged where there is room to say it."""
     glyph, tone = BADGES[probe.badge]
     name = pad(probe.name, min(14, max(8, width // 6)))
     row = line(" ", (glyph, tone), f" {name} ")
@@ -74,6 +74,7 @@ def probe_row(probe: ProbeView, width: int) -> Line:
     tail = probe.not_checked if probe.badge in ("none", "pending") else ""
     spans = list(row)
     for place, text in enumerate(figures_of(probe)):
-        cells = _FIGURE_CELLS[min(place, 2)]
+        cells = CELLS[min(place, 2)]
         spans.append(Span(f"{pad(text, cells)}  ", "strong" if place == 0 and tone in ("red", "amber") else "plain"))
-    return fit((*spans, Span(tail, "quiet")), width)
+    room = width - width_of(tuple(spans))
+    return fit((*spans, Span(cut_text(tail, room), "quiet")) if room >= _REASON else tuple(spans), width)
