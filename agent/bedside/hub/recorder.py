@@ -102,7 +102,7 @@ class Recorder:
             self.written = Written(
                 self._end, {**last.counters, **counters}, last.lost + (records if trouble else 0), trouble, last.flushed + 1
             )
-            with contextlib.suppress(BlockingIOError):
+            with contextlib.suppress(OSError):  # full of wakes that nobody has read yet, as a rule
                 os.write(self._wake, b"\0")
 
     def _write(self, chunk: bytes) -> str:
