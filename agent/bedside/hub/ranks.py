@@ -16,6 +16,9 @@ from .process import Way
 LINGER: Final = 10.0
 """Seconds after rank 0's end that the hub stays for the last words of other ranks that live."""
 
+TOLD_WITHIN: Final = 1.0
+"""Seconds in which every rank has told the step it is at: it beats twice a second."""
+
 
 class Ranks:
     """The members of one run by their rank."""
@@ -24,8 +27,11 @@ class Ranks:
         self.world = world
         self._way = way
         self._members: dict[int, Member] = {}
-        self._first_lost: tuple[Member, int] | None = None
-        """The first rank that ended badly, and the step the run had come to."""
+        self._first_lost: Member | None = None
+        """The first rank that ended badly."""
+        self._lost_at = self._looked = 0.0
+        self._lost_step = 0
+        """The step the run had come to when it was lost, as told a moment later."""
 
     def __repr__(self) -> str:
         return f"<Ranks {list(self._members.values())} of {self.world}>"
@@ -49,6 +55,8 @@ class Ranks:
         if (member := self._members.get(rank)) is not None:
             member.heard = now
             member.step = member.step if step is None else step
+        if now - self._lost_at <= TOLD_WITHIN:
+            self._lost_step = self.farthest
 
     def observe(self, record: Record) -> None:
         """Take in what a rank said of its end."""
@@ -57,10 +65,11 @@ class Ranks:
 
     def look(self, now: float) -> list[Member]:
         """See how all processes are: those that are over now, and were not before."""
+        self._looked = now
         ended = [member for member in self._members.values() if member.look(now)]
         for member in ended:
             if member.ended_badly and self._first_lost is None:
-                self._first_lost = member, self.farthest
+                self._first_lost, self._lost_at, self._lost_step = member, now, self.farthest
         return ended
 
     @property
@@ -79,8 +88,9 @@ class Ranks:
             return f"{told_of(gone[0])}: the other ranks cannot be held without it"
         missing = sorted(set(range(self.world)) - self._members.keys())
         if missing:
-            are = "is" if len(missing) == 1 else "are"
-            return f"{_ranks(missing)} of {self.world} {are} not watched here: all act at one step, or none does"
+            have = "has" if len(missing) == 1 else "have"
+            why = "on another machine, ended, or without bedside.init"
+            return f"{_ranks(missing)} of {self.world} {have} not joined ({why}): all act at one step, or none does"
         return ""
 
     @property
@@ -90,14 +100,14 @@ class Ranks:
 
     def lost(self, but: int = -1) -> str:
         """The first rank that ended badly, in words; empty where none did, or it is `but`."""
-        if self._first_lost is None or self._first_lost[0].rank == but:
+        if self._first_lost is None or self._first_lost.rank == but:
             return ""
-        return told_of(self._first_lost[0])
+        return told_of(self._first_lost)
 
     @property
     def stand_still(self) -> bool:
         """Whether no step has been made since a rank was lost: one that was under way may still have ended."""
-        return self._first_lost is not None and self.farthest <= self._first_lost[1] + 1
+        return self._first_lost is not None and self._looked - self._lost_at > TOLD_WITHIN and self.farthest <= self._lost_step + 1
 
     def seen(self, now: float) -> RanksSeen:
         """How they stand."""
