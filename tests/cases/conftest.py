@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from typing import TypeAlias
 
 import pytest
-from long_trainings import LongTrainings, form
+from long_trainings import SEEDS, LongTrainings, form
 
 from bedside_protocol.records import Record
 from bedside_protocol.runlog import read_records
@@ -32,7 +31,7 @@ def recording(long_trainings: LongTrainings) -> Recordings:
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """The quantities measured, as a table, where more than one seed was asked for."""
-    if int(os.environ.get("BEDSIDE_CASE_SEEDS", "1")) < 2:
+    if len(SEEDS) < 2:
         return
     terminalreporter.section("the quantity of each case")
     for report in (*terminalreporter.getreports("passed"), *terminalreporter.getreports("failed")):

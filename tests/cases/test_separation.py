@@ -5,10 +5,10 @@ One seed here; `make cases` sets BEDSIDE_CASE_SEEDS for more.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 
 import pytest
+from long_trainings import SEEDS
 
 from bedside.cases.case import Sign
 from bedside.cases.catalogue import BROKEN, HARD
@@ -20,7 +20,6 @@ from bedside_protocol.records import Record
 Recordings = Callable[[str, int, bool], list[Record]]
 pytestmark = pytest.mark.timeout(900)  # who asks for a recording first may have to train it
 
-SEEDS = range(int(os.environ.get("BEDSIDE_CASE_SEEDS", "1")))
 LONG = {"codebook-collapse"}
 """Trained in tests/flow/test_demo.py as well, which judges both forms for a minute: with one seed that is enough."""
 NAMES = [case.name for case in BROKEN if len(SEEDS) > 1 or case.name not in LONG]

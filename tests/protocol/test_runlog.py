@@ -132,7 +132,7 @@ def test_a_file_cut_anywhere_reads_as_the_chunks_before_the_cut() -> None:
 
 
 def test_a_flipped_bit_costs_at_most_its_chunk_and_says_how_much_was_lost() -> None:
-    chunks = log_of(12 << 10, 40)
+    chunks = log_of(4 << 10, 40)
     data = b"".join(chunks)
     expected, _ = read(data)
     ends = np.cumsum([len(chunk) for chunk in chunks]).tolist()

@@ -6,7 +6,7 @@ everywhere; a subclass draws the body between them.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Hashable, Sequence
+from collections.abc import Hashable
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from textual.app import ComposeResult
@@ -39,7 +39,7 @@ def head(frame: Frame, width: int) -> list[Line]:
     return lines if frame.playhead.mode == "now" else [time_line(frame, width), *lines]
 
 
-def foot(frame: Frame, where: Sequence[Where], width: int, idle: Collection[str] = ()) -> list[Line]:
+def foot(frame: Frame, where: tuple[Where, ...], width: int, idle: frozenset[str] = frozenset()) -> list[Line]:
     """What was said and the keys, and the scrubber if this is not now."""
     in_time = frame.playhead.mode != "now"
     lines = [said_line(frame, width), footer(where, width, control=frame.control, in_time=in_time, idle=idle, ascii=frame.ascii)]
@@ -60,7 +60,6 @@ class RunScreen(Screen[None], inherit_bindings=False):
     """Whether it shows which runs there are, so that the list is kept fresh while it is in sight."""
     AUTO_FOCUS = None
     ALLOW_SELECT = False
-    CSS = "RunScreen { layout: vertical; padding: 0; }"
 
     def __init_subclass__(cls, **options: Any) -> None:
         cls.BINDINGS = bindings_of(*cls.where)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
 
 from bedside_tui.draw import number
 from bedside_tui.draw.cells import Pin
@@ -16,8 +17,15 @@ from bedside_tui.widgets.timeline import tone_of
 DIVIDER = " │"
 
 
+@lru_cache(maxsize=256)  # the same at nearly every drawing, and a quarter of its cost
 def footer(
-    where: Sequence[Where], width: int, *, control: bool = True, in_time: bool = False, idle: Collection[str] = (), ascii: bool = False
+    where: tuple[Where, ...],
+    width: int,
+    *,
+    control: bool = True,
+    in_time: bool = False,
+    idle: frozenset[str] = frozenset(),
+    ascii: bool = False,
 ) -> Line:
     """The keys of a screen in one line: control first, then the screen's own, then the general; the least needed go when narrow, and of
     them those come back that fit into what is left.
