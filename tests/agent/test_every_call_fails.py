@@ -59,7 +59,7 @@ class Failing:
 
 @pytest.fixture
 def plays(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[int, bool], Iterator[tuple[Failing, Path]]]:
-    """`plays(error, for_good)`: one after another, each in a directory of its own, until one has fewer calls than the one that should fail."""
+    """`plays(error, for_good)`: one after another, each in its own directory, until one has fewer calls than the one that should fail."""
 
     def each(error: int, for_good: bool) -> Iterator[tuple[Failing, Path]]:
         for at in count(1):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import resource
 import select
 import signal
 import subprocess
@@ -54,6 +56,18 @@ def go_on(child: subprocess.Popen[bytes]) -> None:
 def wait_ended(child: subprocess.Popen[bytes]) -> None:
     """Until it has ended, without collecting it: it stays a zombie."""
     os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
+
+
+@contextlib.contextmanager
+def no_descriptor_left() -> Iterator[None]:
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    free = os.dup(0)  # the lowest
+    os.close(free)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (free, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
 
 
 def watched(child: subprocess.Popen[bytes], way: Way) -> WatchedProcess:
@@ -123,6 +137,21 @@ def test_the_handle_itself_tells_the_end(start: Start, way: Way) -> None:
     process.close()
     process.close()
     assert process.fd == -1
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_process_that_cannot_be_asked_about_is_what_it_was_and_not_dead(start: Start, way: Way) -> None:
+    child = start("pass")
+    process = watched(child, way)
+    child.send_signal(signal.SIGSTOP)
+    os.waitid(os.P_PID, child.pid, os.WSTOPPED | os.WNOWAIT)
+    assert process.state() == "stopped"
+    with no_descriptor_left():
+        assert (process.state(), process.exit_code()) == ("stopped", None)
+    child.kill()
+    wait_ended(child)
+    assert (process.state(), process.exit_code()) == ("exited", -9)
+    process.close()
 
 
 @pytest.mark.parametrize("way", WAYS)

@@ -34,6 +34,7 @@ class WatchedProcess:
         self._way = way
         self._ended = False
         self._code: int | None = None
+        self._last_letter = "R"
         self.fd = self._opened() if way != "stat" else -1
         if self._start_now() not in (start, 0) and start:
             self._ended = True
@@ -71,23 +72,33 @@ class WatchedProcess:
             return -1
 
     def _letter(self) -> str:
-        fields = self._stat()
-        if not fields or (self._start and int(fields[19]) != self._start):
-            return ""
-        return fields[0]
+        """The system's letter for its state, empty where there is no such process any more; the last known where that cannot be asked."""
+        try:
+            fields = self._stat()
+        except OSError:  # no descriptor left, no memory: that says nothing of the process
+            return self._last_letter
+        self._last_letter = fields[0] if fields and (not self._start or int(fields[19]) == self._start) else ""
+        return self._last_letter
 
     def _start_now(self) -> int:
-        fields = self._stat()
+        try:
+            fields = self._stat()
+        except OSError:
+            return 0
         return int(fields[19]) if fields else 0
 
     def _stat(self) -> list[str]:
+        """The fields of `/proc/PID/stat` from its third on; none of a process that is gone."""
         try:
             return Path(f"/proc/{self.pid}/stat").read_text(errors="replace").rpartition(")")[2].split()
-        except OSError:
+        except (FileNotFoundError, ProcessLookupError):
             return []
 
     def _exit_status(self) -> int | None:
-        fields = self._stat()
+        try:
+            fields = self._stat()
+        except OSError:
+            fields = []
         if fields and fields[0] in ("Z", "X") and (not self._start or int(fields[19]) == self._start):
             status = int(fields[49])
         elif self._way == "info" and self.fd >= 0:

@@ -211,7 +211,7 @@ class Hub:
         return self._over_at < float("inf") and not self._journal.has_pending and not self._orders.are_busy and self._recorder.is_idle
 
     def _drain_wake(self) -> None:
-        with contextlib.suppress(BlockingIOError):
+        with contextlib.suppress(OSError):  # empty, as a rule
             while os.read(self._recorder.wake_reader, 4096):
                 pass
 
