@@ -31,6 +31,9 @@ INVITED_WITHIN: Final = 30.0
 """Seconds a rank waits for its invitation: imports of several ranks on a cold file system differ by as much."""
 
 _LOOK: Final = 0.1
+_OF_TORCHRUN: Final = ("RANK", "WORLD_SIZE")
+_OF_SLURM: Final = ("SLURM_PROCID", "SLURM_STEP_NUM_TASKS")
+"""Of the step, which `srun` started: a batch script has the number of tasks of its job in its environment, and is one process."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +43,8 @@ class Place:
     rank: int = 0
     world: int = 1
     launch: str = ""
+    doubt: str = ""
+    """What is odd about where this was read, and what follows, in a sentence; empty where nothing is."""
 
     @property
     def is_first(self) -> bool:
@@ -55,14 +60,20 @@ def place_of(environment: Mapping[str, str], rank: int | None = None, world: int
 
     SLURM's own variables count only beside MASTER_ADDR: `srun -n 8 python train.py` may as well start eight trainings of one process.
     """
+    doubt = ""
     if rank is None or world is None:
-        found = _from_torch() or _pair(environment, "RANK", "WORLD_SIZE")
+        given = "rank" if rank is not None else "world" if world is not None else ""
+        found = _from_torch() or _pair(environment, *_OF_TORCHRUN)
         if found is None and environment.get("MASTER_ADDR"):
-            found = _pair(environment, "SLURM_PROCID", "SLURM_STEP_NUM_TASKS")
+            found = _pair(environment, *_OF_SLURM)
+        if given:
+            doubt = f"init({given}=…) says no rank: say rank and world"
+        elif found is None:
+            doubt = _half_said(environment)
         rank, world = found or (0, 1)
     if not 0 <= rank < world:
         raise ValueError(f"rank {rank} of {world}: a rank is at least 0 and less than the number of ranks")
-    return Place(rank, world, launch_of(environment, launch) if world > 1 else "")
+    return Place(rank, world, launch_of(environment, launch) if world > 1 else "", doubt)
 
 
 def _from_torch() -> tuple[int, int] | None:
@@ -75,6 +86,12 @@ def _from_torch() -> tuple[int, int] | None:
 def _pair(environment: Mapping[str, str], rank: str, world: str) -> tuple[int, int] | None:
     words = environment.get(rank, ""), environment.get(world, "")
     return (int(words[0]), int(words[1])) if all(word.isdecimal() for word in words) else None
+
+
+def _half_said(environment: Mapping[str, str]) -> str:
+    """A sentence about variables of which no rank can be read, where there are such."""
+    words = [f"{name}={environment[name]!r:.40}" for name in _OF_TORCHRUN if environment.get(name)]
+    return f"no rank can be read of {' and '.join(words)}: this process is taken for a run of its own" if words else ""
 
 
 def launch_of(environment: Mapping[str, str], given: str = "") -> str:

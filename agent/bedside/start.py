@@ -62,6 +62,8 @@ def start_run(
     try:
         request = Request.of_text(text) if (text := os.environ.get(VARIABLE)) else None
         place = Place() if request is not None else place_of(os.environ, rank, world, str(launch))
+        if place.doubt:
+            problems(place.doubt)
         if place.is_first:
             run = _started(place, project, name, config, directory, rules, problems, request)
         else:
