@@ -62,7 +62,7 @@ cases: $(STAMP) ## every case, healthy and broken, over three seeds: the table o
 bench-day: $(STAMP) ## what a day-long run costs the viewer: 10 M points over 200 metrics, opened, read, sought in (minutes)
 	$(BIN)/python tests/bench/bench_day.py
 
-faults: $(STAMP) ## every fault of the matrix over and over, as often as the goals speak of (N=1000; half an hour) or N thousandths of it: JOBS= at once
+faults: $(STAMP) ## every fault of the matrix over and over, as often as the goals speak of (N=1000; 50 minutes) or N thousandths of it: JOBS= at once
 	$(BIN)/python tests/faults --tries $(or $(N),1000) $(if $(JOBS),--jobs $(JOBS)) --write tests/faults/RESULTS.md
 
 soak: $(STAMP) ## 200 steps a second with viewers coming and going: is the memory of trainer, hub and viewer flat? MINUTES=30; tests/soak/RESULTS.md

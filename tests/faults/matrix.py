@@ -27,7 +27,12 @@ MATRIX: Final = (
     Line("F9", "segmentation fault, abort, out of memory", True, ("tests/flow/test_stacks.py", "tests/agent/test_fault_file.py")),
     Line("F10", "fork while logging", True, ("tests/flow/test_unharmed.py",)),
     Line("F11", "no descriptor left in the training", True),
-    Line("F12", "no room, or an error, on the disk of the recording", True, ("tests/agent/test_hub_recorder.py",)),
+    Line(
+        "F12",
+        "no room, or an error, on the disk of the recording",
+        True,
+        ("tests/agent/test_hub_recorder.py", "tests/agent/test_every_call_fails.py"),
+    ),
     Line("F13", "slow sync", True),
     Line("F14", "recording cut, or a bit flipped", True, ("tests/protocol/test_runlog.py", "tests/fuzz")),
     Line("F15", "socket, keys or directory removed", True),

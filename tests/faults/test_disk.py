@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 
 import pytest
+from faults_of_calls import calls_fail
 from faults_of_disk import (
     disk_full,
     files_removed,
@@ -29,6 +30,13 @@ def test_a_disk_that_fills_up_costs_what_came_meanwhile_and_says_exactly_how_muc
 def test_an_input_output_error_costs_what_came_meanwhile_and_says_exactly_how_much(stage: Stage) -> None:
     """F12."""
     write_fails(stage, 1)
+    assert stage.tally.is_clean, stage.tally
+
+
+@needs_strace
+def test_one_call_of_the_hub_that_fails_costs_nothing_that_is_not_said(stage: Stage) -> None:
+    """F3, F12: four calls, each of another kind; `make faults` has hundreds."""
+    calls_fail(stage, 4)
     assert stage.tally.is_clean, stage.tally
 
 

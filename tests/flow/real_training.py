@@ -89,6 +89,8 @@ class Training:
         self.pid = int(self.process.stdout.readline()) if reaped_at_once else self.process.pid
         self._decoder = Decoder()
         self._records: list[Record] = []
+        self._points: dict[str, tuple[int, list[tuple[int, float]]]] = {}
+        """By metric: how many records have been looked through, and the points found in them. Who waits asks a hundred times a second."""
 
     def say(self, line: str) -> None:
         """A line to the script's standard input."""
@@ -123,7 +125,14 @@ class Training:
 
     def wait_for(self, what: Callable[[Body], bool], seconds: float = 20.0, words: str = "a record") -> Record:
         """The first record whose body is such; fails with the recording's tail when none comes."""
-        return until(lambda: next((record for record in self.records() if what(record.body)), None), words, seconds, self.tail)
+        looked = 0
+
+        def look() -> Record | None:
+            nonlocal looked
+            new, looked = self.records()[looked:], len(self._records)
+            return next((record for record in new if what(record.body)), None)
+
+        return until(look, words, seconds, self.tail)
 
     def wait_lifecycle(self, *states: str, seconds: float = 20.0) -> LifecycleChanged:
         told = f"a run that is {' or '.join(states)}"
@@ -136,12 +145,13 @@ class Training:
 
     def points(self, name: str) -> list[tuple[int, float]]:
         """Every (step, value) of a metric, in the order of the log."""
-        found: list[tuple[int, float]] = []
-        for record in self.records():
+        looked, found = self._points.get(name, (0, []))
+        for record in self.records()[looked:]:
             if isinstance(record.body, Metrics) and name in record.body.names:
                 row = record.body.values[record.body.names.index(name)]
                 found += zip(record.body.steps.tolist(), row.tolist(), strict=True)
-        return found
+        self._points[name] = len(self._records), found
+        return list(found)
 
     def wait_points(self, name: str, count: int, seconds: float = 20.0) -> None:
         until(lambda: True if len(self.points(name)) > count else None, f"{count} points of {name}", seconds, self.tail)
