@@ -114,7 +114,7 @@ def goals(rows: Sequence[Row]) -> str:
     """The goals, what was measured just now, and where the rest is tested."""
     running = [row.tally for row in rows if "F14" not in row.fault.rows]  # that one harms files
     tries, harmed = sum(tally.tries for tally in running), sum(tally.deaths + tally.hangs for tally in running)
-    kills = _of(rows, "F3")
+    kills = [row.tally for row in rows if "F3" in row.fault.rows and "hub killed" in row.fault.words]
     endings = [row for row in rows if set(row.fault.rows) & {"F5", "F6", "F7", "F9"}]
     judged, wrong = sum(row.tally.tries for row in endings), sum(row.tally.wrong for row in endings)
     flips = next((row.tally for row in rows if row.fault.words.startswith("a bit")), Tally())
