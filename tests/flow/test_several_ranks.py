@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from real_training import Training
@@ -87,3 +88,14 @@ def test_what_is_asked_when_a_rank_has_died_is_refused_by_its_name(start: Callab
     training.wait_for(lambda body: isinstance(body, RanksSeen) and body.states[-1].startswith("killed"), 60)
     refused = ask(training, "checkpoint")
     assert (refused.state, refused.detail) == ("refused", "rank 2 was killed (9: SIGKILL): the other ranks cannot be held without it")
+
+
+def test_the_stacks_of_all_ranks_are_printed_with_their_ranks(ranks: Training, bedside: Callable[..., Any]) -> None:
+    ranks.wait_for(lambda body: isinstance(body, RanksSeen) and body.ranks == (0, 1, 2), 60)
+    said = bedside("ctl", ranks.place.id, "stack")
+    assert said.code == 0
+    assert {line.split("  ")[0] for line in said.out.splitlines() if "MainThread" in line} == {
+        f"rank {rank} · MainThread" for rank in range(WORLD)
+    }
+    threads = bedside("ctl", ranks.place.id, "stack", "--json").json["threads"]
+    assert {thread["name"] for thread in threads} == {f"rank {rank} · MainThread" for rank in range(WORLD)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
@@ -96,6 +97,13 @@ async def test_the_screen_shows_the_rank_that_hangs_and_tab_goes_round_all(viewe
         assert f"stack of rank {WORLD - 1} at step" in opened.text
         await opened.press("v", "W")
         assert f"stack of rank {SLOW} at step" in opened.text
+
+
+async def test_the_row_of_the_rank_that_hangs_says_so_while_the_run_stalls(viewer: Open) -> None:
+    async with viewer(ScriptedSource(HANGS, live=False)) as opened:
+        await opened.press("end", "e")
+        rows = dict(re.findall(r"[●▲] +(\d)  (\w+)", opened.text))
+        assert rows == {str(rank): "elsewhere" if rank == SLOW else "running" for rank in range(WORLD)}
 
 
 async def test_enter_on_a_rank_shows_where_it_stands(viewer: Open) -> None:

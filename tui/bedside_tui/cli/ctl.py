@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Sequence
 from typing import Final
 
 from bedside_protocol.commands import LONGEST_SHELF, is_over
@@ -61,18 +62,24 @@ def run(options: argparse.Namespace) -> int:
     verb = ACTIONS[options.action]
     arguments = _arguments(options)
     place = chosen_run(options)
-    state = summarise(place).lifecycle
+    summary = summarise(place)
+    state = summary.lifecycle
     if state in OVER:
         raise Failure(f"{place.id} is {state}: nothing can be asked of it")
     if door_of(place.id, may_command=True) is None:
         raise Failure(f"{place.id} is {state}, but has no hub on this machine: ask on the machine where it runs")
-    last = stack = None
-    for news in life_of_command(place, verb, arguments, options.wait):
-        last, stack = (news, stack) if isinstance(news, CommandChanged) else (last, news)
+    last = None
+    stacks: list[StackTaken] = []
+    ranks = sum(rank["state"] == "running" for rank in summary.ranks)
+    for news in life_of_command(place, verb, arguments, options.wait, ranks):
+        if isinstance(news, CommandChanged):
+            last = news
+        else:
+            stacks.append(news)
         if not options.json:
             print(_line(news) if isinstance(news, CommandChanged) else "\n".join(stack_text(news)), flush=True)
     if options.json:
-        print(json.dumps(_to_json(last, stack), indent=2))
+        print(json.dumps(_to_json(last, stacks), indent=2))
     if last is None or not is_over(last.state):
         print(f"bedside: no outcome within {options.wait:g} s: bedside attach {word_for(place)} shows what becomes of it", file=sys.stderr)
         return 3
@@ -110,8 +117,8 @@ def _line(command: CommandChanged) -> str:
     return f"{command.verb} {command.state}{at}{detail}"
 
 
-def _to_json(command: CommandChanged | None, stack: StackTaken | None) -> dict[str, object]:
+def _to_json(command: CommandChanged | None, stacks: Sequence[StackTaken]) -> dict[str, object]:
     if command is None:
         return {"state": "unknown"}
     said = {"id": command.id, "verb": command.verb, "state": command.state, "step": command.step, "detail": safe(command.detail, 500)}
-    return {**said, "threads": threads_json(stack)}
+    return {**said, "threads": threads_json(stacks)}

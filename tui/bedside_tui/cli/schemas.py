@@ -228,7 +228,7 @@ _CTL: Final = _object({
     "state": _one_of(get_args(CommandState), "the last that the run said of it"),
     "step": _count("where it was applied; -1 before"),
     "detail": _text("why, in words; may be empty"),
-    "threads": _list(_THREAD, "where each thread is, the one that trains first; empty but for a stack"),
+    "threads": _list(_THREAD, "where each thread is, the one that trains first, of several ranks by rank; only of a stack"),
 })  # fmt: skip
 _IMPORT: Final = _object({
     "id": _text("the name of the directory that was made"),

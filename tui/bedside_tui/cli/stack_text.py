@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from bedside_protocol.records import StackFrame, StackTaken, ThreadStack
@@ -32,6 +32,6 @@ def _call(frame: StackFrame) -> Iterator[str]:
         yield f"    {frame.source}"
 
 
-def threads_json(stack: StackTaken | None) -> list[Any]:
-    """Its threads, as a record of the log has them; empty where there is none."""
-    return [] if stack is None else [plain_json(thread) for thread in stack.threads]
+def threads_json(stacks: Iterable[StackTaken]) -> list[Any]:
+    """Their threads, as a record of the log has them."""
+    return [plain_json(thread) for stack in stacks for thread in stack.threads]

@@ -13,10 +13,12 @@ from bedside_protocol.lifecycle import SILENT_AFTER
 from bedside_tui.draw import number
 from bedside_tui.screens.base import RunScreen
 from bedside_tui.store.rank_view import RankView
+from bedside_tui.store.view import View
 from bedside_tui.theme import Tone
 from bedside_tui.widgets.choice import window
 from bedside_tui.widgets.frame import Frame
 from bedside_tui.widgets.lines import Line, cut_text, line, pad, pad_left, select, width_of
+from bedside_tui.widgets.standing import Apart, standings
 
 SLOWER: Final = 1.5
 """Times the median step of all ranks from which one is a straggler: ranks wait for each other, so what is slow shows in the time of a step
@@ -49,8 +51,9 @@ class RanksScreen(RunScreen):
         first = window(len(listed), self.choice.place, room)
         paces = [rank.step_seconds for rank in ranks if rank.step_seconds == rank.step_seconds]
         usual = median(paces) if paces else float("nan")
+        apart = apart_of(frame.view)
         for rank in list(listed.values())[first : first + room]:
-            row = rank_row(rank, usual, held=frame.view.lifecycle == "paused", width=width)
+            row = rank_row(rank, usual, held=frame.view.lifecycle == "paused", apart=rank.rank in apart, width=width)
             lines.append(select(row, width) if rank.rank == chosen else row)
         return lines
 
@@ -71,9 +74,16 @@ def heading_of(ranks: Sequence[RankView]) -> str:
     return f"ranks · {shown} of {number.count(world)} here"
 
 
-def rank_row(rank: RankView, usual: float, *, held: bool, width: int) -> Line:
-    """One rank. `usual`: seconds of a median step; `held`: the run is held, so nobody is behind by slowness."""
-    glyph, word, tone = state_of(rank, usual, held)
+def apart_of(view: View) -> frozenset[int]:
+    """In a run that stalls, the ranks that its newest stacks set apart from the others: they wait for these."""
+    if view.lifecycle != "stalled":
+        return frozenset()
+    return frozenset(one.rank for one in standings(view.stacks, view.ranks) if one.apart is not Apart.NOT)
+
+
+def rank_row(rank: RankView, usual: float, *, held: bool, width: int, apart: bool = False) -> Line:
+    """One rank. `usual`: seconds of a median step. `held`: the run is held, so nobody is behind by slowness. `apart`: the others wait for it."""
+    glyph, word, tone = state_of(rank, usual, held, apart)
     late: Tone = "amber" if is_behind(rank, usual) and not held else "plain"
     slow: Tone = "amber" if is_slow(rank, usual) else "plain"
     silent: Tone = "amber" if rank.silent > SILENT_AFTER else "quiet"
@@ -95,7 +105,7 @@ def rank_row(rank: RankView, usual: float, *, held: bool, width: int) -> Line:
     return (*row, *line((where, "quiet"))) if width_of(row) + len(where) <= width else row
 
 
-def state_of(rank: RankView, usual: float, held: bool) -> tuple[str, str, Tone]:
+def state_of(rank: RankView, usual: float, held: bool, apart: bool) -> tuple[str, str, Tone]:
     """Its glyph, its state in a word, and how that is coloured."""
     if rank.state.startswith(("finished", "stopped")):
         return "■", rank.state.partition(" ")[0], "quiet"
@@ -105,6 +115,8 @@ def state_of(rank: RankView, usual: float, held: bool) -> tuple[str, str, Tone]:
         return "▲", rank.state, "amber"
     if held:
         return "‖", "held", "quiet"
+    if apart:
+        return "▲", "elsewhere", "amber"
     if is_slow(rank, usual) or is_behind(rank, usual):
         return "▲", "straggler", "amber"
     return "●", "running", "ok"
