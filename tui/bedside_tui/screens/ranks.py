@@ -82,7 +82,7 @@ def apart_of(view: View) -> frozenset[int]:
 
 
 def rank_row(rank: RankView, usual: float, *, held: bool, width: int, apart: bool = False) -> Line:
-    """One rank. `usual`: seconds of a median step. `held`: the run is held, so nobody is behind by slowness. `apart`: the others wait for it."""
+    """One rank. `usual`: seconds of a median step. `held`: the run is, so nobody is behind by slowness. `apart`: the others wait for it."""
     glyph, word, tone = state_of(rank, usual, held, apart)
     late: Tone = "amber" if is_behind(rank, usual) and not held else "plain"
     slow: Tone = "amber" if is_slow(rank, usual) else "plain"

@@ -14,7 +14,7 @@ from bedside_tui.places import RunPlace
 from bedside_tui.sources.live import LiveSource
 from bedside_tui.sources.source import Update
 
-OTHERS_WITHIN: Final = 2.0
+OTHERS_WITHIN: Final = 5.0
 """Seconds after the first rank's stack in which the other ranks' come: each takes its own."""
 
 
