@@ -6,17 +6,20 @@ How it fares over thousands of steps is the business of the flow tests, which ju
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 import torch
+from detection.nursery import Nursery
 
 from bedside.cases import vq_digits
 from bedside.cases.__main__ import main
 from bedside.cases.catalogue import CASES, case
 from bedside.cases.vq_digits import CODES, DECAY, DIMENSIONS, Autoencoder, Quantizer
+
+Train = Callable[..., list[str]]
 
 
 @pytest.fixture
@@ -98,27 +101,37 @@ def test_a_number_of_steps_that_is_none_is_refused(steps: str, capsys: pytest.Ca
     assert "--steps" in capsys.readouterr().err
 
 
-def train(tmp_path: Path, name: str, *words: str, onset: int | None = None) -> list[str]:
-    """The progress a training prints, run as the viewer runs it."""
-    fault = f"import bedside.cases.vq_digits as script; script.FAULT_AT = {onset}" if onset else ""
-    start = f"from bedside.cases.__main__ import main; raise SystemExit(main({[name, '--dir', str(tmp_path / name), *words]}))"
-    code = f"{fault}\n{start}"
-    done = subprocess.run([sys.executable, "-c", code], env=environment(), capture_output=True, text=True, timeout=170, check=False)
-    assert done.returncode == 0, done.stderr
-    return done.stdout.splitlines()
+@pytest.fixture(scope="module")
+def nursery() -> Iterator[Nursery]:
+    """Where trainings begin without loading torch each."""
+    nursery = Nursery({**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "OMP_NUM_THREADS": "1"})
+    yield nursery
+    nursery.close()
 
 
-def environment() -> dict[str, str]:
-    return {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "OMP_NUM_THREADS": "1"}
+@pytest.fixture
+def train(nursery: Nursery, tmp_path: Path) -> Train:
+    """`train(name, *words, onset)`: the progress a training prints, run as the viewer runs it."""
+
+    def printed(name: str, *words: str, onset: int | None = None) -> list[str]:
+        fault = f"import bedside.cases.vq_digits as script; script.FAULT_AT = {onset}" if onset else ""
+        start = f"from bedside.cases.__main__ import main; raise SystemExit(main({[name, '--dir', str(tmp_path / name), *words]}))"
+        script, output = tmp_path / f"{name}-{onset}.py", tmp_path / f"{name}-{onset}.txt"
+        script.write_text(f"{fault}\n{start}")
+        code = nursery.run([str(script)], output, 170)
+        assert code == 0, output.read_text()
+        return [line for line in output.read_text().splitlines() if line.startswith("step ")]
+
+    return printed
 
 
-def test_a_few_steps_are_trained_to_the_end_and_leave_one_recording(tmp_path: Path) -> None:
-    assert train(tmp_path, "vq-digits", "--steps", "30")[-1].startswith("step     30 of 30  loss 0.")
+def test_a_few_steps_are_trained_to_the_end_and_leave_one_recording(train: Train, tmp_path: Path) -> None:
+    assert train("vq-digits", "--steps", "30")[-1].startswith("step     30 of 30  loss 0.")
     assert len(list((tmp_path / "vq-digits").glob("*/run.bedside"))) == 1
 
 
-def test_until_its_fault_the_broken_form_is_the_healthy_one(tmp_path: Path) -> None:
-    healthy = train(tmp_path, "vq-digits", "--steps", "40", "--seed", "5")
-    late = train(tmp_path, "codebook-collapse", "--steps", "40", "--seed", "5", onset=41)
-    early = train(tmp_path, "codebook-collapse", "--steps", "40", "--seed", "5", onset=20)
+def test_until_its_fault_the_broken_form_is_the_healthy_one(train: Train) -> None:
+    healthy = train("vq-digits", "--steps", "40", "--seed", "5")
+    late = train("codebook-collapse", "--steps", "40", "--seed", "5", onset=41)
+    early = train("codebook-collapse", "--steps", "40", "--seed", "5", onset=20)
     assert healthy == late != early
