@@ -92,4 +92,4 @@ def test_a_narrow_footer_keeps_control_longest_and_says_nothing_of_it_where_ther
 def test_what_left_a_narrow_footer_for_a_longer_key_comes_back_where_it_fits() -> None:
     assert plain([footer(("lists", "cursor", "vitals"), 80)]).endswith("a ack ⏎ open")
     assert "W where" in plain([footer(("lists", "cursor", "vitals"), 80)])
-    assert "a ack" in plain([footer(("lists", "cursor", "alerts"), 80, idle=frozenset({"open"}))])
+    assert "a ack" in plain([footer(("lists", "cursor", "alerts"), 80)])

@@ -48,7 +48,7 @@ KEYS: tuple[Key, ...] = (
     Key(("?",), "help", "help", "these keys", footer=2),
     Key(("n",), "next_alarm", "alarm", "open the next alarm", footer=3),
     Key(("N",), "previous_alarm", "", "open the previous alarm"),
-    Key(("a",), "acknowledge", "ack", "acknowledge the selected alarm, or the first", footer=5),
+    Key(("a",), "acknowledge", "ack", "acknowledge the selected alarm, or the first", footer=3),
     Key(("A",), "acknowledge_all", "", "acknowledge all alarms"),
     Key((":", ";"), "palette", "palette", "do anything by its name; go to a moment: 12000, 50%, -10m", footer=6),
     Key(("m",), "note", "note", "write a note at this moment", footer=7),

@@ -13,6 +13,8 @@ from bedside_tui.widgets.lines import Line, line, pad, pointed, wrapped
 
 COLUMNS = 110
 """Columns from which a call is one line; below, the text of its line stands under it."""
+_FUNCTION = 5
+"""One part of so many of the width that a function's name may take: methods of libraries have long ones."""
 
 
 def stack_lines(stack: StackView, width: int, wanted: Callable[..., bool] = lambda *texts: True) -> list[Line]:
@@ -41,7 +43,7 @@ def _call(frame: StackFrame, is_here: bool, where: int, width: int) -> Sequence[
     """` train.py:42  forward  lock.acquire()`, in one line or two."""
     tone: Tone = "strong" if is_here else "quiet" if is_library(frame) else "plain"
     if width >= COLUMNS:
-        return [line((f"     {pad(_place(frame), where)}  {pad(frame.function, 24)}  {frame.source}", tone))]
+        return [line((f"     {pad(_place(frame), where)}  {pad(frame.function, width // _FUNCTION)}  {frame.source}", tone))]
     head = line((f"     {_place(frame)}", tone), (f" in {frame.function}", "quiet"))
     return [head, line((f"         {frame.source}", tone))] if frame.source else [head]
 
