@@ -8,7 +8,7 @@ from typing import Final
 import zmq
 
 from bedside_tui.places import Door, door_of
-from bedside_tui.sources.way import knock, sent
+from bedside_tui.sources.way import SOON, knock, sent
 
 LOOK_EVERY: Final = 1.0
 SILENT_AFTER: Final = 1.5
@@ -27,6 +27,8 @@ class HubLine:
         self._looked = float("-inf")
         self._asked: float | None = None
         self._answers = False
+        self._opens = False
+        """Whether it was just knocked at, and a question waits until somebody takes it."""
         self._knocked = float("-inf")
 
     def __repr__(self) -> str:
@@ -38,7 +40,7 @@ class HubLine:
         poller.register(reader, zmq.POLLIN)
         if self._socket is not None:
             poller.register(self._socket, zmq.POLLIN)
-        return reader in dict(poller.poll(milliseconds))
+        return reader in dict(poller.poll(min(milliseconds, SOON) if self._opens else milliseconds))
 
     def heard(self, now: float) -> Iterator[bytes]:
         """The frames that have come."""
@@ -54,6 +56,7 @@ class HubLine:
         again = self._asked is None or (not self._answers and waited > LOOK_EVERY)
         if self._socket is not None and again and sent(self._socket, frame):
             self._asked = now
+        self._opens = self._socket is not None and self._asked is None and now - self._knocked < SILENT_AFTER
         return self._answers or now - self._knocked < SILENT_AFTER
 
     def ask(self, frame: bytes) -> bool:

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Final
 
 from bedside_protocol.commands import is_over
-from bedside_protocol.records import CommandChanged, Scalar, StackTaken, Verb
+from bedside_protocol.records import HUB_RANK, CommandChanged, Scalar, StackTaken, Verb
 from bedside_tui.places import RunPlace
 from bedside_tui.sources.live import LiveSource
 from bedside_tui.sources.source import Update
@@ -47,8 +47,9 @@ def _life(name: str, updates: queue.SimpleQueue[Update], seconds: float, ranks: 
         for record in update.records:
             match record.body:
                 case StackTaken(command=command) as stack if command == name:
-                    heard.add(record.rank)
-                    yield _of_rank(stack, max(0, record.rank)) if ranks > 1 else stack
+                    rank = stack.rank if record.rank == HUB_RANK else record.rank
+                    heard.add(rank)
+                    yield _of_rank(stack, rank) if ranks > 1 else stack
                 case CommandChanged(id=command) as change if command == name:
                     yield change
                     if is_over(change.state):

@@ -24,7 +24,7 @@ from bedside_tui.sources.afterwards import LOOK_EVERY, Afterwards
 from bedside_tui.sources.conversation import Conversation, LiveControl
 from bedside_tui.sources.replay import Follower, cannot_read, last_records, records_of
 from bedside_tui.sources.source import SourceState, SourceStatus, Update
-from bedside_tui.sources.way import Way
+from bedside_tui.sources.way import SOON, Way
 from bedside_tui.whoami import whoami
 
 ANSWER_WITHIN: Final = 2.5
@@ -123,7 +123,7 @@ class LiveSource:
                 asked = way.send(self._talk.next_read())
             if answered:
                 self._send_commands(way, deliver)
-            if way.speaks(_POLL):
+            if way.speaks(_POLL if asked else SOON):
                 answered = True
                 if self._hear(way, deliver):
                     asked = False

@@ -19,6 +19,8 @@ PATIENCE: Final = 5.0
 """Seconds without a word after which a way is made anew: a tunnel that was started again may hold the old one open, and lead nowhere."""
 LONGEST_PATIENCE: Final = 30.0
 """Seconds at most: libzmq gives up a handshake after as long."""
+SOON: Final = 5
+"""Milliseconds after which a question that nobody took is asked again: nothing tells when a handshake is done."""
 _RECONNECT: Final = 1000
 """Milliseconds between two attempts at most: a tunnel without a run behind it takes every one of them."""
 
