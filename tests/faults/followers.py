@@ -1,7 +1,8 @@
 """`followers.py RUN LOG`: forks a process that follows the run as a viewer does, each time it reads `follow`.
 
 On `seen` the newest follower answers with one line of JSON: how many values of `number` it has, whether they are 0, 1, 2, … without a
-hole, the state of its way to the run in the words of a source, and how long it took to have the first of them, in seconds.
+hole, the state of its way to the run in the words of a source, how long it took to have the first of them, in seconds, and whether its
+source still reads.
 """
 
 from __future__ import annotations
@@ -43,7 +44,8 @@ class Follower:
     def told(self) -> str:
         numbers = list(self.numbers)  # the source's thread goes on
         whole = numbers == [float(number) for number in range(len(numbers))]
-        said = {"count": len(numbers), "whole": whole, "state": self.state, "detail": self.detail, "full": self.full}
+        reads = any(thread.name == "live-source" for thread in threading.enumerate())
+        said = {"count": len(numbers), "whole": whole, "state": self.state, "detail": self.detail, "full": self.full, "reads": reads}
         return json.dumps(said)
 
 
