@@ -343,6 +343,8 @@ class StackTaken:
     """Why no Python calls are in it, empty where they are."""
     command: str = ""
     """The command that asked for it, empty where none did."""
+    rank: int = 0
+    """Of which rank it is, where the hub tells of one that cannot; any other's is of the rank that says it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,8 @@ import pytest
 from real_training import Training
 from several_ranks import BARRIER, WORLD, ask, end, pause, pid_of, script, steps_of, wait_steps
 
-from bedside_protocol.commands import NOT_PAUSED
-from bedside_protocol.records import CheckpointSaved, RanksSeen
+from bedside_protocol.commands import NOT_PAUSED, SUSPENDED
+from bedside_protocol.records import CheckpointSaved, RanksSeen, StackTaken
 
 LATE = """
 init = bedside.init
@@ -88,6 +88,16 @@ def test_what_is_asked_when_a_rank_has_died_is_refused_by_its_name(start: Callab
     training.wait_for(lambda body: isinstance(body, RanksSeen) and body.states[-1].startswith("killed"), 60)
     refused = ask(training, "checkpoint")
     assert (refused.state, refused.detail) == ("refused", "rank 2 was killed (9: SIGKILL): the other ranks cannot be held without it")
+
+
+def test_of_a_rank_that_is_stopped_the_system_tells_where_it_is_beside_the_stacks_of_the_others(ranks: Training) -> None:
+    ranks.wait_for(lambda body: isinstance(body, RanksSeen) and body.ranks == (0, 1, 2), 60)
+    os.kill(pid_of(ranks, 2), signal.SIGSTOP)
+    ranks.wait_for(lambda body: isinstance(body, RanksSeen) and body.states[-1] == "suspended", 60)
+    asked = ask(ranks, "stack")
+    told = ranks.wait_for(lambda body: isinstance(body, StackTaken) and body.command == asked.id and body.rank == 2, 60).body
+    assert isinstance(told, StackTaken)
+    assert (asked.state, told.trouble, {thread.kernel for thread in told.threads}) == ("applied", SUSPENDED, {"is stopped"})
 
 
 def test_the_stacks_of_all_ranks_are_printed_with_their_ranks(ranks: Training, bedside: Callable[..., Any]) -> None:

@@ -10,8 +10,8 @@ from typing import Any, TypeAlias
 
 import pytest
 
-from bedside_protocol.commands import NO_PYTHON
-from bedside_protocol.records import HUB_RANK, RanksSeen, Record, StackFrame, ThreadStack
+from bedside_protocol.commands import NO_PYTHON, SUSPENDED
+from bedside_protocol.records import HUB_RANK, RanksSeen, Record, StackFrame, StackTaken, ThreadStack
 from bedside_tui.sources.scripted import ScriptedSource
 from bedside_tui.sources.scripted_ranks import SLOW, WORLD, of_ranks
 from bedside_tui.sources.scripted_run import scripted_run
@@ -117,6 +117,19 @@ async def test_the_entry_of_the_log_shows_the_stacks_of_all_ranks(viewer: Open) 
     async with viewer(ScriptedSource(HANGS, live=False)) as opened:
         await opened.press("end", "l", "slash", *"stalled:", "enter", "enter")
         assert f"stack of rank {SLOW} at step" in opened.text
+
+
+async def test_what_the_hub_tells_of_a_rank_stands_with_the_stacks_of_the_others(viewer: Open) -> None:
+    outside = StackTaken("asked by ada", 8, (ThreadStack("the first thread", kernel="is stopped"),), SUSPENDED, "c2", rank=3)
+    inside = StackTaken("asked by ada", 8, at(61), command="c2")
+    end = HANGS[-1].time
+    told = [Record(end + 1, outside, HUB_RANK), *(Record(end + 1, inside, rank) for rank in range(3))]
+    async with viewer(ScriptedSource([*HANGS, *told], live=False)) as opened:
+        await opened.press("end", "W")
+        assert "stack of rank 3 at step 8" in opened.text
+        assert "▲ rank 3  rank 0  rank 1  rank 2" in opened.text
+        assert "the first thread  is stopped" in opened.text
+        assert len([mark for mark in opened.app.viewing.store.marks if mark.kind == "stack" and "asked by ada" in mark.text]) == 1
 
 
 async def test_a_rank_that_answers_nothing_says_so_in_place_of_its_stack(viewer: Open) -> None:

@@ -98,6 +98,7 @@ class Orders:
                 said += self._told(self._together.ask(order))
             else:
                 messages.append((range(self._ranks.world), order))
+                said += self._stacks.of_unable(order, self._ranks.unable(now))
         agreed, more = self._agree(now)
         return said + agreed, messages + more
 

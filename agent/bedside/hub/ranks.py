@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
+from bedside_protocol.lifecycle import SILENT_AFTER
 from bedside_protocol.records import Ended, RanksSeen, Record
 
 from .member import Member
@@ -81,6 +82,11 @@ class Ranks:
     def alive(self) -> frozenset[int]:
         """The ranks that are here and not over."""
         return frozenset(member.rank for member in self._members.values() if not member.is_over)
+
+    def unable(self, now: float) -> list[Member]:
+        """The ranks other than 0 that live and answer nothing: stopped, or with a native call that keeps the interpreter lock."""
+        others = [member for member in self._members.values() if member.rank and not member.is_over]
+        return [member for member in others if member.state == "suspended" or now - member.heard > SILENT_AFTER]
 
     def why_not_all(self) -> str:
         """Why nothing can be asked of all ranks, empty where it can."""

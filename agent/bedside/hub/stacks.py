@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+from collections import deque
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
@@ -39,6 +40,8 @@ DOUBTFUL_AFTER: Final = 1.2
 """Seconds without a word of the agent (it beats every 0.5 s) from which an order for a stack is kept back: handed to one that hangs, it
 would be answered when that is over."""
 WHO: Final = "the hub"
+_REMEMBERED: Final = 100
+"""Ids of orders kept, so that one sent again is answered once for the ranks that cannot."""
 
 
 class Stacks:
@@ -50,6 +53,7 @@ class Stacks:
         self._directory = directory
         self._base = _directory_of(pid)
         self._asked = float("-inf")
+        self._told: deque[str] = deque(maxlen=_REMEMBERED)
 
     def __repr__(self) -> str:
         return f"<Stacks of process {self._pid}>"
@@ -67,7 +71,21 @@ class Stacks:
         if process != "stopped" and silent <= SILENT_AFTER:
             return []
         trouble = SUSPENDED if process == "stopped" else NO_PYTHON.format(pid=self._pid)
-        return [body for order in orders for body in self._from_outside(order, trouble, step)]
+        return [
+            body
+            for order in orders
+            for body in (
+                StackTaken(asked_for(order), step, _threads(self._pid), trouble, order.id),
+                CommandChanged(order.id, "stack", "failed", order.who, trouble, step, dict(order.arguments)),
+            )
+        ]
+
+    def of_unable(self, order: Order, members: Iterable[Member]) -> list[Body]:
+        """What is said, once, of an order for a stack in the place of ranks other than 0 that cannot answer it."""
+        if order.verb != "stack" or order.id in self._told:
+            return []
+        self._told.append(order.id)
+        return [StackTaken(asked_for(order), each.step, _threads(each.pid), _trouble(each), order.id, each.rank) for each in members]
 
     def exit_code(self) -> int | None:
         """How the process ended, as a native fault left it: where the system does not tell. None where none did."""
@@ -75,13 +93,15 @@ class Stacks:
 
     def of_fault(self, exit_code: int | None, reason: str, step: int) -> list[Body]:
         """The stack that a native fault left as the process died, if it died of one."""
-        return self._of_fault(self._pid, reason, step) if exit_code in _CODES.values() else []
+        return self._of_fault(self._pid, 0, reason, step) if exit_code in _CODES.values() else []
 
     def of_rank(self, member: Member) -> list[Body]:
         """The stack that a native fault of a rank other than the first left."""
-        return self._of_fault(member.pid, f"rank {member.rank}: {member.reason}", member.step) if member.rank and member.ended_badly else []
+        if not member.rank or not member.ended_badly:
+            return []
+        return self._of_fault(member.pid, member.rank, f"rank {member.rank}: {member.reason}", member.step)
 
-    def _of_fault(self, pid: int, why: str, step: int) -> list[Body]:
+    def _of_fault(self, pid: int, rank: int, why: str, step: int) -> list[Body]:
         fault = read_fault(self._left(pid))
         if not fault.threads:
             return []
@@ -90,7 +110,7 @@ class Stacks:
             ThreadStack(thread.name, tuple(frame(call, lines.get((call.file, call.line), ""), self._base) for call in thread.calls))
             for thread in fault.threads
         )
-        return [StackTaken(why, step, threads)]
+        return [StackTaken(why, step, threads, rank=rank)]
 
     def _left(self, pid: int) -> str:
         """What the fault file of a process holds; empty where there is none, or something else of its name."""
@@ -100,13 +120,6 @@ class Stacks:
                 return file.read(MOST_FAULT).decode("utf-8", "replace")
         except OSError:
             return ""
-
-    def _from_outside(self, order: Order, trouble: str, step: int) -> list[Body]:
-        threads = tuple(ThreadStack(_name(seen, self._pid), kernel=seen.doing) for seen in threads_of(self._pid))
-        return [
-            StackTaken(asked_for(order), step, threads, trouble, order.id),
-            CommandChanged(order.id, "stack", "failed", order.who, trouble, step, dict(order.arguments)),
-        ]
 
     def close(self) -> None:
         """Files in which no fault stands go away."""
@@ -118,6 +131,15 @@ class Stacks:
 
 def _name(thread: KernelThread, pid: int) -> str:
     return "the first thread" if thread.id == pid else f"{thread.name} {thread.id}"
+
+
+def _threads(pid: int) -> tuple[ThreadStack, ...]:
+    """The threads of a process as they look from outside."""
+    return tuple(ThreadStack(_name(seen, pid), kernel=seen.doing) for seen in threads_of(pid))
+
+
+def _trouble(member: Member) -> str:
+    return SUSPENDED if member.state == "suspended" else NO_PYTHON.format(pid=member.pid)
 
 
 def _directory_of(pid: int) -> str:

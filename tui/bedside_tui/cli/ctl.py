@@ -70,7 +70,7 @@ def run(options: argparse.Namespace) -> int:
         raise Failure(f"{place.id} is {state}, but has no hub on this machine: ask on the machine where it runs")
     last = None
     stacks: list[StackTaken] = []
-    ranks = sum(rank["state"] in ("running", "silent") for rank in summary.ranks)
+    ranks = sum(rank["state"] in ("running", "silent", "suspended") for rank in summary.ranks)
     for news in life_of_command(place, verb, arguments, options.wait, ranks):
         if isinstance(news, CommandChanged):
             last = news

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bedside_protocol.records import Ended, StackTaken
+from bedside_protocol.records import HUB_RANK, Ended, StackTaken
 from bedside_protocol.stacks import own_call, said_of
 from bedside_tui.store.ledger import Ledger, Moment
-from bedside_tui.store.ranks import SPEAKERS
 from bedside_tui.store.stack_view import StackView
 from bedside_tui.store.view import Mark
 
@@ -21,13 +20,15 @@ class StacksFold:
         self._stacks: Ledger[tuple[StackView, ...]] = Ledger()
 
     def taken(self, moment: Moment, rank: int, body: StackTaken) -> Mark | None:
-        """A stack was taken. One mark stands for those of all ranks."""
-        of_run = rank in SPEAKERS
-        view = StackView(moment.time, body.step, body.why, body.threads, body.trouble, command=body.command, rank=0 if of_run else rank)
+        """A stack was taken. Of several ranks that were asked together the first's has the mark for all."""
+        whose = body.rank if rank == HUB_RANK else rank
+        view = StackView(moment.time, body.step, body.why, body.threads, body.trouble, command=body.command, rank=whose)
         before = self.at(moment.position) if body.command else ()
         together = [other for other in before if other.command == body.command and other.rank != view.rank]
         self._stacks.add(moment.position, tuple(sorted((*together, view), key=lambda stack: stack.rank)))
-        return Mark(moment.time, body.step, "stack", "≡", f"stack  {_where(body)}  ({body.why})", jump=False) if of_run else None
+        if whose and body.command:
+            return None
+        return Mark(moment.time, body.step, "stack", "≡", f"stack  {_where(body)}  ({body.why})", jump=False)
 
     def ended(self, moment: Moment, body: Ended) -> None:
         """The training's own goodbye: an exception brings its traceback."""
