@@ -17,12 +17,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
+from bedside_protocol.commands import is_over
 from bedside_protocol.places import HUB_LOG_NAME
 from bedside_protocol.records import Body, CommandChanged, LifecycleChanged, Metrics, Record, Scalar, Verb
 from bedside_protocol.runlog import Decoder
 from bedside_tui.places import RunPlace, runs_in
-from bedside_tui.sources.live import LiveSource
+from bedside_tui.sources.live import UNREACHABLE, LiveSource
 from bedside_tui.sources.replay import Follower, records_of
+from bedside_tui.sources.source import Update
 
 Found = TypeVar("Found")
 patience = 3.0
@@ -172,17 +174,26 @@ class Training:
         until(lambda: True if not Path(f"/proc/{pid}").exists() else None, "the hub to leave", seconds)
 
     def ask(self, verb: Verb, arguments: dict[str, Scalar] | None = None, seconds: float = 20.0) -> list[CommandChanged]:
-        """Send a command as the viewer does; its whole life, as the log tells it."""
-        source = LiveSource(self.place)
+        """Send a command as the viewer does, again where it found no hub yet; its whole life, as the log tells it."""
+        source, told = LiveSource(self.place), list[Update]()
+        control = source.control
+        assert control is not None
+        names = [control.send(verb, arguments or {})]
+
+        def over() -> bool | None:
+            if any(isinstance(body, CommandChanged) and body.id in names and is_over(body.state) for body in self.bodies(CommandChanged)):
+                return True
+            own = [record.body for update in list(told) for record in update.records if isinstance(record.body, CommandChanged)]
+            if any(body.id == names[-1] and body.detail == UNREACHABLE for body in own):
+                names.append(control.send(verb, arguments or {}))
+            return None
+
         try:
-            assert source.control is not None
-            name = source.control.send(verb, arguments or {})
-            source.start(lambda update: None)
-            ending = ("applied", "failed", "refused", "expired", "cancelled")
-            self.wait_for(lambda body: isinstance(body, CommandChanged) and body.id == name and body.state in ending, seconds)
+            source.start(told.append)
+            until(over, f"the end of {verb}", seconds, self.tail)
         finally:
             source.close()
-        return [body for body in self.bodies(CommandChanged) if isinstance(body, CommandChanged) and body.id == name]
+        return [body for body in self.bodies(CommandChanged) if isinstance(body, CommandChanged) and body.id in names]
 
     def tail(self) -> str:
         shown = [str(record.body)[:200] for record in self._records if not isinstance(record.body, Metrics)][-12:]
