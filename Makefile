@@ -7,7 +7,7 @@ CASE ?=
 PIP := $(BIN)/python -m pip install --disable-pip-version-check --no-warn-script-location
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test lint types contracts system unit coverage fuzz cases faults soak bench bench-day bench-probes bench-curves bench-detection pictures clean
+.PHONY: demo test lint types contracts system unit coverage fuzz cases faults soak bench bench-day bench-faults bench-probes bench-curves bench-detection pictures clean
 
 demo: $(STAMP) ## start a real training and watch it (CASE=codebook-collapse for a sick one)
 	@$(BIN)/bedside demo $(CASE); code=$$?; \
@@ -67,6 +67,9 @@ faults: $(STAMP) ## every fault of the matrix over and over, as often as the goa
 
 soak: $(STAMP) ## 200 steps a second with viewers coming and going: is the memory of trainer, hub and viewer flat? MINUTES=30; tests/soak/RESULTS.md
 	$(BIN)/python tests/soak --minutes $(or $(MINUTES),30) --write tests/soak/RESULTS.md
+
+bench-faults: $(STAMP) ## what a stopped or killed hub, or a stopped viewer, costs a step (minutes)
+	$(BIN)/python tests/bench/bench_faults.py
 
 bench-probes: $(STAMP) ## what all default probes cost a 10 M-parameter training on one core (minutes)
 	$(BIN)/python tests/bench/bench_probes.py

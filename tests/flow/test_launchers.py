@@ -7,7 +7,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
-from real_training import Training, until
+from real_training import Training
 from several_ranks import ask
 
 from bedside_protocol.records import RankCommand, RanksSeen, RunStarted
@@ -21,10 +21,10 @@ for number in run.steps(range(10**9)):
     time.sleep(0.01)
 print("left at", run.current_step, flush=True)
 """
-SRUN = f"""
+SRUN = """
 import os, subprocess, sys
 tasks = [
-    subprocess.Popen([sys.executable, "-c", {TRAIN!r}], env=os.environ | {{"SLURM_PROCID": str(rank), "SLURM_LOCALID": str(rank)}})
+    subprocess.Popen([sys.executable, "-c", {script!r}], env=os.environ | {{"SLURM_PROCID": str(rank), "SLURM_LOCALID": str(rank)}})
     for rank in range(2)
 ]
 sys.exit(max(task.wait() for task in tasks))
@@ -58,13 +58,14 @@ def act_together(training: Training, world: int) -> None:
 
 
 def test_tasks_of_one_step_of_slurm_are_one_run_where_they_have_a_master(start: Callable[..., Training]) -> None:
-    act_together(start(SRUN, STEP | {"MASTER_ADDR": "node-1", "MASTER_PORT": "29500"}), 2)
+    act_together(start(SRUN.format(script=TRAIN), STEP | {"MASTER_ADDR": "node-1", "MASTER_PORT": "29500"}), 2)
 
 
 def test_tasks_of_slurm_without_a_master_are_a_run_each(start: Callable[..., Training]) -> None:
-    training = start(SRUN, STEP)
-    places = until(lambda: found if len(found := list(runs_in([training.runs]))) == 2 else None, "two runs", 60)
-    assert len({place.id for place in places}) == 2
+    training = start(SRUN.format(script=ONCE), STEP)
+    assert [training.hear(), training.hear()] == ["trained", "trained"]
+    assert training.end() == 0
+    assert len({place.id for place in runs_in([training.runs])}) == 2
 
 
 @pytest.mark.skipif(find_spec("torch") is None, reason="no torch, whose launcher is tried")
