@@ -47,6 +47,8 @@ class Agreement:
         self._margin = MARGIN
         self._began = now
         self._answers: dict[int, Armed] = {}
+        self._astray: frozenset[int] = frozenset()
+        """The ranks that did not stand with the others when all had last said where they are."""
         self._done: dict[int, RankCommand] = {}
         self._sent: dict[int, float] = {}
 
@@ -72,14 +74,20 @@ class Agreement:
             self._heard_of_step(answer)
 
     def _choose(self) -> None:
-        """A step for all: where they stand, if they do; where one has acted already (told by a hub that died since); else ahead of all."""
+        """A step for all: where they stand, if they do; where one has acted already (told by a hub that died since); else ahead of all.
+        Where only some stand, all are asked again."""
         done = [answer.at for answer in self._answers.values() if answer.state == "done"]
         steps = {answer.step for answer in self._answers.values()}
         standing = all(answer.stands for answer in self._answers.values())
         if done:
             self.at, self.phase = done[0], "agreed"
-            return
-        self._try(steps.pop() if standing and len(steps) == 1 else max(steps) + self._margin)
+        elif standing and len(steps) == 1:
+            self._try(steps.pop())
+        elif any(answer.stands for answer in self._answers.values()):  # held: the others come to where it stands, or never will
+            self._astray = frozenset(rank for rank, answer in self._answers.items() if not (answer.stands and answer.step == max(steps)))
+            self._answers.clear()
+        else:
+            self._try(max(steps) + self._margin)
 
     def _try(self, step: int) -> None:
         self.at, self.phase = step, "arming"
@@ -133,8 +141,10 @@ class Agreement:
     def due(self, now: float) -> list[tuple[int, Arm | Order]]:
         """What to send to whom now; what got no answer goes out again."""
         if self.phase in ("asking", "arming") and now - self._began > ANSWER_WITHIN:
-            silent = sorted(self.ranks - self._answers.keys())
-            self.give_up(f"rank {', '.join(map(str, silent))} did not answer within {ANSWER_WITHIN:.0f} s")
+            astray = self.phase == "asking" and self._astray
+            what = "come to where the others stand" if astray else "answer"
+            missing = sorted(self._astray if astray else self.ranks - self._answers.keys())
+            self.give_up(f"rank {', '.join(map(str, missing))} did not {what} within {ANSWER_WITHIN:.0f} s")
         if self.phase in ("agreed", "over"):
             return []
         answered = self._done if self.phase == "acting" else self._answers

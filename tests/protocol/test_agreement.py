@@ -113,6 +113,23 @@ def test_ranks_that_stand_at_one_step_act_there() -> None:
     assert answered(Agreement(ORDER, (0, 1), 0.0), *standing).at == 40
 
 
+def test_a_rank_on_its_way_to_where_the_others_stand_is_waited_for() -> None:
+    """The second of two single steps in a row: a step ahead of ranks that are held would never come."""
+    agreement = Agreement(ORDER, (0, 1), 0.0)
+    assert [rank for rank, _ in agreement.due(0.0)] == [0, 1]
+    answered(agreement, Armed(0, "o", 0, 41, "ready", stands=True), Armed(1, "o", 0, 40, "ready"))
+    assert (agreement.phase, agreement.due(0.1), [rank for rank, _ in agreement.due(0.6)]) == ("asking", [], [0, 1])
+    assert answered(agreement, *(Armed(rank, "o", 0, 41, "ready", stands=True) for rank in (0, 1))).at == 41
+
+
+@pytest.mark.parametrize("other", [Armed(1, "o", 0, 40, "ready"), Armed(1, "o", 0, 40, "ready", stands=True)], ids=["runs", "stands"])
+def test_a_rank_that_never_comes_to_where_the_others_stand_is_named(other: Armed) -> None:
+    agreement = answered(Agreement(ORDER, (0, 1), 0.0), Armed(0, "o", 0, 41, "ready", stands=True), other)
+    assert agreement.due(ANSWER_WITHIN + 0.1) == []
+    assert agreement.outcome is not None
+    assert agreement.outcome.detail == "rank 1 did not come to where the others stand within 10 s"
+
+
 def test_a_rank_that_has_acted_already_decides_the_step() -> None:
     agreement = answered(Agreement(ORDER, (0, 1), 0.0), Armed(0, "o", 7, 7, "done"), Armed(1, "o", 0, 7, "ready", stands=True))
     assert (agreement.phase, agreement.at) == ("agreed", 7)
