@@ -2,6 +2,7 @@
 
 A hub on a crowded machine, or behind a slow tunnel, needs longer for a handshake than a viewer waits before it reads the file: who knocks
 anew each time is never let in. So the way stays while the file is read, and is given up later and later. It decides nothing of what is
+said over it.
 """
 
 from __future__ import annotations
