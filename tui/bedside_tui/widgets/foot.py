@@ -56,7 +56,9 @@ def footer(
 
 def _said(key: Key, ascii: bool) -> Line:
     name = FOOTER_NAMES.get(key.keys[0], key.keys[0])
-    return Span(f" {name.translate(SPELLED) if ascii else name}", "key"), Span(f" {key.label}", "quiet")
+    if ascii and name.translate(SPELLED) != name:
+        name = " ".join(each.translate(SPELLED) for each in name)
+    return Span(f" {name}", "key"), Span(f" {key.label}", "quiet")
 
 
 def _width(groups: Sequence[Sequence[Key]], kept: Sequence[Key], said: Mapping[Key, Line]) -> int:
