@@ -84,9 +84,9 @@ def main() -> None:
             training.close()
         times = np.loadtxt(home / "times")
     print(f"{len(times):,} steps, median {1e3 * float(np.median(times[:, 1])):.2f} ms; {ROUNDS} rounds of {STRETCH:g} s\n")
-    print(f"{'':36}{'p50':>16}{'p99':>16}")
+    print(f"{'':36}{'p50':>24}{'p99':>24}")
     for words, pairs in stretches.items():
-        print(f"{words:36}" + "".join(f"{_changed(times, pairs, share):>16}" for share in (50, 99)))
+        print(f"{words:36}" + "".join(f"{_changed(times, pairs, share):>24}" for share in (50, 99)))
 
 
 def _stopped(pid: int) -> None:

@@ -146,7 +146,7 @@ def goals(rows: Sequence[Row]) -> str:
         (
             "step-time p99 change under any fault",
             "≤ 1 %",
-            "not measured: on a machine that others use a step's p99 changes by more without a fault; what a step costs is `make bench`",
+            "not told from nothing: two equal stretches of a training differ by more on a machine that others use (`make bench-faults`)",
         ),
         ("power-loss window", "≤ 1 s", "by construction: `fdatasync` once a second; a power failure is not tried"),
         ("pause of all ranks on one step", "1000/1000", f"{pauses.tries - pauses.wrong - pauses.hangs}/{pauses.tries}"),
