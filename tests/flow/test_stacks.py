@@ -17,7 +17,7 @@ RULES = """
 when = {no_step = {seconds = 1.0, times = 1.0}}
 """
 LOOP = """
-import bedside, ctypes, os, resource, sys, threading, time
+import bedside, ctypes, os, resource, select, sys, threading, time
 resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 run = bedside.init(name="hangs", rules="rules.toml")
 lock = threading.Lock()
@@ -30,7 +30,7 @@ def steps():
 for number in run.steps(steps()):
     run.log({{"loss": 1.0}})
     time.sleep(0.01)
-    if number == 20:
+    if number >= 20 and select.select([sys.stdin], [], [], 0)[0]:  # it goes on until it is told: waiting here would be a stall too
         sys.stdin.readline()
         forward()
 """
@@ -38,7 +38,7 @@ for number in run.steps(steps()):
 
 @pytest.fixture
 def hanging(start: Callable[..., Any], home: Any) -> Callable[..., Any]:
-    """A training that does what it is told in its 21st step, once it is running; `wait` for the stall, or not."""
+    """A training that does what it is told in a step of its own choice, once it is running."""
 
     def begin(hang: str) -> Any:
         (home / "rules.toml").write_text(RULES)
