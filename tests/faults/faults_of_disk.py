@@ -44,7 +44,7 @@ def disk_full(stage: Stage, times: int) -> None:
         ballast.unlink()
         until(lambda before=before: True if _losses(training) > before else None, "a loss that is said", why=training.tail)
         stage.tally.tries += 1
-    _says_what_it_lost(stage, training)
+    says_what_it_lost(stage, training)
 
 
 def write_fails(stage: Stage, times: int) -> None:
@@ -60,7 +60,7 @@ def write_fails(stage: Stage, times: int) -> None:
             viewer.seen(1, detail=CANNOT)
         until(lambda before=before: True if _losses(training) > before else None, "a loss that is said", why=training.tail)
         stage.tally.tries += 1
-    _says_what_it_lost(stage, training)
+    says_what_it_lost(stage, training)
 
 
 def sync_fails(stage: Stage, times: int) -> None:
@@ -164,7 +164,7 @@ def injected(pid: int, call: str, what: str) -> Iterator[None]:
         tracer.communicate()
 
 
-def _says_what_it_lost(stage: Stage, training: Training) -> None:
+def says_what_it_lost(stage: Stage, training: Training) -> None:
     """Records that are not in the recording and records that it says are lost must be the same number."""
     training.say("end")
     logged = int(training.hear())
