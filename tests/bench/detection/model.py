@@ -22,9 +22,6 @@ class Truth:
     """The kind of failure: the name of the case, or the label of the curve; "healthy" where there is none."""
     onset: int = 0
     """The first step at which the fault is at work."""
-    shown: int | None = None
-    """The first step from which on the quantity by which the catalogue tells this fault lies where it does in a broken run; None where
-    nobody says."""
     rules: tuple[str, ...] = ()
     """The names of bedside's rules that would name it rightly; empty where nobody says."""
     curve: bool = True
@@ -32,6 +29,9 @@ class Truth:
     every: int = 1
     """Steps between two snapshots of the probe that sees it; 1 for a curve."""
     first_nan: int | None = None
+    shown: int | None = None
+    """The first step from which on the quantity by which the catalogue tells this fault lies where it does in a broken run; None where
+    nobody says."""
 
     @property
     def is_healthy(self) -> bool:

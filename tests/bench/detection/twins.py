@@ -120,7 +120,8 @@ def _of_case(name: str, records: Sequence[Record], steps: int) -> Truth:
     sign = _case(name).sign
     shown = shown_since(sign, records, onset) if sign else None
     every = schedule(records, fault.probe)
-    return Truth(name, onset, None if shown is None else min(shown, steps), fault.rules, fault.curve, every, first_nan(records))
+    shown = None if shown is None else min(shown, steps)
+    return Truth(name, onset, fault.rules, fault.curve, every, first_nan(records), shown)
 
 
 def _fault_at(name: str) -> int:
