@@ -88,3 +88,10 @@ def test_it_waits_a_hundred_steps_and_says_so() -> None:
     assert [test.see(step, 1.0) for step in (5, 104, 105)] == [UNCHECKED, UNCHECKED, OK]
     assert test.waiting == "fewer than 100 steps"
     assert repr(test).startswith("<Growth [<Pace of 1 does not grow>")
+
+
+@pytest.mark.parametrize("limits", [Grows(factor=1e300), Grows(factor=0.0), Grows(times=2**62)], ids=repr)
+def test_limits_that_are_no_use_raise_nothing(limits: Grows) -> None:
+    test = Growth(limits)
+    for step, value in enumerate([*steady(300), 0.8, 1.7, 3.6, 8.0]):
+        test.see(step, value)

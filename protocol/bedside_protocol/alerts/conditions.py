@@ -93,7 +93,8 @@ class NamesPersist:
 
 @dataclass(frozen=True, slots=True)
 class Grows:
-    """A norm that has grown by `factor` or more `times` running, from no less than its level; see `growth`."""
+    """A norm that has grown by `factor` to the power of `times`, in so many even rises or up to twice as many, from no less than its
+    level; see `growth`."""
 
     field: str = "value"
     """The field of a snapshot; a metric has only its value."""

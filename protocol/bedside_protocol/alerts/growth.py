@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 from itertools import islice, pairwise
-from math import isfinite, log, nan
+from math import inf, isfinite, log, nan
 from statistics import median
 from typing import Final
 
@@ -37,13 +37,15 @@ _NOISE: Final = 2.0
 class Pace:
     """The medians of every `size` values, one by one."""
 
-    __slots__ = ("_block", "_limits", "_size", "_values", "rises")
+    __slots__ = ("_block", "_enough", "_limits", "_size", "_values", "rises")
 
     def __init__(self, size: int, limits: Grows) -> None:
         self._size = size
         self._limits = limits
         self._block: list[float] = []
-        self._values: deque[tuple[int, float]] = deque(maxlen=_BEFORE + _STRETCHED * limits.times + 1)
+        self._enough = limits.times * log(limits.factor) if limits.factor > 0.0 else -inf
+        """What a growth comes to in all, as a logarithm: a power of what a file of rules says may be no number."""
+        self._values: deque[tuple[int, float]] = deque(maxlen=_BEFORE + _STRETCHED * min(limits.times, _BEFORE) + 1)
         self.rises = 0
         """How many rises running have just been a growth; 0 where it does not grow."""
 
@@ -73,7 +75,7 @@ class Pace:
 
     def _have_grown(self, rises: int) -> bool:
         last = [self._values[place][1] for place in range(-1 - rises, 0)]
-        if min(last) <= 0.0 or last[-1] < self._limits.factor**self._limits.times * last[0]:
+        if min(last) <= 0.0 or log(last[-1]) - log(last[0]) < self._enough:
             return False
         least = (last[-1] / last[0]) ** (_EVEN / rises)
         before = [value for _, value in islice(self._values, len(self._values) - 1 - rises)]

@@ -74,7 +74,7 @@ CURVE_RUNBOOKS: Final[Mapping[str, Runbook]] = MappingProxyType({
     ),
     "gradient-growth": Runbook(
         title="gradients grow",
-        what="the gradient norm has at least doubled three times running and is where it has not been before: a few steps of warning",
+        what="the gradient norm has grown eightfold in three to six even rises and is where it has not been before: some steps of warning",
         why=(
             "learning rate too high for where the training now is",
             "something that divides or scales runs away: a temperature, a variance, a logit scale",

@@ -71,7 +71,7 @@ OUTPUT_RUNBOOKS: Final[Mapping[str, Runbook]] = MappingProxyType({
     ),
     "later-worse": Runbook(
         title="later is worse",
-        what="the loss of the last third of frames, positions or timesteps is more than twice that of the first",
+        what="the loss of the last third of frames, positions or timesteps is more than four times that of the first",
         why=(
             "trained on short pieces, asked for long ones",
             "errors feed on themselves: each frame is made from the last one made",
